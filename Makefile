@@ -1,0 +1,39 @@
+# Two commands matter: `make acceptance` (the suite) and `make test` (the suite's own tests).
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: acceptance test report lint doctor clean help
+
+help:            ## this list
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+acceptance: $(VENV)/run.stamp  ## start everything, run all features, write the report; B="behave arguments"
+	@$(RUN) -m support acceptance $(B)
+
+test: $(VENV)/dev.stamp        ## lint, types and the suite's own tests
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check -q .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/pytest -n 2 --dist loadfile
+
+lint: $(VENV)/dev.stamp        ## format and lint
+	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix . && $(VENV)/bin/mypy
+
+report: $(VENV)/run.stamp      ## turn the last results into an Allure HTML report
+	@$(RUN) -m support report
+
+doctor: $(VENV)/run.stamp      ## what would be tested, what is reachable, what to mend
+	@$(RUN) -m support doctor
+
+clean: $(VENV)/run.stamp       ## remove leftovers of dead runs
+	@$(RUN) -m support clean
+
+$(VENV)/run.stamp: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/python3.11")'
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,40 @@
+"""behave's hooks, in the order in which they run; each calls one named function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from support.packages import ensure_installed
+
+ensure_installed()
+
+from support.plugins import allure_corrections, parameter_types, run, scenario, steps  # noqa: E402
+
+allure_corrections.install()
+parameter_types.install()
+
+
+def before_all(context: Any) -> None:
+    """Diagnose, start the platform or connect to it, open the report."""
+    run.interrupt_on_sigterm()
+    run.choose(context)
+    run.open_platform(context)
+    run.open_report(context)
+    steps.bound_every_step(context)
+
+
+def before_scenario(context: Any, this: Any) -> None:
+    """Skip what cannot run here, else give the scenario a world of its own."""
+    if scenario.can_run(context, this):
+        scenario.begin(context, this)
+
+
+def after_scenario(context: Any, this: Any) -> None:
+    """Heal, audit, look for errors and leaked secrets; on a failure attach the diagnosis."""
+    scenario.end(context, this)
+
+
+def after_all(context: Any) -> None:
+    """Close the platform and tell the results."""
+    run.close_platform(context)
+    run.tell_results(context)

@@ -1,0 +1,52 @@
+@use.with_stores=visible
+Feature: The cache never tells old news
+  A cache may save time but must never change an answer: after a change it is
+  either right or silent, and nothing in it lives for ever.
+
+  Background:
+    Given the collection "handbook"
+    And the document "canteen" about "The canteen serves lunch between noon and two o'clock."
+
+  @smoke @critical @G4
+  Scenario: A repeated search is answered from the cache with the same results
+    Given an employee has searched for "when can I eat"
+    When an employee searches for "when can I eat"
+    Then the answer comes from the cache
+    And it equals a search without the cache
+
+  @G4 @N4
+  Scenario: A search after a change does not see the old text
+    Given an employee has searched for "when can I eat"
+    When an editor rewrites "canteen" to be about "The parking garage is closed at night."
+    Then a search for "when can I eat" is answered afresh and shows the new text of "canteen"
+
+  @G3 @N4
+  Scenario: A search after a deletion does not show the deleted document
+    Given an employee has searched for "when can I eat"
+    When an editor deletes "canteen"
+    Then a search for "when can I eat" no longer offers "canteen"
+
+  @N4
+  Scenario: Reading a changed document never gives the cached old one
+    Given "canteen" has been read twice
+    When an editor rewrites "canteen" to be about "The parking garage is closed at night."
+    Then reading "canteen" gives the new text each of 20 times
+
+  Scenario: Nothing in the cache lives for ever
+    When the document is read, searched and embedded
+    Then every entry of the cache has an end not later than its kind allows
+
+  @N14
+  Scenario: No text is readable in the names of cache entries
+    When an employee searches for "unmistakable-canary-phrase"
+    Then no name in the cache contains "unmistakable-canary-phrase"
+
+  Scenario: A damaged cache entry is replaced, not served
+    Given an employee has searched for "when can I eat"
+    When every entry of the cache is damaged
+    Then a search for "when can I eat" still answers as without the cache
+
+  Scenario: Emptying the cache changes no answer
+    Given an employee has searched for "when can I eat"
+    When an administrator empties the cache
+    Then a search for "when can I eat" gives the same results as before

@@ -1,0 +1,66 @@
+Feature: Search and retrieval
+  People ask in their own words. The platform finds what was meant, in the right
+  order, within the limits they set, and never shows what they filtered out.
+
+  Background:
+    Given the collection "handbook"
+
+  @smoke @critical
+  Scenario: The knowledge base answers the questions it was written for
+    Why it matters: this is the search and retrieval workflow on realistic articles of several departments.
+
+    Given the whole knowledge base is stored
+    When every question of the knowledge base is asked
+    Then the right article leads the ranking for at least 80 % of the questions
+    And it is among the first 5 for at least 95 % of them
+
+  Scenario: A filter keeps other departments out
+    Given these documents:
+      | title        | department | text                                             |
+      | leave policy | people     | Thirty days of paid holiday are granted a year.  |
+      | leave ledger | finance    | Unused holiday is booked as a liability in May.  |
+      | badge rules  | people     | Every employee wears the badge in the building.  |
+    When an employee searches for "holiday" in the department "people"
+    Then the results are exactly "leave policy" and "badge rules"
+    And "leave policy" is the first result
+
+  Scenario: Raising the limit extends the ranking without changing its head
+    Given these documents:
+      | title  | text                                         |
+      | tea    | Tea is served in the kitchen at four.        |
+      | coffee | Coffee machines stand on every floor.        |
+      | water  | Water dispensers are refilled every morning. |
+      | snacks | Fruit and biscuits are free for everybody.   |
+    When an employee searches for "something to drink" and asks for 2 results
+    Then asking for 4 results begins with the same 2 results
+
+  Scenario: A ranking is ordered by falling similarity
+    Given these documents:
+      | title  | text                                         |
+      | tea    | Tea is served in the kitchen at four.        |
+      | coffee | Coffee machines stand on every floor.        |
+      | desks  | Height-adjustable desks can be ordered.      |
+    When an employee searches for "where can I get a hot drink"
+    Then the results are ordered by falling similarity
+    And each of the 3 documents appears once
+
+  Scenario: Only results above the threshold are shown
+    Given these documents:
+      | title     | text                                                  |
+      | backups   | Backups of all servers are taken every night.         |
+      | volcanoes | Lava flows slowly down the slopes of the old volcano. |
+    When an employee searches for "Backups of all servers are taken every night." with a similarity of at least 0.9
+    Then the results are exactly "backups"
+
+  Scenario: A stored text is its own best match
+    Given these documents:
+      | title    | text                                           |
+      | invoices | Invoices are paid thirty days after receipt.   |
+      | payslips | Payslips are sent on the last working day.     |
+    When an employee searches for "Invoices are paid thirty days after receipt."
+    Then "invoices" is the first result
+    And its similarity is at least 0.999
+
+  Scenario: Asking an empty collection is no error
+    When an employee searches for "anything at all"
+    Then the results are empty

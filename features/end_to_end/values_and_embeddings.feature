@@ -1,0 +1,51 @@
+Feature: What goes in comes out
+  Texts, numbers and vectors come back as they were given, whatever script they
+  are written in, and a text always has the same embedding.
+
+  Scenario Outline: A text is kept character by character: <kind>
+    Given the collection "handbook"
+    When an editor stores the document "sample" about "<text>"
+    Then the document "sample" reads "<text>"
+
+    Examples:
+      | kind        | text                                |
+      | emoji       | family 👩‍👩‍👧 and flag 🏳️‍🌈        |
+      | Arabic      | مرحبا بالعالم                        |
+      | Chinese     | 向量数据库保存文本的含义            |
+      | combining   | Café with a combining accent        |
+      | punctuation | it's 100 % "quoted"; --, /* and <b> |
+
+  Scenario: Metadata keep their types and values
+    Given the collection "handbook"
+    When an editor stores "sample" with large, small, negative and listed metadata values
+    Then the metadata of "sample" are exactly those
+
+  Scenario: A text has one embedding, alone or among others
+    When the same text is embedded alone and in a batch with longer texts
+    Then both embeddings are the same
+
+  Scenario: A repeated text is answered from the cache with the same embedding
+    Given a text that has just been embedded
+    When the text is embedded again
+    Then the answer comes from the cache
+    And both embeddings are the same
+
+  @N13
+  Scenario: A text longer than the model reads is declared truncated
+    When a text of 600 words is embedded
+    Then the answer says that the text was truncated
+
+  Scenario: Vectors are stored exactly as they were given
+    Given a collection "points" for vectors of 4 numbers compared by dot product
+    When an editor stores the vector "corner" with the numbers "1.5, -2.25, 0.0, 1000000"
+    Then reading "corner" gives exactly those numbers
+
+  @use.with_stores=visible
+  Scenario: The reference texts are found again by their own words
+    Why it matters: 200 real passages show what a handful of sentences cannot.
+
+    Given the collection "reference"
+    And 200 passages of the reference texts are stored
+    When each fifth passage is searched by its own text
+    Then every one of them is its own first result
+    And the stored vectors rank them as the platform does

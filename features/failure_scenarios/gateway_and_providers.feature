@@ -1,0 +1,29 @@
+@outage @use.with_mode=embedded
+Feature: The gateway or a provider fails
+  A gateway that dies takes no acknowledged document with it; a provider that
+  fails is told apart from the platform.
+
+  Background:
+    Given the collection "handbook"
+
+  @N1 @G1 @critical
+  Scenario: A killed gateway has lost nothing that it acknowledged
+    Given 10 stored documents
+    When the gateway crashes in the middle of storing more documents
+    And the gateway is back
+    Then every acknowledged document is in both stores
+    And no document is in one store only
+
+  Scenario: A gateway that is told to stop finishes what it began
+    When the gateway is told to stop while 5 documents are being stored
+    Then every document is either acknowledged or refused as shutting down
+    And the gateway has ended in good order
+    When the gateway is back
+    Then every acknowledged document is in both stores
+
+  Scenario: Providers that cannot be reached are reported as such
+    When the link to the providers is cut
+    Then asking OpenAI is refused as a provider's failure within the promised time
+    And storing and searching still succeed
+    When the link to the providers is whole again
+    Then OpenAI answers again within the promised time

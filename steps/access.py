@@ -1,0 +1,100 @@
+"""Steps about keys, roles and limits."""
+
+from __future__ import annotations
+
+from behave import given, then, when
+from hamcrest import assert_that, contains_exactly, empty, only_contains
+
+from support.matchers.answers import refused_as, succeeded
+from support.vocabulary import access
+
+
+@when("every operation of the platform is tried without a key")
+def try_without_key(context):
+    """All operations of the contract."""
+    context.world.evidence["tries"] = access.try_all(context.world, "")
+
+
+@when("every operation of the platform is tried with a made-up key")
+def try_made_up(context):
+    """A key of the right form that nobody was given."""
+    context.world.evidence["tries"] = access.try_all(context.world, access.MADE_UP_KEY)
+
+
+@when("a reader tries every operation that changes something")
+def reader_tries(context):
+    """With the key of the role that may only read."""
+    key = context.world.citadel.keys["reader"]
+    context.world.evidence["tries"] = access.try_changes(context.world, key)
+
+
+@then("only the operations that are open by design answer")
+def only_open_answer(context):
+    """Exactly those the contract declares open."""
+    tries = context.world.evidence["tries"]
+    assert_that(access.answered(tries), contains_exactly(*access.open_by_design(context.world)))
+
+
+@then("all others are refused as {string}")
+@then("all but the open operations are refused as {string}")
+@then("all of them are refused as {string}")
+def all_refused(context, code):
+    """Each operation that needs a key."""
+    assert_that(access.not_refused_as(context.world.evidence["tries"], code), empty())
+
+
+@when("an editor tries to empty the cache")
+def editor_empties(context):
+    """Only an administrator may."""
+    context.world.answer = access.try_to_empty_cache(context.world, "editor")
+
+
+@when("a request carries the key of an editor and the key of a reader")
+def two_keys(context):
+    """One in each of the two headers."""
+    context.world.answer = access.with_two_keys(context.world)
+
+
+@given("a new editor whose key works")
+def new_editor(context):
+    """A caller of the suite's own."""
+    access.new_caller(context.world, "user", 1000)
+    assert_that(access.ask_as_caller(context.world), succeeded())
+
+
+@when("that key is withdrawn")
+def withdraw(context):
+    """Revoked by an administrator of the database."""
+    access.withdraw(context.world)
+
+
+@then("the key opens nothing any more within the promised time")
+def opens_nothing(context):
+    """Refused once the platform has noticed."""
+    assert_that(access.refused_at_last(context.world), refused_as("unauthenticated"))
+
+
+@given("a new reader who may ask {int} times a minute")
+def limited_reader(context, per_minute):
+    """A caller with a small allowance."""
+    access.new_caller(context.world, "readonly", per_minute)
+
+
+@when("that reader asks {int} times")
+def asks_often(context, times):
+    """One after another, at once."""
+    context.world.answers = [access.ask_as_caller(context.world) for _ in range(times)]
+
+
+@then("exactly {int} requests are answered and the others are refused as {string}")
+def some_refused(context, count, code):
+    """The allowance is exact."""
+    answers = context.world.answers
+    assert_that(answers[:count], only_contains(succeeded()))
+    assert_that(answers[count:], only_contains(refused_as(code)))
+
+
+@then("other callers are not slowed down")
+def others_unhindered(context):
+    """The allowance belongs to the key."""
+    assert_that(access.try_as_editor(context.world), succeeded())

@@ -1,0 +1,227 @@
+"""Steps about documents."""
+
+from __future__ import annotations
+
+from behave import given, then, when
+from hamcrest import assert_that, empty, equal_to, has_item, starts_with
+
+from support.matchers.answers import refused_as, succeeded
+from support.vocabulary import documents
+
+
+@given("the document {string} about {string}")
+def document_exists(context, title, text):
+    """A stored document; its storing must have succeeded."""
+    documents.have(context.world, title, text)
+
+
+@when("an editor stores the document {string} about {string}")
+def store_document(context, title, text):
+    """One submission by text."""
+    context.world.answer = documents.store(context.world, title, text)
+
+
+@when("an editor rewrites {string} to be about {string}")
+def rewrite_document(context, title, text):
+    """A new text for a stored document."""
+    context.world.answer = documents.rewrite(context.world, title, text=text)
+
+
+@when("an editor deletes {string}")
+def delete_document(context, title):
+    """One deletion."""
+    context.world.answer = documents.delete(context.world, title)
+
+
+@then("the request succeeds")
+def request_succeeds(context):
+    """The last request was carried out."""
+    assert_that(context.world.last, succeeded())
+
+
+@then("{string} can no longer be read")
+def document_is_gone(context, title):
+    """Reading by id finds nothing."""
+    assert_that(documents.read(context.world, title), refused_as("vector-not-found"))
+
+
+@given("these documents:")
+def these_documents(context):
+    """A table of title, text and further columns as metadata."""
+    documents.have_table(context.world, [row.as_dict() for row in context.table])
+
+
+@given("{int} stored documents")
+def many_documents(context, count):
+    """Plain, distinct texts."""
+    context.world.evidence["titles"] = documents.have_many(context.world, count)
+
+
+@when("an editor stores the document {string} about {string} for {string}")
+def store_for_department(context, title, text, department):
+    """One submission with metadata."""
+    metadata = {"department": department}
+    context.world.evidence["sent"] = {"text": text, "metadata": metadata}
+    context.world.answer = documents.store(context.world, title, text, metadata)
+    assert_that(context.world.last, succeeded())
+
+
+@when("an editor stores the document {string} under the request id {string}")
+def store_under_id(context, title, request_id):
+    """The caller brings an id."""
+    context.world.answer = documents.store_under_id(context.world, title, request_id)
+
+
+@when("an editor stores a batch of {int} documents")
+def store_batch(context, count):
+    """All new."""
+    context.world.answer = documents.store_new_batch(context.world, count)
+
+
+@when("an editor stores a batch in which document {int} of {int} has no text")
+def store_flawed_batch(context, flawed, count):
+    """One of them cannot be valid."""
+    context.world.answer = documents.store_flawed_batch(context.world, flawed, count)
+    context.world.evidence["flawed"] = flawed
+
+
+@when("an editor stores a batch of the unchanged {string} and {int} new documents")
+def store_mixed_batch(context, title, count):
+    """One that is there already, and new ones."""
+    context.world.answer = documents.store_mixed_batch(context.world, title, count)
+
+
+@then("every document of the batch is acknowledged in its place")
+def batch_acknowledged(context):
+    """One outcome per document, in the order of the batch."""
+    assert_that(context.world.last, succeeded())
+    assert_that(
+        documents.outcomes(context.world),
+        equal_to([(title, "created") for title in documents.batch(context.world)]),
+    )
+
+
+@then("each of them can be read")
+def batch_readable(context):
+    """By id, with its text."""
+    for title in documents.batch(context.world):
+        assert_that(
+            documents.read(context.world, title).body.get("text"),
+            equal_to(documents.last_text(context.world, title)),
+        )
+
+
+@then("the batch is refused as a whole and the third document is named")
+def batch_refused(context):
+    """The flawed document's place is in the error."""
+    assert_that(context.world.last, refused_as("validation-failed"))
+    pointers = [error["pointer"] for error in context.world.last.body["errors"]]
+    assert_that(pointers, has_item(starts_with(f"/items/{context.world.evidence['flawed'] - 1}")))
+
+
+@then("nothing of the batch was stored")
+def batch_not_stored(context):
+    """The collection is as empty as before."""
+    assert_that(documents.titles_listed(context.world, 100), empty())
+
+
+@then("the outcomes are {string}")
+def outcomes_are(context, outcomes):
+    """In the order of the batch."""
+    assert_that(context.world.last, succeeded())
+    assert_that(
+        [outcome for _title, outcome in documents.outcomes(context.world)], equal_to(outcomes.split(", "))
+    )
+
+
+@when("a reader lists the collection in pages of {int}")
+def list_pages(context, size):
+    """To the end."""
+    context.world.evidence["listed"] = documents.titles_listed(context.world, size)
+
+
+@then("every document is listed exactly once and in the order of ids")
+def listed_once(context):
+    """Ids in the order of their bytes."""
+    expected = documents.in_id_order(context.world, context.world.evidence["titles"])
+    assert_that(context.world.evidence["listed"], equal_to(expected))
+
+
+@then("the document {string} reads {string}")
+@then("{string} still reads {string}")
+def document_reads(context, title, text):
+    """Character by character."""
+    assert_that(documents.read(context.world, title).body.get("text"), equal_to(text))
+
+
+@when("an editor stores {string} with large, small, negative and listed metadata values")
+def store_values(context, title):
+    """Values that a careless store would change."""
+    context.world.answer = documents.store(context.world, title, "A text.", documents.DELICATE_METADATA)
+    assert_that(context.world.last, succeeded())
+
+
+@then("the metadata of {string} are exactly those")
+def metadata_exact(context, title):
+    """Types and values."""
+    held = documents.read(context.world, title).body["metadata"]
+    assert_that(documents.exactly(held), equal_to(documents.exactly(documents.DELICATE_METADATA)))
+
+
+@when("an editor stores the vector {string} with the numbers {string}")
+def store_vector(context, title, numbers):
+    """By vector, without a text."""
+    vector = [float(number) for number in numbers.split(",")]
+    context.world.evidence["vector"] = vector
+    context.world.answer = documents.store_vector(context.world, title, vector)
+    assert_that(context.world.last, succeeded())
+
+
+@then("reading {string} gives exactly those numbers")
+def vector_exact(context, title):
+    """As stored."""
+    assert_that(
+        documents.read(context.world, title, with_vector=True).body["vector"],
+        equal_to(context.world.evidence["vector"]),
+    )
+
+
+@then("the document is reported as {string} in version {int}")
+def reported_as(context, outcome, version):
+    """What the last write did."""
+    assert_that(context.world.last, succeeded())
+    body = context.world.last.body
+    assert_that([body["outcome"], body["version"]], equal_to([outcome, version]))
+
+
+@when("an editor deletes {int} of them")
+def delete_some(context, count):
+    """The first ones."""
+    for title in context.world.evidence["titles"][:count]:
+        assert_that(documents.delete(context.world, title), succeeded())
+
+
+@when("{int} editors store the same document {string} at the same moment")
+def store_together(context, count, title):
+    """Identical submissions, in threads of their own."""
+    context.world.answers = documents.store_together(context.world, count, title)
+
+
+@then("exactly one of them created it and the others found it unchanged")
+def one_created(context):
+    """One creation, no second version."""
+    outcomes = sorted(answer.body.get("outcome", answer.code) for answer in context.world.answers)
+    assert_that(outcomes, equal_to(["created"] + ["unchanged"] * (len(context.world.answers) - 1)))
+
+
+@when("{int} editors rewrite {string} at the same moment, each in other words")
+def rewrite_together(context, count, title):
+    """Different texts for one document."""
+    context.world.answers = documents.rewrite_together(context.world, count, title)
+
+
+@then("every rewrite got a version of its own")
+def own_versions(context):
+    """None was lost in another."""
+    versions = sorted(answer.body.get("version", 0) for answer in context.world.answers)
+    assert_that(versions, equal_to(list(range(2, 2 + len(context.world.answers)))))

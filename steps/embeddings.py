@@ -1,0 +1,103 @@
+"""Steps about embeddings that are asked for without storing anything."""
+
+from __future__ import annotations
+
+from behave import given, then, when
+from hamcrest import assert_that, equal_to, less_than_or_equal_to
+
+from support.matchers.answers import succeeded
+from support.vocabulary import embeddings
+
+# Largest difference in a component between two embeddings of the same text.
+SAME = 1e-5
+
+
+@when("the same text is embedded alone and in a batch with longer texts")
+def alone_and_batched(context):
+    """Neighbours must not rub off."""
+    context.world.evidence["pair"] = embeddings.alone_and_batched(context.world)
+
+
+@given("a text that has just been embedded")
+def just_embedded(context):
+    """Its embedding is cached now."""
+    context.world.evidence["text"] = embeddings.new_texts(context.world, 1)[0]
+    context.world.evidence["first"] = embeddings.embed(context.world, context.world.evidence["text"])
+    assert_that(context.world.evidence["first"], succeeded())
+
+
+@when("the text is embedded again")
+def embedded_again(context):
+    """The same text once more."""
+    context.world.answer = embeddings.embed(context.world, context.world.evidence["text"])
+    first = context.world.evidence["first"].body["embedding"]
+    context.world.evidence["pair"] = (first, context.world.last.body["embedding"])
+
+
+@then("both embeddings are the same")
+def same_embedding(context):
+    """Component by component."""
+    assert_that(embeddings.furthest_apart(*context.world.evidence["pair"]), less_than_or_equal_to(SAME))
+
+
+@when("a text of {int} words is embedded")
+def long_text(context, words):
+    """Longer than the model's window."""
+    context.world.answer = embeddings.embed(context.world, embeddings.long_text(words))
+
+
+@then("the answer says that the text was truncated")
+def says_truncated(context):
+    """Declared, never silent."""
+    assert_that(context.world.last, succeeded())
+    assert_that(context.world.last.body["truncated"], equal_to(True), "truncated")
+
+
+@given("{int} texts that have just been embedded")
+def texts_embedded(context, count):
+    """All cached now."""
+    context.world.evidence["known"] = embeddings.new_texts(context.world, count, "known")
+    assert_that(embeddings.embed_batch(context.world, context.world.evidence["known"]), succeeded())
+
+
+@when("{int} new texts are embedded in one request")
+def batch_of_new(context, count):
+    """None of them is cached."""
+    embeddings.embed_and_watch(context.world, embeddings.new_texts(context.world, count, "new"))
+
+
+@when("these texts and {int} new ones are embedded in one request")
+def batch_of_mixed(context, count):
+    """Cached and new ones in turn."""
+    new = embeddings.new_texts(context.world, count, "new")
+    embeddings.embed_and_watch(context.world, embeddings.shuffled(context.world.evidence["known"], new))
+
+
+@then("the embedding service was asked exactly once")
+def asked_once(context):
+    """Counted at the service."""
+    assert_that(context.world.evidence["work"].requests, equal_to(1), "requests the service got")
+
+
+@then("it/the embedding service embedded {int} texts")
+def embedded_texts(context, count):
+    """Counted at the service."""
+    assert_that(context.world.evidence["work"].texts, equal_to(count), "texts the service embedded")
+
+
+@then("every embedding belongs to its text")
+def belongs_to_text(context):
+    """Compared with the service's own, text by text."""
+    assert_that(embeddings.furthest_from_service(context.world), less_than_or_equal_to(SAME))
+
+
+@when("{int} different texts are embedded at the same time")
+def embedded_together(context, count):
+    """One request each, at the same moment."""
+    embeddings.embed_together(context.world, embeddings.new_texts(context.world, count))
+
+
+@then("every text got its own embedding")
+def every_text_its_own(context):
+    """No answer is missing and none is mixed up."""
+    assert_that(embeddings.furthest_from_service(context.world), less_than_or_equal_to(SAME))

@@ -1,0 +1,78 @@
+"""Steps about what happens between the services."""
+
+from __future__ import annotations
+
+from behave import then, when
+from hamcrest import (
+    assert_that,
+    equal_to,
+    has_entries,
+    has_items,
+    less_than,
+    less_than_or_equal_to,
+    matches_regexp,
+)
+
+from support.matchers.answers import succeeded
+from support.promises import HOP_MS
+from support.vocabulary import hops
+
+
+@then("the answer, the gateway and the embedding service all name that id")
+def all_name_id(context):
+    """Answered, and found in both logs."""
+    assert_that(context.world.last, succeeded())
+    request_id = context.world.last.request_id
+    assert_that(request_id, equal_to("at-trace-minutes"))
+    named = hops.services_naming(context.world, request_id, ["gateway", "embedding"], context.marks)
+    assert_that(named, equal_to(["gateway", "embedding"]))
+
+
+@then("the answer carries a request id of its own")
+def own_id(context):
+    """Made by the gateway: a UUID."""
+    assert_that(context.world.last.request_id, matches_regexp("^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}$"))
+
+
+@then("the answer names the time spent in {string}")
+def names_hops(context, hop_names):
+    """One figure per hop that was used."""
+    assert_that(context.world.last, succeeded())
+    assert_that(context.world.last.hops_ms, has_items(*hop_names.split(", ")))
+
+
+@then("the hops together take no longer than the whole request")
+def hops_add_up(context):
+    """The gateway's own work and every backend fit into the total."""
+    spent = dict(context.world.last.hops_ms)
+    total = spent.pop("total")
+    assert_that(max(spent.values()), less_than_or_equal_to(total), "the longest hop, in ms")
+    assert_that(total, less_than_or_equal_to(context.world.last.elapsed_ms), "the gateway's total, in ms")
+
+
+@when("{string} is read and searched {int} times without the cache")
+def work_without_cache(context, title, times):
+    """Every answer is computed."""
+    hops.work_without_cache(context.world, title, times)
+
+
+@then("the typical time spent in each store is below 50 ms")
+def stores_are_fast(context):
+    """Median over the answers that used the store."""
+    typical = hops.typical_ms(context.world.answers)
+    assert_that(max(typical.values()), less_than(HOP_MS), f"median ms per store {typical}")
+
+
+@when("{int} documents are stored and {int} searches are made")
+def store_and_search(context, stored, searched):
+    """The counters are read before."""
+    context.world.evidence["counted"] = hops.work_counted(context.world)
+    hops.store_and_search(context.world, stored, searched)
+
+
+@then("the gateway's counters have grown by {int} stored documents and {int} searches")
+def counters_grew(context, stored, searched):
+    """Exactly by what was done."""
+    before = context.world.evidence["counted"]
+    expected = {"insert": before["insert"] + stored, "search": before["search"] + searched}
+    assert_that(hops.counters_grown_to(context.world, expected), has_entries(expected))

@@ -1,0 +1,117 @@
+"""Steps about what the two stores really hold."""
+
+from __future__ import annotations
+
+from behave import then, when
+from hamcrest import (
+    assert_that,
+    contains_inanyorder,
+    equal_to,
+    has_entries,
+    less_than_or_equal_to,
+    only_contains,
+    starts_with,
+)
+
+from support.matchers.sides import agree
+from support.vocabulary import stores
+
+
+@when("an operator looks for what this run has made")
+def look_for_own(context):
+    """Collections of this scenario's name in either store, of whatever run."""
+    context.world.evidence["named"] = stores.named(context.world, context.world.names.prefix)
+
+
+@then("both stores know the collection only under a name of this run")
+def names_carry_run(context):
+    """Both stores list exactly the scenario's collection, and its name starts with the run."""
+    name = context.world.names.collection(context.world.collection)
+    assert_that(context.world.evidence["named"], equal_to({"PostgreSQL": [name], "Qdrant": [name]}))
+    assert_that(name, starts_with(context.world.names.run.prefix))
+
+
+@then("the row and the point of {string} agree in version, text, metadata and vector")
+def sides_agree(context, title):
+    """Compared member by member; the vector's checksum is recomputed from the point."""
+    assert_that(stores.sides(context.world, title), agree())
+
+
+@then("both are version {int}")
+def both_version(context, version):
+    """The version of the answered write, in both stores."""
+    title = context.world.evidence["title"]
+    held = stores.sides(context.world, title)
+    assert_that([held.row["version"], held.point["version"]], only_contains(version))
+
+
+@then("neither store holds {string}")
+def neither_holds(context, title):
+    """No row and no point."""
+    assert_that(stores.sides(context.world, title), equal_to(stores.Sides(None, None)))
+
+
+@then("neither store has grown")
+def neither_grew(context):
+    """The collection holds what it held before: nothing."""
+    assert_that(stores.counts(context.world), equal_to({"rows": 0, "points": 0, "in flight": 0}))
+
+
+@then("both stores hold {string} once")
+def both_hold_once(context, title):
+    """One row, one point, and they agree."""
+    assert_that(stores.counts(context.world), has_entries({"rows": 1, "points": 1}))
+    assert_that(stores.sides(context.world, title), agree())
+
+
+@then("both stores count {int} documents and nothing is in flight")
+def both_count(context, count):
+    """The stores' own counts and the platform's."""
+    expected = {"rows": count, "points": count, "in flight": 0}
+    assert_that(stores.counts(context.world), equal_to(expected), "counted in the stores")
+    assert_that(stores.reported_counts(context.world), equal_to(expected), "as the platform reports")
+
+
+@when("the vector of {string} is lost behind the platform's back")
+def lose_vector(context, title):
+    """Deleted directly in the vector store."""
+    stores.lose_vector(context.world, title)
+
+
+@then("the audit names {string} as missing in the vector store")
+def audit_names_missing(context, title):
+    """The suite's own audit finds exactly that."""
+    report = stores.audit(context.world)
+    found = [(finding.kind, finding.external_id) for finding in report.findings]
+    assert_that(found, equal_to([("MISSING", context.world.names.document(title))]), report.text())
+
+
+@then("the platform's own check comes to the same finding")
+def platform_check_agrees(context):
+    """The platform's consistency check as a second opinion."""
+    report = stores.platform_check(context.world)
+    found = [finding.external_id for finding in stores.audit(context.world).findings]
+    assert_that(report.body["missing_in_qdrant"], contains_inanyorder(*found))
+
+
+@then("the vector store holds one point for {string}")
+def one_point(context, title):
+    """Seen in the store itself."""
+    context.world.evidence["point"] = stores.point_of(context.world, title)
+    assert_that(stores.counts(context.world), has_entries({"points": 1}))
+
+
+@then("that point carries the text, the department and the version")
+def point_carries(context):
+    """What the editor sent, and the version the gateway gave it."""
+    point = context.world.evidence["point"]
+    sent = context.world.evidence["sent"]
+    carried = {"text": point.text, "metadata": point.metadata, "version": point.version}
+    assert_that(carried, equal_to({**sent, "version": context.world.last.body["version"]}))
+
+
+@then("the stored vector is the embedding service's own for that text")
+def stored_vector_is_services(context):
+    """Computed a second time by the service itself and compared component by component."""
+    distance = stores.distance_to_service(context.world, context.world.evidence["title"])
+    assert_that(distance, less_than_or_equal_to(1e-5), "largest difference in any component")

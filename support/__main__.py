@@ -1,0 +1,105 @@
+"""``python -m support``: run the acceptance suite, diagnose, keep a stack running, clean up, report."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+import threading
+
+from support import doctor
+from support.citadel import Citadel
+from support.isolation.names import Run
+from support.isolation.sweep import leftovers, sweep
+from support.reporting import allure_report
+from support.settings import ROOT, Settings, SettingsError
+
+OUTPUT = ROOT / ".acceptance"
+REFUSED = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code (0 good, 1 bad news, 2 could not be done)."""
+    parser = argparse.ArgumentParser(prog="python -m support", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    acceptance = commands.add_parser("acceptance", help="run behave, then build the report, also when red")
+    acceptance.add_argument("behave", nargs=argparse.REMAINDER, help="arguments for behave")
+    commands.add_parser("doctor", help="what would be tested, what is reachable, what to mend")
+    commands.add_parser("up", help="start the stack, print the variables to use it, keep it until Ctrl-C")
+    clean = commands.add_parser("clean", help="remove what dead runs left, kept stacks included")
+    clean.add_argument("--check", action="store_true", help="only tell; exit code 1 if there is something")
+    commands.add_parser("report", help="build the Allure HTML report from the last results")
+    options = parser.parse_args(arguments)
+    if options.command == "acceptance":
+        return _acceptance(options.behave)
+    if options.command == "report":
+        return _report()
+    try:
+        settings = Settings.load()
+        if options.command == "doctor":
+            return _doctor(settings)
+        if options.command == "clean":
+            return _clean(settings, only_tell=options.check)
+        return _up(settings)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+
+
+def _acceptance(arguments: list[str]) -> int:
+    run = subprocess.Popen([sys.executable, "-m", "behave", *arguments], cwd=ROOT)
+    # Ctrl-C and SIGTERM are behave's to handle; this process only waits for it to unwind.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: run.terminate())
+    code = run.wait()
+    if code not in (0, 1):
+        return code
+    return max(code, _report())
+
+
+def _report() -> int:
+    built = allure_report.build(OUTPUT / "allure-results", OUTPUT / "report", OUTPUT / "history.jsonl")
+    if built is not None:
+        print(f"  Allure report: {built}")
+    return 0
+
+
+def _doctor(settings: Settings) -> int:
+    findings = doctor.examine(settings, OUTPUT)
+    print(doctor.table(settings, findings))
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+def _clean(settings: Settings, *, only_tell: bool) -> int:
+    if only_tell:
+        left = leftovers(settings, also_kept=True)
+        print("\n".join(f"{kind} {name}" for kind, name in left) or "nothing is left")
+        return 1 if left else 0
+    print("\n".join(sweep(settings, also_kept=True)) or "nothing was left")
+    return 0
+
+
+def _up(settings: Settings) -> int:
+    findings = doctor.examine(settings, OUTPUT)
+    if not all(finding.ok for finding in findings):
+        print(doctor.table(settings, findings), file=sys.stderr)
+        return REFUSED
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    citadel = Citadel.open(settings, Run.current(), OUTPUT / "logs-up")
+    try:
+        print(citadel.introduction())
+        print("To test this stack from another terminal:\n")
+        for name, value in citadel.variables().items():
+            print(f"export {name}='{value}'")
+        print("\nCtrl-C stops it.", flush=True)
+        stopped.wait()
+    finally:
+        citadel.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""The three-store auditor: do PostgreSQL, Qdrant and Redis tell one story?"""
+
+from __future__ import annotations
+
+from support.audit.auditor import audit
+from support.audit.report import Finding, Kind, Report, Verdict, Versions
+from support.audit.terms import EVERYTHING, Counts, Ledger, Options, Scope, Stores, pause
+
+__all__ = [
+    "EVERYTHING",
+    "Counts",
+    "Finding",
+    "Kind",
+    "Ledger",
+    "Options",
+    "Report",
+    "Scope",
+    "Stores",
+    "Verdict",
+    "Versions",
+    "audit",
+    "pause",
+]

@@ -1,0 +1,173 @@
+"""Says what would be tested, what is reachable and what to set to mend what is not."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg2
+import redis
+
+from support import packages
+from support.isolation import lease, schema
+from support.settings import Mode, Settings
+
+OLDEST_PYTHON = (3, 11)
+PROBE_S = 3.0
+# PostgreSQL and Redis versions the contract's schema and key commands need.
+OLDEST_POSTGRESQL = 140000
+OLDEST_REDIS = (6, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the diagnosis; ``mend`` says what to do when it is not ``ok``."""
+
+    what: str
+    ok: bool
+    seen: str
+    mend: str = ""
+
+
+def examine(settings: Settings, output: Path) -> list[Finding]:
+    """Look at everything the mode needs, at the same time; each look is bounded by three seconds."""
+    looks: list[Callable[[], Finding]] = [
+        _python,
+        lambda: _packages(settings),
+        lambda: _writable("output directory", output),
+        lambda: _writable("temporary directory", Path(tempfile.gettempdir())),
+    ]
+    if settings.database_url:
+        looks.append(lambda: _database(settings))
+    if settings.redis_url:
+        looks.append(lambda: _cache(settings))
+    if settings.qdrant_url:
+        looks.append(lambda: _vectors(settings))
+    if settings.toxiproxy_url:
+        looks.append(lambda: _links(settings))
+    if settings.mode is Mode.DEPLOYED:
+        looks.append(lambda: _gateway(settings))
+    with ThreadPoolExecutor(len(looks)) as pool:
+        return list(pool.map(lambda look: look(), looks))
+
+
+def table(settings: Settings, findings: Iterable[Finding]) -> str:
+    """The diagnosis as text, secrets masked."""
+    lines = [f"mode: {settings.mode} ({_why(settings)})"]
+    for finding in findings:
+        lines.append(f"  {'ok ' if finding.ok else 'BAD'}  {finding.what:<20} {finding.seen}")
+        if not finding.ok:
+            lines.append(f"       {'':<20} -> {finding.mend}")
+    return settings.secrets().redact("\n".join(lines))
+
+
+def _why(settings: Settings) -> str:
+    if settings.mode is Mode.EMBEDDED:
+        return "no host, database, Redis or Qdrant is set: the suite starts everything itself"
+    given = [
+        name
+        for name in ("INTEGRATION_TEST_HOST", "TEST_DATABASE_URL", "TEST_REDIS_URL", "QDRANT_URL")
+        if name in settings.shown()
+    ]
+    return ", ".join(given) + (" is set" if len(given) == 1 else " are set")
+
+
+def _python() -> Finding:
+    seen = platform.python_version()
+    return Finding("Python", sys.version_info >= OLDEST_PYTHON, seen, "use Python 3.11 or newer")
+
+
+def _packages(settings: Settings) -> Finding:
+    with_stack = settings.mode is not Mode.DEPLOYED
+    wrong = packages.problems(with_stack=with_stack)
+    seen = "; ".join(wrong) or f"{len(packages.pins(with_stack=with_stack))} as pinned"
+    return Finding("packages", not wrong, seen, packages.MEND)
+
+
+def _writable(what: str, directory: Path) -> Finding:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        return Finding(what, False, f"{directory}: {error.strerror}", "make it writable or free some space")
+    return Finding(what, True, str(directory))
+
+
+def _database(settings: Settings) -> Finding:
+    what, url = "PostgreSQL", settings.database_url or ""
+    mend = "start it or correct TEST_DATABASE_URL; unset it to let the suite start its own"
+    try:
+        connection = schema.connect(url)
+    except psycopg2.Error as error:
+        return Finding(what, False, f"{_host(url)}: {str(error).strip().splitlines()[-1]}", mend)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT has_database_privilege(current_database(), 'CREATE')")
+            row = cursor.fetchone()
+            may_create = settings.mode is Mode.DEPLOYED or bool(row and row[0])
+        version = connection.server_version
+    except psycopg2.Error as error:
+        return Finding(what, False, str(error).strip(), mend)
+    finally:
+        connection.close()
+    if not may_create:
+        grant = "GRANT CREATE ON DATABASE to this role: the suite works in a schema of its own"
+        return Finding(what, False, f"{_host(url)}: the role may not create a schema", grant)
+    seen = f"{_host(url)}, version {version // 10000}"
+    return Finding(what, version >= OLDEST_POSTGRESQL, seen, "PostgreSQL 14 or newer is needed")
+
+
+def _cache(settings: Settings) -> Finding:
+    what, url = "Redis", settings.redis_url or ""
+    try:
+        client = lease.connect(url)
+        told = client.info("server")
+        client.close()
+    except (redis.RedisError, ValueError) as error:
+        mend = "start it or correct TEST_REDIS_URL; unset it to let the suite start its own"
+        return Finding(what, False, f"{_host(url)}: {error}", mend)
+    version = str(told["redis_version"])
+    recent = tuple(int(part) for part in version.split(".")[:2]) >= OLDEST_REDIS
+    return Finding(what, recent, f"{_host(url)}, version {version}", "Redis 6.2 or newer is needed")
+
+
+def _vectors(settings: Settings) -> Finding:
+    key = {"api-key": settings.qdrant_api_key} if settings.qdrant_api_key else {}
+    mend = "start it or correct QDRANT_URL and QDRANT_API_KEY; unset them to let the suite start its own node"
+    return _http("Qdrant", settings.qdrant_url or "", "/collections", key, mend)
+
+
+def _links(settings: Settings) -> Finding:
+    mend = "start Toxiproxy or unset TOXIPROXY_URL to let the suite start its own links"
+    return _http("Toxiproxy", settings.toxiproxy_url or "", "/version", {}, mend)
+
+
+def _gateway(settings: Settings) -> Finding:
+    what, url = "gateway", settings.gateway_url or ""
+    if not settings.api_key:
+        return Finding(what, False, "no key", "set CITADEL_API_KEY to a key that may write")
+    mend = "start the gateway or correct INTEGRATION_TEST_HOST; 401: CITADEL_API_KEY is unknown there"
+    return _http(what, url, "/status", {"X-API-Key": settings.api_key}, mend)
+
+
+def _http(what: str, url: str, path: str, headers: dict[str, str], mend: str) -> Finding:
+    try:
+        answer = httpx.get(url + path, headers=headers, timeout=PROBE_S, trust_env=False)
+    except httpx.HTTPError as error:
+        return Finding(what, False, f"{_host(url)}: {error}", mend)
+    seen = f"{_host(url)} answers {answer.status_code}"
+    return Finding(what, answer.status_code == 200, seen, mend)
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.hostname or 'localhost'}{port}{parts.path if parts.scheme.startswith('p') else ''}"

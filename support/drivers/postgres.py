@@ -1,0 +1,429 @@
+"""The metadata store as the suite sees it: rows, collections, events and users, read around the gateway."""
+
+from __future__ import annotations
+
+import hashlib
+import select
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg2
+import psycopg2.extensions
+from psycopg2 import sql
+
+from support.drivers.errors import StoreUnreachable
+from support.reporting.journal import Journal
+
+STORE = "postgresql"
+PAGE = 1000
+# The server cancels a statement first, so that the connection survives; the client is the last resort.
+CLIENT_SLACK_S = 0.5
+# For connections of this process that are not the driver's; they have their own statement time-outs.
+OTHERS_LIMIT_S = 30.0
+TEXT_TYPES = ("text", "character varying", "json", "jsonb")
+
+_ROW = """
+SELECT v.collection_id, c.name, v.point_id, v.external_id, v.source, v.text_content, v.metadata, v.model,
+       v.dimensions, encode(v.content_hash, 'hex'), encode(v.metadata_hash, 'hex'),
+       encode(v.vector_checksum, 'hex'), v.status, v.version, v.stored_generation, v.created_at, v.updated_at,
+       extract(epoch FROM clock_timestamp() - v.updated_at)::float8
+FROM vector_metadata v JOIN collections c USING (collection_id)
+"""
+_COLLECTION = """
+SELECT collection_id, name, vector_size, distance, model, status, generation, created_at,
+       extract(epoch FROM clock_timestamp() - updated_at)::float8
+FROM collections
+"""
+_EVENT_NAME = "coalesce(c.name, o.payload->>'name', '')"
+_EVENT = f"""
+SELECT o.event_id, o.collection_id, {_EVENT_NAME}, o.point_id, o.operation, o.version, o.attempts,
+       o.last_error, extract(epoch FROM clock_timestamp() - o.created_at)::float8
+FROM outbox o LEFT JOIN collections c USING (collection_id)
+WHERE o.done_at IS NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One item of PostgreSQL (table ``vector_metadata``); hashes in hex, ``age_s`` by the server's clock."""
+
+    collection_id: UUID
+    collection: str
+    point_id: UUID
+    external_id: str
+    source: str
+    text: str | None
+    metadata: dict[str, Any]
+    model: str | None
+    dimensions: int
+    content_hash: str | None
+    metadata_hash: str
+    vector_checksum: str | None
+    status: str
+    version: int
+    stored_generation: int | None
+    created_at: datetime
+    updated_at: datetime
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionRecord:
+    """One collection as PostgreSQL declares it; ``age_s`` since its last change, by the server's clock."""
+
+    collection_id: UUID
+    name: str
+    vector_size: int
+    distance: str
+    model: str | None
+    status: str
+    generation: int
+    created_at: datetime
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEvent:
+    """One outbox event that is not done; ``point_id`` is None when it is about the collection itself."""
+
+    event_id: int
+    collection_id: UUID
+    collection: str
+    point_id: UUID | None
+    operation: str
+    version: int
+    attempts: int
+    last_error: str | None
+    age_s: float
+
+
+class _Bounded(psycopg2.extensions.connection):
+    """A connection whose waits end after ``limit_s``, also when the server is frozen."""
+
+    limit_s = OTHERS_LIMIT_S
+
+
+def _wait(connection: psycopg2.extensions.connection) -> None:
+    """psycopg2's wait callback with a deadline: no libpq option bounds the wait for a frozen server.
+
+    It must not close the connection (that deadlocks); psycopg2 itself gives it up when this raises. It holds
+    for the whole process and forbids COPY.
+    """
+    limit_s: float = getattr(connection, "limit_s", OTHERS_LIMIT_S)
+    deadline = time.monotonic() + limit_s
+    while True:
+        state = connection.poll()
+        if state == psycopg2.extensions.POLL_OK:
+            return
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise psycopg2.OperationalError(f"no answer within {limit_s:g} s")
+        waiting = select.poll()
+        reads = state == psycopg2.extensions.POLL_READ
+        waiting.register(connection.fileno(), select.POLLIN if reads else select.POLLOUT)
+        waiting.poll(left * 1000)
+
+
+@dataclass(slots=True)
+class MetadataStore:
+    """PostgreSQL through one connection, opened when needed and again after it broke.
+
+    ``schema`` None leaves the search path of the URL's role. A call takes at most ``timeout_s`` and half a
+    second and raises ``StoreUnreachable`` otherwise. Threads may share it: they take turns.
+    """
+
+    url: str
+    schema: str | None
+    journal: Journal
+    timeout_s: float = 3.0
+    _connection: _Bounded | None = None
+    _turn: threading.RLock = field(default_factory=threading.RLock)
+
+    # -- rows, collections, events
+
+    def rows(self, collection: str | UUID, *, page: int = PAGE) -> Iterator[Row]:
+        """All items of a collection (name or collection_id), by point id, in pages of ``page``."""
+        condition, last = _collection_is(collection), UUID(int=0)
+        while True:
+            found = self.select(
+                f"{_ROW} WHERE {condition} AND v.point_id > %s ORDER BY v.point_id LIMIT %s",
+                (collection, last, page),
+                what=f"rows of {collection}",
+            )
+            yield from (Row(*record) for record in found)
+            if len(found) < page:
+                return
+            last = found[-1][2]
+
+    def stored_rows(self, collection: str | UUID) -> list[Row]:
+        """The items of a collection that are stored, by point id."""
+        return [row for row in self.rows(collection) if row.status == "stored"]
+
+    def row(self, collection: str | UUID, external_id: str) -> Row | None:
+        """One item by the client's id."""
+        found = self.select(
+            f"{_ROW} WHERE {_collection_is(collection)} AND v.external_id = %s",
+            (collection, external_id),
+            what=f"row {external_id} of {collection}",
+        )
+        return Row(*found[0]) if found else None
+
+    def rows_by_id(self, collection_id: UUID, point_ids: Sequence[UUID]) -> dict[UUID, Row]:
+        """Items by point id; unknown ids are left out."""
+        found = self.select(
+            f"{_ROW} WHERE v.collection_id = %s AND v.point_id = ANY(%s::uuid[])",
+            (collection_id, list(point_ids)),
+            what=f"{len(point_ids)} rows by id",
+        )
+        return {record[2]: Row(*record) for record in found}
+
+    def rows_with_content(self, hashes: Sequence[str], *prefixes: str) -> list[Row]:
+        """Stored items whose text has one of the SHA-256 ``hashes`` (hex), in collections with such names."""
+        found = self.select(
+            f"{_ROW} WHERE v.content_hash = ANY(%s::bytea[]) AND v.status = 'stored' AND {_starts('c.name')}",
+            ([bytes.fromhex(each) for each in hashes], list(prefixes or ("",))),
+            what=f"rows of {len(hashes)} contents",
+        )
+        return [Row(*record) for record in found]
+
+    def count_stored(self, collection: str | UUID) -> int:
+        """The number of stored items of a collection."""
+        found = self.select(
+            "SELECT count(*) FROM vector_metadata v JOIN collections c USING (collection_id)"
+            f" WHERE {_collection_is(collection)} AND v.status = 'stored'",
+            (collection,),
+            what=f"count of {collection}",
+        )
+        return int(found[0][0])
+
+    def collection(self, name: str) -> CollectionRecord | None:
+        """One collection by its name."""
+        found = self.select(f"{_COLLECTION} WHERE name = %s", (name,), what=f"collection {name}")
+        return CollectionRecord(*found[0]) if found else None
+
+    def collections(self, *prefixes: str) -> list[CollectionRecord]:
+        """Collections whose name starts with one of ``prefixes`` (all without any), by name."""
+        found = self.select(
+            f'{_COLLECTION} WHERE {_starts("name")} ORDER BY name COLLATE "C"',
+            (list(prefixes or ("",)),),
+            what="collections",
+        )
+        return [CollectionRecord(*record) for record in found]
+
+    def open_events(self, *prefixes: str) -> list[OpenEvent]:
+        """Events not done of collections with such names, oldest first.
+
+        An event of a collection that is gone has the name its payload gives, or an empty one.
+        """
+        found = self.select(
+            f"{_EVENT} AND {_starts(_EVENT_NAME)} ORDER BY o.event_id",
+            (list(prefixes or ("",)),),
+            what="open events",
+        )
+        return [OpenEvent(*record) for record in found]
+
+    def newest_events(self, collection_id: UUID, point_ids: Sequence[UUID]) -> dict[UUID, int]:
+        """Per point the number of its newest event, done or not: it grows with every write to the point."""
+        found = self.select(
+            "SELECT point_id, max(event_id) FROM outbox"
+            " WHERE collection_id = %s AND point_id = ANY(%s::uuid[]) GROUP BY point_id",
+            (collection_id, list(point_ids)),
+            what=f"newest events of {len(point_ids)} points",
+        )
+        return {point_id: int(event_id) for point_id, event_id in found}
+
+    # -- users
+
+    def add_user(self, username: str, role: str, key: str, rate_limit_rpm: int) -> UUID:
+        """Let ``key`` act as ``username`` in ``role`` (admin, user, readonly); only its hash is kept."""
+        self.journal.secrets.add(key, f"key of {username}")
+        found = self.select(
+            "INSERT INTO users (username, role, api_key_prefix, api_key_sha256, rate_limit_rpm)"
+            " VALUES (%s, %s, %s, %s, %s) RETURNING user_id",
+            (username, role, key[:8], hashlib.sha256(key.encode()).digest(), rate_limit_rpm),
+            what=f"add user {username}",
+        )
+        return UUID(str(found[0][0]))
+
+    def revoke_user(self, username: str) -> None:
+        """Make the user's key invalid from now on."""
+        self.execute("UPDATE users SET revoked_at = now() WHERE username = %s", (username,))
+
+    def remove_user(self, username: str) -> None:
+        """Delete a user; what it owns is kept without an owner."""
+        of_user = "(SELECT user_id FROM users WHERE username = %s)"
+        for table, column in (
+            ("collections", "owner_id"),
+            ("vector_metadata", "created_by"),
+            ("embedding_jobs", "submitted_by"),
+        ):
+            self.execute(f"UPDATE {table} SET {column} = NULL WHERE {column} = {of_user}", (username,))
+        self.execute("DELETE FROM users WHERE username = %s", (username,))
+
+    def audit_entries(self, request_id: str) -> list[dict[str, Any]]:
+        """What the platform logged about one request, oldest first."""
+        columns = ("at", "action", "target", "http_status", "user_id")
+        found = self.select(
+            f"SELECT {', '.join(columns)} FROM audit_log WHERE request_id = %s ORDER BY audit_id",
+            (request_id,),
+            what=f"audit entries of {request_id}",
+        )
+        return [dict(zip(columns, record, strict=True)) for record in found]
+
+    # -- the server itself
+
+    def now(self) -> datetime:
+        """The server's clock."""
+        moment = self.select("SELECT clock_timestamp()", what="clock")[0][0]
+        assert isinstance(moment, datetime)
+        return moment
+
+    def version(self) -> str:
+        """Such as ``18.6``."""
+        return str(self.select("SHOW server_version", what="version")[0][0])
+
+    def sees_every_row(self) -> bool:
+        """Whether no row-level security hides items from this role."""
+        told = self.select(
+            "SELECT NOT (row_security_active('vector_metadata') OR row_security_active('collections')"
+            " OR row_security_active('outbox'))",
+            what="row security",
+        )
+        return bool(told[0][0])
+
+    def contains_text(self, needle: str) -> list[str]:
+        """``table.column`` of every text or JSON column in which ``needle`` occurs (say, a canary secret)."""
+        columns = self.select(
+            "SELECT table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema = current_schema() AND data_type = ANY(%s) ORDER BY 1, ordinal_position",
+            (list(TEXT_TYPES),),
+            what="text columns",
+        )
+        tables: dict[str, list[str]] = {}
+        for table, column in columns:
+            tables.setdefault(table, []).append(column)
+        found = []
+        for table, names in tables.items():
+            occurs = [
+                sql.SQL("coalesce(bool_or(strpos({}::text, {}) > 0), false)").format(
+                    sql.Identifier(name), sql.Placeholder()
+                )
+                for name in names
+            ]
+            query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(occurs), sql.Identifier(table))
+            told = self.select(query, [needle] * len(names), what=f"search of {table}")[0]
+            found += [f"{table}.{name}" for name, hit in zip(names, told, strict=True) if hit]
+        return found
+
+    # -- primitives
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All reads inside see one state of the database (REPEATABLE READ, read only)."""
+        with self._turn:
+            self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            try:
+                yield
+            finally:
+                # A lost connection has taken its transaction along.
+                if self._connection is not None:
+                    self.execute("COMMIT")
+
+    def select(
+        self, statement: str | sql.Composable, values: Sequence[object] = (), *, what: str | None = None
+    ) -> list[tuple[Any, ...]]:
+        """All records of one statement. ``what`` names it in the journal; values are never shown."""
+        with self._turn, self._cursor(what or _first_words(statement)) as cursor:
+            cursor.execute(statement, values)
+            return cursor.fetchall()
+
+    def execute(self, statement: str | sql.Composable, values: Sequence[object] = ()) -> int:
+        """One statement without records; returns the number of rows it touched."""
+        with self._turn, self._cursor(_first_words(statement)) as cursor:
+            cursor.execute(statement, values)
+            return cursor.rowcount
+
+    def close(self) -> None:
+        """Close the connection; the next call opens another."""
+        with self._turn:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+    @contextmanager
+    def _cursor(self, what: str) -> Iterator[psycopg2.extensions.cursor]:
+        with self.journal.call(STORE, what):
+            try:
+                if self._connection is None or self._connection.closed:
+                    self._connection = self._connect()
+                with self._connection.cursor() as cursor:
+                    yield cursor
+            except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+                self._connection = None
+                raise self._unreachable(error) from error
+            except psycopg2.Error as error:
+                raise self._unreachable(error) from error
+
+    def _unreachable(self, error: psycopg2.Error) -> StoreUnreachable:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return StoreUnreachable(STORE, self.journal.secrets.redact(lines[0]))
+
+    def _connect(self) -> _Bounded:
+        psycopg2.extensions.set_wait_callback(_wait)
+        psycopg2.extensions.register_adapter(UUID, _quoted)
+        milliseconds = int(self.timeout_s * 1000)
+        connection: _Bounded = psycopg2.connect(
+            self.url,
+            connection_factory=_factory(self.timeout_s + CLIENT_SLACK_S),
+            connect_timeout=2,
+            tcp_user_timeout=3000,
+            keepalives=1,
+            keepalives_idle=1,
+            keepalives_interval=1,
+            keepalives_count=3,
+            application_name="citadel-suite",
+            options=f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
+            " -c idle_in_transaction_session_timeout=30000",
+        )
+        connection.autocommit = True
+        psycopg2.extensions.register_type(_UUID, connection)
+        if self.schema is not None:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('search_path', quote_ident(%s), false)", (self.schema,))
+        return connection
+
+
+def _uuid(told: str | bytes | None, _cursor: object) -> UUID | None:
+    return None if told is None else UUID(str(told))
+
+
+# 2950 is PostgreSQL's type number of uuid.
+_UUID = psycopg2.extensions.new_type((2950,), "UUID", _uuid)
+
+
+def _quoted(value: UUID) -> psycopg2.extensions.AsIs:
+    return psycopg2.extensions.AsIs(f"'{value}'::uuid")
+
+
+def _factory(limit_s: float) -> type[_Bounded]:
+    """A connection class whose limit holds already while connecting."""
+    return type("_Limited", (_Bounded,), {"limit_s": limit_s})
+
+
+def _collection_is(collection: str | UUID) -> str:
+    return "v.collection_id = %s" if isinstance(collection, UUID) else "c.name = %s"
+
+
+def _starts(column: str) -> str:
+    return f"EXISTS (SELECT FROM unnest(%s::text[]) prefix WHERE starts_with({column}, prefix))"
+
+
+def _first_words(statement: str | sql.Composable) -> str:
+    text = statement if isinstance(statement, str) else "statement"
+    return " ".join(text.split())[:80]

@@ -1,0 +1,1 @@
+"""Matchers whose mismatch text is the diagnosis."""

@@ -1,0 +1,109 @@
+"""The typed words of the step definitions: durations, shares, providers, dependencies, roles and the like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from behave.cucumber_expression import (
+    StepMatcher4CucumberExpressions,
+    define_parameter_type_with,
+    use_step_matcher_for_cucumber_expressions,
+)
+
+from support.vocabulary import platform, requests
+
+SECONDS = {
+    "ms": 0.001,
+    "millisecond": 0.001,
+    "s": 1.0,
+    "second": 1.0,
+    "min": 60.0,
+    "minute": 60.0,
+    "hour": 3600.0,
+}
+BYTES = {"byte": 1, "KiB": 1024, "MiB": 1024**2}
+PROVIDERS = {
+    "OpenAI": "openai",
+    "Azure OpenAI": "azure",
+    "Cohere": "cohere",
+    "Hugging Face": "huggingface",
+    "Google": "google",
+    "Voyage": "voyage",
+    "Jina": "jina",
+    "Mistral": "mistral",
+    "Anthropic": "anthropic",
+}
+DEPENDENCIES = {
+    "the vector store": "qdrant",
+    "the metadata store": "postgresql",
+    "the cache": "redis",
+    "the embedding service": "embedding",
+    "the gateway": "gateway",
+    "the providers": "providers",
+}
+ROLES = {"a reader": "readonly", "an editor": "user", "an administrator": "admin"}
+ACTIVITIES = ("storing", "searching", "reading", "deleting")
+
+_NUMBER = r"\d+(?:\.\d+)?"
+
+
+def seconds(text: str) -> float:
+    """``145 ms``, ``2 seconds`` or ``1 minute`` in seconds."""
+    number, unit = text.split()
+    return float(number) * SECONDS[_singular(unit, SECONDS)]
+
+
+def share(text: str) -> float:
+    """``95 %`` as 0.95."""
+    return float(text.rstrip("% ")) / 100.0
+
+
+def size(text: str) -> int:
+    """``64 bytes``, ``4 KiB`` or ``10 MiB`` in bytes."""
+    number, unit = text.split()
+    return int(number) * BYTES[_singular(unit, BYTES)]
+
+
+def enumeration(text: str) -> list[str]:
+    """``storing, searching and deleting`` as a list."""
+    return re.split(r", | and ", text)
+
+
+def install() -> None:
+    """Make cucumber expressions the step language and define the types; a second call changes nothing."""
+    use_step_matcher_for_cucumber_expressions()
+    _define("duration", rf"{_NUMBER} (?:{_plurals(SECONDS)})", float, seconds)
+    _define("percent", rf"{_NUMBER} ?%", float, share)
+    _define("size", rf"\d+ (?:{_plurals(BYTES)})", int, size)
+    for name, choices in (("provider", PROVIDERS), ("dependency", DEPENDENCIES), ("role", ROLES)):
+        _define(name, _any_of(choices), str, choices.__getitem__)
+    one = f"(?:{_any_of(ACTIVITIES)})"
+    _define("activities", rf"{one}(?:(?:, {one})* and {one})?", list, enumeration)
+    for name, words in (
+        ("missing_service", platform.SERVICES),
+        ("mistake", requests.MISTAKES),
+        ("flaw", requests.FLAWS),
+        ("attack", requests.ATTACKS),
+    ):
+        _define(name, _any_of(words), str, str)
+
+
+def _define(name: str, regexp: str, kind: type, transformer: Callable[[str], Any]) -> None:
+    if StepMatcher4CucumberExpressions.TYPE_REGISTRY.has_registered_type(name):
+        return
+    define_parameter_type_with(name, regexp=regexp, type=kind, transformer=transformer)
+
+
+def _any_of(words: Iterable[str]) -> str:
+    """One of the words, longest first, so that no word hides a longer one."""
+    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+
+
+def _plurals(units: Iterable[str]) -> str:
+    return "|".join(f"{unit}s?" if len(unit) > 3 else unit for unit in sorted(units, key=len, reverse=True))
+
+
+def _singular(unit: str, units: Iterable[str]) -> str:
+    return unit if unit in units else unit.removesuffix("s")

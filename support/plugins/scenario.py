@@ -1,0 +1,56 @@
+"""One scenario: where it may run, its world, and the checks that every scenario gets for free."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from behave.tag_matcher import ActiveTagMatcher
+
+from support import aftermath
+from support.isolation import residue
+from support.isolation.names import Names
+from support.plugins import attachments
+from support.reporting import diagnosis
+
+from support.world import World
+
+ActiveTagMatcher.use_skip_reason = True
+
+
+def can_run(context: Any, scenario: Any) -> bool:
+    """Skip, with the reason, what this mode cannot show."""
+    matcher = ActiveTagMatcher(context.citadel.traits())
+    if matcher.should_skip_with_tags(scenario.effective_tags):
+        scenario.skip(reason=f"needs {matcher.skip_reason}")
+        return False
+    return True
+
+
+def begin(context: Any, scenario: Any) -> None:
+    """Give the scenario its world; the first clean-up registered is the last to run: the residue check."""
+    citadel = context.citadel
+    context.scenarios_begun += 1
+    names = Names(citadel.run, context.scenarios_begun)
+    keep = not citadel.settings.cleanup
+
+    def undo(action: Any) -> None:
+        if not keep:
+            context.add_cleanup(action)
+
+    context.world = World(citadel=citadel, names=names, undo=undo)
+    context.marks = diagnosis.marks(citadel)
+    if not keep:
+        context.add_cleanup(residue.check, citadel, names)
+
+
+def end(context: Any, scenario: Any) -> None:
+    """Heal faults, then audit and search the logs; attach the diagnosis if anything went wrong."""
+    if "world" not in context or scenario.status.is_untested():
+        return
+    world, citadel = context.world, context.citadel
+    problems = aftermath.problems(citadel, world, context.marks)
+    if problems or scenario.status.has_failed():
+        for name, text in diagnosis.of(citadel, world, context.marks).items():
+            attachments.attach_text(name, text)
+        attachments.attach_text("How to repeat", f"behave {scenario.location}")
+    assert not problems, "\n".join(problems)

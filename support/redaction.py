@@ -1,0 +1,42 @@
+"""What must never be shown: a registry of secret values and the text without them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
+
+SHORTEST_SECRET = 6
+MASK = "[redacted]"
+
+
+class Secrets:
+    """Values that no output may contain. Values shorter than six characters are refused: they mask words."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self._values: dict[str, str] = {}
+        for value in values:
+            self.add(value)
+
+    def add(self, value: str | None, label: str = "secret") -> None:
+        """Remember ``value`` as secret under ``label``; nothing happens for None or a very short value."""
+        if value and len(value) >= SHORTEST_SECRET:
+            self._values[value] = label
+
+    def add_password_of(self, url: str | None, label: str) -> None:
+        """Remember the password inside a connection URL, if it has one."""
+        if url:
+            self.add(urlsplit(url).password, label)
+
+    def redact(self, text: str) -> str:
+        """``text`` with every known secret masked."""
+        for value in sorted(self._values, key=len, reverse=True):
+            text = text.replace(value, MASK)
+        return text
+
+    def found_in(self, text: str) -> list[str]:
+        """Labels of the secrets that appear in ``text``; the values themselves are never returned."""
+        return sorted({label for value, label in self._values.items() if value in text})
+
+    def found_by(self, search: Callable[[str], list[str]]) -> list[str]:
+        """What ``search`` finds for any secret, with the secret's label; the values are never returned."""
+        return [f"{label} in {place}" for value, label in self._values.items() for place in search(value)]

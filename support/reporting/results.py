@@ -1,0 +1,214 @@
+"""The results of a run: ``summary.json``, the results document and the table that ends the terminal output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from support import waiting
+from support.reporting.journal import union_of_seconds
+
+if TYPE_CHECKING:
+    from support.citadel import Citadel
+
+PASSED = {"passed", "xfailed", "xpassed"}
+SKIPPED = {"skipped", "untested"}
+SLOWEST_SHOWN = 10
+SHARE_LIMIT_PERCENT = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one selected scenario ended."""
+
+    area: str
+    name: str
+    location: str
+    status: str
+    seconds: float
+    reason: str
+    tags: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """passed, skipped, or failed for everything else (errors of hooks and clean-ups included)."""
+        if self.status in PASSED:
+            return "passed"
+        return "skipped" if self.status in SKIPPED else "failed"
+
+
+def write(citadel: Citadel, outcomes: list[Outcome], wall_s: float, output: Path, report: str) -> str:
+    """Write ``results/summary.json`` and the results document; returns the closing table."""
+    summary = _summary(citadel, outcomes, wall_s)
+    folder = output / "results"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+    document = citadel.secrets.redact(_document(summary, outcomes))
+    (folder / "Integration_Testing_Results.md").write_text(document)
+    return citadel.secrets.redact(_table(summary, outcomes, report))
+
+
+def _summary(citadel: Citadel, outcomes: list[Outcome], wall_s: float) -> dict[str, Any]:
+    counts = {
+        verdict: sum(o.verdict == verdict for o in outcomes) for verdict in ("passed", "failed", "skipped")
+    }
+    coverage = citadel.coverage
+    busy = (
+        [(entry.started, entry.ended) for entry in citadel.journal.entries] + waiting.SPANS + citadel.starts()
+    )
+    tally = citadel.audits
+    return {
+        "mode": str(citadel.mode),
+        "wall_s": round(wall_s, 2),
+        "framework_share_percent": round(100.0 * (1.0 - min(1.0, union_of_seconds(busy) / wall_s)), 1),
+        "scenarios": {**counts, "total": len(outcomes)},
+        "coverage": {
+            "percent": round(coverage.percent(), 1),
+            "observed": len(coverage.observed),
+            "documented": len(coverage.documented),
+            "missing": [f"{operation} {status}" for operation, status in coverage.missing()],
+        },
+        "performance": citadel.performance,
+        "consistency": {
+            "checked": tally.union,
+            "findings": len(tally.findings),
+            "percent": round(tally.percent, 3),
+            "audits": tally.audits,
+        },
+        "start_s": {name: round(seconds, 2) for name, seconds in citadel.start_times().items()},
+        "slowest": [
+            {"scenario": o.name, "location": o.location, "seconds": round(o.seconds, 2)}
+            for o in _slowest(outcomes)
+        ],
+    }
+
+
+def _slowest(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    return sorted(outcomes, key=lambda o: o.seconds, reverse=True)[:SLOWEST_SHOWN]
+
+
+def _table(summary: dict[str, Any], outcomes: list[Outcome], report: str) -> str:
+    scenarios, coverage, consistency = summary["scenarios"], summary["coverage"], summary["consistency"]
+    lines = ["", "Results"]
+    for outcome in outcomes:
+        if outcome.verdict == "failed":
+            lines.append(f"  FAILED   {outcome.name}   behave {outcome.location}")
+    for outcome in outcomes:
+        if outcome.status == "skipped" and outcome.reason:
+            lines.append(f"  skipped  {outcome.name}: {outcome.reason}")
+    rows = [
+        ("scenarios", "{passed} passed, {failed} failed, {skipped} skipped of {total}".format(**scenarios)),
+        (
+            "coverage",
+            f"{coverage['percent']} % of the contract's answers seen"
+            f" ({coverage['observed']} of {coverage['documented']})",
+        ),
+        *(("performance", told) for told in performance_sentences(summary["performance"])),
+        (
+            "consistency",
+            f"{consistency['percent']:g} % of {consistency['checked']} items agree"
+            f" in {consistency['audits']} audits, {consistency['findings']} findings",
+        ),
+        (
+            "wall time",
+            f"{summary['wall_s']:.0f} s, of it the framework's own {summary['framework_share_percent']} %",
+        ),
+        ("report", report),
+    ]
+    if coverage["missing"]:
+        shown = ", ".join(coverage["missing"][:8])
+        more = (
+            f" and {len(coverage['missing']) - 8} more (see the results document)"
+            if len(coverage["missing"]) > 8
+            else ""
+        )
+        rows.insert(2, ("not seen", shown + more))
+    width = max(len(name) for name, _told in rows)
+    lines += [f"  {name:<{width}}  {told}" for name, told in rows]
+    return "\n".join(lines)
+
+
+def performance_sentences(performance: dict[str, Any]) -> list[str]:
+    """The performance figures in the words of the original plan; nothing where nothing was measured."""
+    told = []
+    if workflow := performance.get("e2e_embedding_ms"):
+        low, high = workflow["ci95"]
+        told.append(
+            f"end-to-end embedding workflow: {workflow['mean']:.0f} ms on average"
+            f" (95 % between {low:.0f} and {high:.0f}), limit 145 ms, {workflow['n']} journeys: {workflow['verdict']}"
+        )
+    if users := performance.get("users"):
+        told.append(
+            f"{users['count']} concurrent users: {users['success_percent']:.2f} % of {users['requests']} journeys"
+            f" succeed (at least {users['lower_bound_percent']:.2f} % with 95 % confidence), limit 95 %:"
+            f" {users['verdict']}"
+        )
+    if hops := performance.get("hop_ms"):
+        each = ", ".join(f"{name} {hop['p95']:.1f}" for name, hop in sorted(hops.items()))
+        told.append(f"cross-service latency, p95 in ms per hop: {each}; limit 50 ms")
+    return told
+
+
+def _document(summary: dict[str, Any], outcomes: list[Outcome]) -> str:
+    scenarios, coverage, consistency = summary["scenarios"], summary["coverage"], summary["consistency"]
+    lines = [
+        "# Integration Testing Results",
+        "",
+        f"Mode: {summary['mode']}. Wall time {summary['wall_s']:.0f} s.",
+        "",
+        "| what | result |",
+        "|---|---|",
+        "| scenarios | {passed} passed, {failed} failed, {skipped} skipped of {total} |".format(**scenarios),
+        f"| integration coverage | {coverage['percent']} % ({coverage['observed']} of {coverage['documented']}"
+        " pairs of operation and documented status) |",
+        f"| data consistency | {consistency['percent']:g} % of {consistency['checked']} items in"
+        f" {consistency['audits']} audits, {consistency['findings']} findings |",
+        *(f"| performance | {told} |" for told in performance_sentences(summary["performance"])),
+        "",
+        "## By area",
+        "",
+        "| area | passed | failed | skipped | seconds |",
+        "|---|---|---|---|---|",
+    ]
+    for area in sorted({o.area for o in outcomes}):
+        own = [o for o in outcomes if o.area == area]
+        count = {
+            verdict: sum(o.verdict == verdict for o in own) for verdict in ("passed", "failed", "skipped")
+        }
+        lines.append(
+            f"| {area} | {count['passed']} | {count['failed']} | {count['skipped']} | {sum(o.seconds for o in own):.1f} |"
+        )
+    failed = [o for o in outcomes if o.verdict == "failed"]
+    if failed:
+        lines += ["", "## Failed", "", "| scenario | repeat with |", "|---|---|"]
+        lines += [f"| {o.name} | `behave {o.location}` |" for o in failed]
+    skipped = [o for o in outcomes if o.status == "skipped"]
+    if skipped:
+        lines += ["", "## Skipped", "", "| scenario | reason |", "|---|---|"]
+        lines += [f"| {o.name} | {o.reason} |" for o in skipped]
+    promises = sorted(
+        {tag for o in outcomes for tag in o.tags if tag[:1] in "GN" and tag[1:].isdigit()}, key=_promise
+    )
+    if promises:
+        lines += [
+            "",
+            "## Promises and the scenarios that hold them",
+            "",
+            "| promise | scenarios |",
+            "|---|---|",
+        ]
+        for promise in promises:
+            held = "; ".join(f"{o.name} ({o.verdict})" for o in outcomes if promise in o.tags)
+            lines.append(f"| {promise} | {held} |")
+    lines += ["", "## Slowest scenarios", "", "| scenario | seconds |", "|---|---|"]
+    lines += [f"| {item['scenario']} | {item['seconds']} |" for item in summary["slowest"]]
+    lines += ["", "## Documented answers not seen", ""]
+    lines += [f"- {pair}" for pair in coverage["missing"]] or ["None."]
+    return "\n".join(lines) + "\n"
+
+
+def _promise(tag: str) -> tuple[str, int]:
+    return tag[0], int(tag[1:])

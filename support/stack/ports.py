@@ -1,0 +1,31 @@
+"""Free loopback ports for the servers the suite starts, kept over their restarts."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+# Below the ephemeral range (32768 on Linux), so that no outgoing connection takes a port while its
+# server is down.
+FIRST, LAST = 20_000, 32_000
+
+
+class NoFreePort(Exception):
+    """Every port of the range is taken."""
+
+
+def free_ports(count: int) -> list[int]:
+    """``count`` different ports of 20000-32000 that can be bound on 127.0.0.1 right now."""
+    found: list[int] = []
+    candidates = list(range(FIRST, LAST))
+    random.SystemRandom().shuffle(candidates)
+    for port in candidates:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found.append(port)
+        if len(found) == count:
+            return found
+    raise NoFreePort(f"no {count} free ports between {FIRST} and {LAST} on 127.0.0.1")

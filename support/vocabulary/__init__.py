@@ -1,0 +1,1 @@
+"""The words of the features as functions: each does one thing to the platform and returns its answer."""

@@ -1,0 +1,107 @@
+"""Embeddings asked of the gateway without storing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from hamcrest import assert_that, only_contains
+
+from support.drivers.embedding import Embedding, Work
+from support.drivers.gateway import Answer
+from support.matchers.answers import succeeded
+from support.vocabulary import documents
+from support.vocabulary.texts import sentences
+from support.world import World
+
+# A word of one token: the model's window is counted in tokens.
+LONG_WORD = "window "
+
+
+def embed(world: World, text: str, **options: Any) -> Answer:
+    """One text, one vector."""
+    return world.citadel.gateway.call("generateEmbedding", json_body={"text": text, **options}, key=world.key)
+
+
+def embed_batch(world: World, texts: Sequence[str], **options: Any) -> Answer:
+    """Up to 32 texts, one vector each, in order."""
+    return world.citadel.gateway.call(
+        "generateEmbeddingBatch", json_body={"texts": list(texts), **options}, key=world.key
+    )
+
+
+def new_texts(world: World, count: int, about: str = "texts") -> list[str]:
+    """Sentences that nobody has embedded before: they name this run and scenario."""
+    return sentences(count, f"{world.names.prefix}{about}")
+
+
+def long_text(words: int) -> str:
+    """A text of so many words."""
+    return (LONG_WORD * words).strip()
+
+
+def service(world: World) -> Embedding:
+    """The embedding service, asked directly."""
+    assert world.citadel.embedding is not None, "the embedding service cannot be seen in this mode"
+    return world.citadel.embedding
+
+
+def work_since(world: World, before: Work) -> Work:
+    """What the embedding service has done since ``before``."""
+    now = service(world).work()
+    return Work(now.requests - before.requests, now.texts - before.texts)
+
+
+def furthest_apart(one: Sequence[float], other: Sequence[float]) -> float:
+    """Largest difference between two vectors in any component."""
+    return max(abs(a - b) for a, b in zip(one, other, strict=True))
+
+
+def alone_and_batched(world: World) -> tuple[list[float], list[float]]:
+    """The embedding of a short text alone, and between longer ones in a batch; nothing comes from the cache."""
+    short = "a short text"
+    alone = embed(world, short, use_cache=False)
+    batch = embed_batch(world, [long_text(150), short, long_text(60)], use_cache=False)
+    assert_that([alone, batch], only_contains(succeeded()))
+    return alone.body["embedding"], batch.body["embeddings"][1]
+
+
+def shuffled(known: Sequence[str], new: Sequence[str]) -> list[str]:
+    """Known and new texts in turn, the rest at the end."""
+    paired = [text for pair in zip(new, known, strict=False) for text in pair]
+    return paired + list(known[len(new) :]) + list(new[len(known) :])
+
+
+def embed_and_watch(world: World, texts: Sequence[str]) -> None:
+    """Embed a batch and remember what the service had to do for it."""
+    before = service(world).work()
+    world.answer = embed_batch(world, texts)
+    assert_that(world.answer, succeeded())
+    world.evidence["work"] = work_since(world, before)
+    world.evidence["embedded"] = list(zip(texts, world.answer.body["embeddings"], strict=True))
+
+
+def embed_together(world: World, texts: Sequence[str]) -> None:
+    """Embed each text by a request of its own, all at the same moment."""
+    answers = documents.together([partial(embed, world, text) for text in texts])
+    assert_that(answers, only_contains(succeeded()))
+    world.evidence["embedded"] = [
+        (text, answer.body["embedding"]) for text, answer in zip(texts, answers, strict=True)
+    ]
+
+
+def furthest_from_service(world: World) -> float:
+    """Largest difference in a component between what the gateway answered and the service's own embeddings."""
+    embedded: list[tuple[str, list[float]]] = world.evidence["embedded"]
+    own = embed_directly(world, [text for text, _vector in embedded])
+    return max(
+        furthest_apart(vector, expected) for (_text, vector), expected in zip(embedded, own, strict=True)
+    )
+
+
+def embed_directly(world: World, texts: Sequence[str]) -> list[list[float]]:
+    """A second opinion: the service's own where it can be seen, else the gateway without its cache, one by one."""
+    if world.citadel.embedding is not None:
+        return world.citadel.embedding.embed(list(texts))
+    return [list(embed(world, text, use_cache=False).body["embedding"]) for text in texts]

@@ -1,0 +1,92 @@
+"""The platform as a whole: health, metrics, the doctor's view, and what this run has made."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from support import doctor
+from support.doctor import Finding
+from support.drivers.gateway import Answer
+from support.settings import Settings
+from support.world import World
+
+# The service as a feature names it: the setting that names it, and an address to fill in.
+SERVICES = {
+    "PostgreSQL": ("TEST_DATABASE_URL", "postgresql://nobody@127.0.0.1:{port}/none"),
+    "Redis": ("TEST_REDIS_URL", "redis://127.0.0.1:{port}/0"),
+    "Qdrant": ("QDRANT_URL", "http://127.0.0.1:{port}"),
+    "gateway": ("INTEGRATION_TEST_HOST", "http://127.0.0.1:{port}"),
+}
+MADE_UP_KEY = "at_a_key_that_nobody_was_given"
+
+
+def health(world: World) -> Answer:
+    """What the platform says about its services."""
+    return world.citadel.gateway.call("getHealth", key="")
+
+
+def readiness(world: World) -> Answer:
+    """Whether the platform accepts work, and what is degraded."""
+    return world.citadel.gateway.call("getReadiness", key="")
+
+
+def services_by_status(answer: Answer) -> dict[str, str]:
+    """Status of each service in a health report."""
+    return {name: told["status"] for name, told in answer.body["services"].items()}
+
+
+def counter(world: World, name: str, **labels: str) -> float:
+    """Sum of a Prometheus counter over all series that carry ``labels``."""
+    text = world.citadel.gateway.call("getMetrics", key="").text
+    total = 0.0
+    for line in text.splitlines():
+        match = re.fullmatch(rf"{name}(?:\{{(.*)\}})?\s+(\S+)(?:\s+\d+)?", line)
+        if match:
+            given = dict(re.findall(r'(\w+)="([^"]*)"', match[1] or ""))
+            if labels.items() <= given.items():
+                total += float(match[2])
+    return total
+
+
+def pointed_at_nothing(service: str) -> Settings:
+    """Settings of a run whose ``service`` is at a port where nothing listens."""
+    variable, address = SERVICES[service]
+    environ = {variable: address.format(port=_silent_port())}
+    if service == "gateway":
+        environ["CITADEL_API_KEY"] = MADE_UP_KEY
+    return Settings.load(environ, dotenv=None)
+
+
+def pointed_at_wrong_password(world: World, password: str) -> Settings:
+    """Settings of a run that knows the metadata store but not its password."""
+    parts = urlsplit(world.citadel.variables()["TEST_DATABASE_URL"])
+    host = f"{parts.hostname}:{parts.port}"
+    url = f"postgresql://at_nobody:{password}@{host}{parts.path}"
+    return Settings.load({"TEST_DATABASE_URL": url}, dotenv=None)
+
+
+def of_this_run(world: World) -> Settings:
+    """Settings that name every service this run uses."""
+    variables = world.citadel.variables()
+    return Settings.load(variables, dotenv=None) if variables else world.citadel.settings
+
+
+def examine(settings: Settings, output: Path) -> list[Finding]:
+    """The doctor's findings."""
+    return doctor.examine(settings, output)
+
+
+def unhealthy(findings: Sequence[Finding]) -> dict[str, Finding]:
+    """What the doctor wants mended, by name."""
+    return {finding.what: finding for finding in findings if not finding.ok}
+
+
+def _silent_port() -> int:
+    """A loopback port at which nothing listens: bound once and let go."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

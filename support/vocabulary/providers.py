@@ -1,0 +1,127 @@
+"""The nine external providers: asked through the gateway, witnessed at the emulators."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from hamcrest import assert_that
+
+from support.drivers.gateway import Answer
+from support.drivers.providers import DISPLAY_NAMES, Providers, SeenRequest
+from support.matchers.answers import succeeded
+from support.waiting import eventually
+from support.world import World
+
+ALL = tuple(sorted(DISPLAY_NAMES))
+# What an emulator and the gateway need for an answer on a busy machine.
+HEALTHY_ANSWER_MS = 100.0
+KEY_HEADERS = ("authorization", "api-key", "x-goog-api-key", "x-api-key")
+
+
+def witness(world: World) -> Providers:
+    """The emulators' control and request log."""
+    assert world.citadel.providers is not None, "the providers cannot be seen in this mode"
+    return world.citadel.providers
+
+
+def ask(world: World, provider: str, texts: Sequence[str], **options: Any) -> Answer:
+    """Ask one provider for embeddings of texts that carry the scenario's name, so that no cache knows them."""
+    if "mark" not in world.evidence:
+        begin(world)
+    world.evidence["texts sent"] = own = [f"{text} {world.names.prefix}" for text in texts]
+    return world.citadel.gateway.call(
+        "embedWithProvider", json_body={"texts": own, **options}, provider=provider, key=world.key
+    )
+
+
+def begin(world: World) -> None:
+    """Remember where the request log stands."""
+    world.evidence["mark"] = witness(world).mark()
+
+
+def have_behave(world: World, provider: str, kind: str, **details: Any) -> None:
+    """Tell a provider how to behave until the scenario ends; the return to normal is registered first."""
+    world.undo(lambda: witness(world).recover(provider))
+    world.undo(lambda: wait_until_available(world, provider))
+    begin(world)
+    witness(world).behave(provider, kind, **details)
+
+
+def wait_until_available(world: World, provider: str) -> None:
+    """Clean-up: give the gateway's breaker of this provider a success, so that it is closed for the next."""
+    witness(world).recover(provider)
+    eventually(
+        lambda: world.citadel.gateway.call("getProviderStatus", provider=provider, key=world.key).body,
+        lambda told: told["circuit_breaker"]["state"] == "closed" or _probe(world, provider).ok,
+        within=world.citadel.promises.breaker_open_s + 5.0,
+        what=f"the breaker of {provider} closes",
+    )
+
+
+def _probe(world: World, provider: str) -> Answer:
+    return world.citadel.gateway.call(
+        "embedWithProvider",
+        json_body={"texts": ["probe"], "use_cache": False},
+        provider=provider,
+        key=world.key,
+    )
+
+
+def received(world: World, provider: str) -> list[SeenRequest]:
+    """What arrived at a provider since the scenario began to ask."""
+    return witness(world).seen(provider, after=int(world.evidence["mark"]))
+
+
+def sent_key(request: SeenRequest) -> str:
+    """The credential a provider was shown, without its scheme."""
+    shown = [request.headers[name] for name in KEY_HEADERS if name in request.headers]
+    return shown[0].removeprefix("Bearer ").removeprefix("bearer ") if shown else ""
+
+
+def own_key(world: World, provider: str) -> str:
+    """The key the gateway was given for a provider."""
+    assert world.citadel.stack is not None
+    return world.citadel.stack.provider_keys[provider]
+
+
+def carries(request: SeenRequest, texts: Sequence[str]) -> bool:
+    """Whether the request's body contains all these texts, in order."""
+    position = -1
+    body = str(request.body)
+    for text in texts:
+        position = body.find(text, position + 1)
+        if position < 0:
+            return False
+    return True
+
+
+def declared_size(world: World, provider: str) -> int:
+    """The size the platform declares for a provider's embeddings."""
+    told = world.citadel.gateway.call("getProviderStatus", provider=provider, key=world.key)
+    assert_that(told, succeeded())
+    return int(told.body["dimensions"])
+
+
+def lengths(answer: Answer) -> list[float]:
+    """Euclidean length of each embedding."""
+    return [math.sqrt(sum(number * number for number in vector)) for vector in answer.body["embeddings"]]
+
+
+def longest_change_over_ms(world: World) -> float:
+    """Attempt time-out, one healthy answer, and the promised slack."""
+    promises = world.citadel.promises
+    return (promises.provider_attempt_s + promises.failover_slack_s) * 1000.0 + HEALTHY_ANSWER_MS
+
+
+def ask_under_id(world: World, provider: str, request_id: str) -> Answer:
+    """Ask for one embedding under the caller's own request id."""
+    begin(world)
+    return world.citadel.gateway.call(
+        "embedWithProvider",
+        json_body={"texts": [f"traced {world.names.prefix}"]},
+        provider=provider,
+        key=world.key,
+        headers={"X-Request-ID": request_id},
+    )

@@ -1,0 +1,75 @@
+"""The state of one scenario: its names, its clean-up, its last answers, and the words its steps use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from support.drivers.gateway import Answer
+from support.isolation.names import Names
+
+if TYPE_CHECKING:
+    from support.citadel import Citadel
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What became of every write of a scenario, by collection and client id: the client's own history.
+
+    ``acknowledged`` holds the version of the last 2xx (0: acknowledged as deleted), ``refused`` and
+    ``unknown`` the ids whose last write was refused or left open.
+    """
+
+    acknowledged: dict[tuple[str, str], int] = field(default_factory=dict)
+    refused: set[tuple[str, str]] = field(default_factory=set)
+    unknown: set[tuple[str, str]] = field(default_factory=set)
+
+    def note(self, collection: str, item: str, answer: Answer, *, deletes: bool = False) -> None:
+        """Enter the answer to one write; a 504 means: unknown."""
+        key = (collection, item)
+        if answer.status == 504:
+            self.unknown.add(key)
+        elif answer.ok:
+            self.acknowledged[key] = 0 if deletes else int(answer.body["version"])
+            self.unknown.discard(key)
+            self.refused.discard(key)
+        else:
+            self.refuse(collection, item)
+
+    def refuse(self, collection: str, item: str) -> None:
+        """Enter a write that was definitely not carried out: what was acknowledged before still holds."""
+        key = (collection, item)
+        self.unknown.discard(key)
+        if key not in self.acknowledged:
+            self.refused.add(key)
+
+
+@dataclass(slots=True)
+class World:
+    """New for each scenario. ``undo(action)`` registers a clean-up and is called before anything is made."""
+
+    citadel: Citadel
+    names: Names
+    undo: Callable[[Callable[[], None]], None]
+    begun: float = field(default_factory=time.monotonic)
+    ledger: Ledger = field(default_factory=Ledger)
+    wrote: bool = False
+    disagreement_expected: bool = False
+    role: str = "editor"
+    collection: str = ""
+    answer: Answer | None = None
+    answers: list[Answer] = field(default_factory=list)
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The key of the role that acts in this scenario."""
+        return self.citadel.keys[self.role]
+
+    @property
+    def last(self) -> Answer:
+        """The answer of the scenario's last request. Raises ``AssertionError`` before the first."""
+        assert self.answer is not None, "no request has been made in this scenario yet"
+        return self.answer

@@ -1,0 +1,305 @@
+"""Stores for the tests of drivers and auditor, a writer that keeps the platform's protocol, and a breakable link."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID, uuid4, uuid5
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from support.audit import Stores
+from support.audit.content import canonical, checksum
+from support.drivers.postgres import MetadataStore
+from support.drivers.qdrant import Point, VectorStore
+from support.drivers.redis import CacheStore
+from support.isolation import schema
+from support.isolation.names import Run
+from support.redaction import Secrets
+from support.reporting.journal import Journal
+from support.waiting import eventually
+
+SIZE = 8
+MODEL = "all-MiniLM-L6-v2"
+DISTANCES = {"cosine": "Cosine", "dot": "Dot", "euclidean": "Euclid"}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the stores of the tests are."""
+
+    database_url: str
+    schema: str
+    redis_url: str
+    qdrant_url: str
+
+
+@contextmanager
+def started(directory: Path) -> Iterator[Endpoints]:
+    """The stores of one test session: an own schema, a Redis database for tests, a Qdrant node."""
+    database_url, redis_url = os.environ.get("DEV_DATABASE_URL"), os.environ.get("DEV_REDIS_URL")
+    if not database_url or not redis_url:
+        pytest.skip("DEV_DATABASE_URL and DEV_REDIS_URL name the stores for these tests")
+    run = Run.current()
+    name = f"{run.prefix}audit"
+    schema.create(database_url, name, run)
+    try:
+        with _node(directory) as qdrant_url:
+            yield Endpoints(database_url, name, redis_url, qdrant_url)
+    finally:
+        schema.drop(database_url, name)
+
+
+@contextmanager
+def _node(directory: Path) -> Iterator[str]:
+    if given := os.environ.get("DEV_QDRANT_URL"):
+        yield given
+        return
+    port = free_port()
+    command = [sys.executable, "-m", "support.stack.qdrant_node", "--data", str(directory), "--port", str(port)]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+
+    def ready() -> bool:
+        assert process.poll() is None, f"the node ended with {process.returncode}"
+        with urllib.request.urlopen(f"{url}/readyz", timeout=1) as answer:
+            return bool(answer.status == 200)
+
+    try:
+        eventually(ready, bool, within=10, what="the Qdrant node is ready", transient=(OSError,))
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def free_port() -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def open_stores(at: Endpoints, journal: Journal | None = None) -> Stores:
+    """Drivers of their own connections."""
+    journal = journal or Journal(Secrets())
+    return Stores(
+        MetadataStore(at.database_url, at.schema, journal),
+        VectorStore(at.qdrant_url, None, journal),
+        CacheStore(at.redis_url, journal),
+    )
+
+
+def close(stores: Stores) -> None:
+    """Close what ``open_stores`` opened."""
+    stores.metadata.close()
+    stores.vectors.close()
+    if stores.cache is not None:
+        stores.cache.close()
+
+
+def embedded(text: str, model: str = MODEL, size: int = SIZE) -> NDArray[np.float32]:
+    """A unit vector that stands for the embedding of ``text``: the same for the same text and model."""
+    seed = int.from_bytes(hashlib.sha256(f"{model}\0{text}".encode()).digest()[:8], "big")
+    vector = np.random.default_rng(seed).normal(size=size)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+@dataclass(slots=True)
+class Writer:
+    """A client of both stores that keeps the platform's order: PostgreSQL, Qdrant, PostgreSQL."""
+
+    stores: Stores
+    collection: str
+    model: str | None = MODEL
+    distance: str = "cosine"
+    collection_id: UUID = field(default_factory=uuid4)
+    made: list[str] = field(default_factory=list)
+
+    def create(self) -> Writer:
+        """Make the collection in both stores."""
+        self.stores.metadata.execute(
+            "INSERT INTO collections (collection_id, name, vector_size, distance, model, status)"
+            " VALUES (%s, %s, %s, %s, %s, 'active')",
+            (self.collection_id, self.collection, SIZE, self.distance, self.model),
+        )
+        self.stores.vectors.create_collection(self.collection, SIZE, DISTANCES[self.distance])
+        return self
+
+    def remove(self) -> None:
+        """Remove every trace."""
+        metadata = self.stores.metadata
+        metadata.execute("DELETE FROM outbox WHERE collection_id = %s", (self.collection_id,))
+        metadata.execute("DELETE FROM collections WHERE collection_id = %s", (self.collection_id,))
+        self.stores.vectors.delete_collection(self.collection)
+
+    def point_id(self, item: str) -> UUID:
+        """The point id of a client's id."""
+        return uuid5(self.collection_id, item)
+
+    def put(self, items: Sequence[str], version: int = 1, metadata: Mapping[str, Any] | None = None) -> None:
+        """Write items of a version, as one request would."""
+        self.begin(items, version, metadata)
+        self.upsert(items, version, metadata)
+        self.finish(items, version, metadata)
+
+    def text(self, item: str, version: int) -> str:
+        """The text that a version of an item has."""
+        return f"{item} in version {version}"
+
+    def begin(self, items: Sequence[str], version: int, metadata: Mapping[str, Any] | None = None) -> None:
+        """Phase A: pending rows for new items, and events."""
+        self._rows(items, version, metadata, "pending", "ON CONFLICT DO NOTHING")
+        self.events(items, version)
+
+    def events(self, items: Sequence[str], version: int, operation: str = "point_upsert") -> None:
+        """Open one event for each item."""
+        self.stores.metadata.execute(
+            "INSERT INTO outbox (collection_id, point_id, operation, version)"
+            " SELECT %s, p, %s, %s FROM unnest(%s::uuid[]) p",
+            (self.collection_id, operation, version, [self.point_id(item) for item in items]),
+        )
+
+    def upsert(self, items: Sequence[str], version: int, metadata: Mapping[str, Any] | None = None) -> None:
+        """Qdrant's part of a write."""
+        self.stores.vectors.upsert_raw(
+            self.collection, [self.point(item, version, metadata) for item in items]
+        )
+
+    def finish(self, items: Sequence[str], version: int, metadata: Mapping[str, Any] | None = None) -> None:
+        """Phase B in PostgreSQL: rows, generation and events, in one statement."""
+        self._rows(items, version, metadata, "stored", _STORED)
+
+    def delete(self, item: str, version: int) -> None:
+        """Delete an item, as one request would."""
+        metadata, place = self.stores.metadata, (self.collection_id, self.point_id(item))
+        metadata.execute(
+            "WITH event AS (INSERT INTO outbox (collection_id, point_id, operation, version)"
+            " VALUES (%s, %s, 'point_delete', %s))"
+            " UPDATE vector_metadata SET status = 'deleting' WHERE collection_id = %s AND point_id = %s",
+            (*place, version, *place),
+        )
+        self.stores.vectors.delete_points(self.collection, [self.point_id(item)])
+        metadata.execute(
+            "WITH gone AS (DELETE FROM vector_metadata WHERE collection_id = %s AND point_id = %s),"
+            " fence AS (UPDATE collections SET generation = generation + 1 WHERE collection_id = %s)"
+            " UPDATE outbox SET done_at = now() WHERE collection_id = %s AND point_id = %s",
+            (*place, self.collection_id, *place),
+        )
+
+    def point(
+        self,
+        item: str,
+        version: int,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        vector: NDArray[np.float32] | None = None,
+        model: str | None = None,
+    ) -> Point:
+        """The point of an item's version, perhaps with another vector or model."""
+        text = self.text(item, version)
+        vector = embedded(text, self.model or "") if vector is None else vector
+        mark = {
+            "id": item,
+            "version": version,
+            "content_hash": hashlib.sha256(text.encode()).hexdigest(),
+            "vector_checksum": checksum(vector),
+            "model": model or self.model,
+        }
+        payload = {"text": text, "metadata": dict(metadata or {}), "citadel": mark}
+        return Point(self.collection, self.point_id(item), vector, payload)
+
+    def _rows(
+        self, items: Sequence[str], version: int, metadata: Mapping[str, Any] | None, status: str, conflict: str
+    ) -> None:
+        told = dict(metadata or {})
+        texts = [self.text(item, version) for item in items]
+        self.stores.metadata.execute(
+            f"WITH fence AS (UPDATE collections SET generation = generation + %s WHERE collection_id = %s"
+            " RETURNING generation), done AS (UPDATE outbox SET done_at = now() WHERE %s = 'stored'"
+            " AND collection_id = %s AND point_id = ANY(%s::uuid[]) AND version <= %s AND done_at IS NULL)"
+            " INSERT INTO vector_metadata AS v (collection_id, point_id, external_id, source, text_content,"
+            " metadata, model, dimensions, content_hash, metadata_hash, vector_checksum, status, version,"
+            " stored_generation) SELECT %s, p, e, 'text', t, %s::jsonb, %s, %s, sha256(convert_to(t, 'UTF8')),"
+            " %s, c, %s, %s, generation FROM fence, unnest(%s::uuid[], %s::text[], %s::text[], %s::bytea[])"
+            f" AS w(p, e, t, c) {conflict}",
+            (
+                int(status == "stored"), self.collection_id, status, self.collection_id,
+                [self.point_id(item) for item in items], version, self.collection_id, json.dumps(told),
+                self.model, SIZE, hashlib.sha256(canonical(told)).digest(), status, version,
+                [self.point_id(item) for item in items], list(items), texts,
+                [bytes.fromhex(checksum(embedded(text, self.model or ""))) for text in texts],
+            ),
+        )  # fmt: skip
+
+
+_STORED = """ON CONFLICT (collection_id, point_id) DO UPDATE SET text_content = excluded.text_content,
+ metadata = excluded.metadata, content_hash = excluded.content_hash, metadata_hash = excluded.metadata_hash,
+ vector_checksum = excluded.vector_checksum, status = 'stored', version = excluded.version,
+ stored_generation = excluded.stored_generation, updated_at = now()"""
+
+
+class Link:
+    """A loopback TCP link to a server that can freeze (nothing passes any more) or be cut."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._target = (parts.hostname or "127.0.0.1", parts.port or 0)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        port = self._listener.getsockname()[1]
+        login = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
+        self.url = urlunsplit(parts._replace(netloc=f"{login}127.0.0.1:{port}"))
+        self._passing = threading.Event()
+        self._passing.set()
+        self._open = True
+        self._sockets: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def freeze(self) -> None:
+        """Let nothing pass; connections stay open."""
+        self._passing.clear()
+
+    def cut(self) -> None:
+        """End all connections and refuse new ones."""
+        self._open = False
+        for each in [self._listener, *self._sockets]:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _accept(self) -> None:
+        while self._open:
+            try:
+                near, _address = self._listener.accept()
+                far = socket.create_connection(self._target, timeout=2)
+            except OSError:
+                return
+            self._sockets += [near, far]
+            threading.Thread(target=self._carry, args=(near, far), daemon=True).start()
+
+    def _carry(self, near: socket.socket, far: socket.socket) -> None:
+        with suppress(OSError, ValueError):
+            while self._open:
+                ready, _, _ = select.select([near, far], [], [], 0.2)
+                for source in ready if self._passing.is_set() else []:
+                    data = source.recv(65536)
+                    if not data:
+                        near.close()
+                        far.close()
+                        return
+                    (far if source is near else near).sendall(data)

@@ -28,10 +28,11 @@ doctor: $(VENV)/run.stamp      ## what would be tested, what is reachable, what 
 clean: $(VENV)/run.stamp       ## remove leftovers of dead runs
 	@$(RUN) -m support clean
 
-$(VENV)/run.stamp: requirements.txt
+$(VENV)/run.stamp: requirements.txt requirements-report.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/python3.11")'
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@command -v npm >/dev/null || $(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-report.txt
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp

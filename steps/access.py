@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from behave import given, then, when
-from hamcrest import assert_that, contains_exactly, empty, only_contains
+from hamcrest import assert_that, contains_exactly, empty
 
 from support.matchers.answers import refused_as, succeeded
+from support.matchers.every import every_item
 from support.vocabulary import access
 
 
@@ -90,8 +91,8 @@ def asks_often(context, times):
 def some_refused(context, count, code):
     """The allowance is exact."""
     answers = context.world.answers
-    assert_that(answers[:count], only_contains(succeeded()))
-    assert_that(answers[count:], only_contains(refused_as(code)))
+    assert_that(answers[:count], every_item(succeeded()))
+    assert_that(answers[count:], every_item(refused_as(code)))
 
 
 @then("other callers are not slowed down")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from behave import given, when
+from behave import given, then, when
 from hamcrest import assert_that, equal_to
 
 from support.matchers.answers import refused_as, succeeded

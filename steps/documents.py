@@ -6,6 +6,7 @@ from behave import given, then, when
 from hamcrest import assert_that, empty, equal_to, has_item, starts_with
 
 from support.matchers.answers import refused_as, succeeded
+from support.matchers.every import every_item
 from support.vocabulary import documents
 
 
@@ -104,11 +105,9 @@ def batch_acknowledged(context):
 @then("each of them can be read")
 def batch_readable(context):
     """By id, with its text."""
-    for title in documents.batch(context.world):
-        assert_that(
-            documents.read(context.world, title).body.get("text"),
-            equal_to(documents.last_text(context.world, title)),
-        )
+    titles = documents.batch(context.world)
+    texts = [documents.read(context.world, title).body.get("text") for title in titles]
+    assert_that(texts, equal_to([documents.last_text(context.world, title) for title in titles]))
 
 
 @then("the batch is refused as a whole and the third document is named")
@@ -197,8 +196,8 @@ def reported_as(context, outcome, version):
 @when("an editor deletes {int} of them")
 def delete_some(context, count):
     """The first ones."""
-    for title in context.world.evidence["titles"][:count]:
-        assert_that(documents.delete(context.world, title), succeeded())
+    titles = context.world.evidence["titles"][:count]
+    assert_that([documents.delete(context.world, title) for title in titles], every_item(succeeded()))
 
 
 @when("{int} editors store the same document {string} at the same moment")

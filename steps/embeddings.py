@@ -79,7 +79,8 @@ def asked_once(context):
     assert_that(context.world.evidence["work"].requests, equal_to(1), "requests the service got")
 
 
-@then("it/the embedding service embedded {int} texts")
+@then("it embedded {int} texts")
+@then("the embedding service embedded {int} texts")
 def embedded_texts(context, count):
     """Counted at the service."""
     assert_that(context.world.evidence["work"].texts, equal_to(count), "texts the service embedded")

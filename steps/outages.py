@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from behave import then, when
-from hamcrest import (
-    assert_that,
-    empty,
-    equal_to,
-    has_item,
-)
+from behave import given, then, when
+from hamcrest import assert_that, empty, equal_to, has_item, not_none
 
 from support.matchers.answers import refused_as, succeeded
 from support.matchers.attempts import admits_outage, went_well
+from support.matchers.every import every_item
 from support.matchers.rankings import offers
 from support.vocabulary import documents, outages, searches
 
@@ -28,6 +24,7 @@ def freezes(context, target):
     outages.strike(context.world, target, "frozen")
 
 
+@given("the link to {dependency} is cut")
 @when("the link to {dependency} is cut")
 def link_cut(context, target):
     """Connections are closed and new ones refused."""
@@ -44,14 +41,15 @@ def is_back(context, target):
 @then("{activities} is/are refused as unavailable within the promised time")
 def refused_in_time(context, activities):
     """Each kind of work is refused with an honest code, in time."""
-    for attempt in outages.attempts(context.world, activities):
-        assert_that(attempt, admits_outage(outages.UNAVAILABLE, outages.due_s(context.world)))
+    refused = admits_outage(outages.UNAVAILABLE, outages.due_s(context.world))
+    assert_that(outages.attempts(context.world, activities), every_item(refused))
 
 
 @then("storing a new text is refused as unavailable within the promised time")
 def storing_refused(context):
     """A text that nobody has embedded before."""
-    refused_in_time(context, ["storing"])
+    attempt = outages.attempt(context.world, "storing")
+    assert_that(attempt, admits_outage(outages.UNAVAILABLE, outages.due_s(context.world)))
 
 
 @then("asking OpenAI is refused as a provider's failure within the promised time")
@@ -64,21 +62,22 @@ def openai_refused(context):
 @then("{activities} succeed without the cache")
 def succeed_without_cache(context, activities):
     """Complete answers, marked as served without the cache, not much slower."""
-    for attempt in outages.attempts(context.world, activities):
-        assert_that(attempt, went_well(outages.due_s(context.world)))
+    well = went_well(outages.due_s(context.world))
+    assert_that(outages.attempts(context.world, activities), every_item(well))
 
 
 @then("{activities} still succeed")
 def still_succeed(context, activities):
     """Work that does not need what has failed."""
-    for attempt in outages.attempts(context.world, activities):
-        assert_that(attempt.answer, succeeded(), attempt.activity)
+    attempts = outages.attempts(context.world, activities)
+    assert_that([attempt.answer for attempt in attempts], every_item(succeeded()), str(activities))
 
 
 @then("searching and storing by vector still succeed")
 def by_vector_succeed(context):
     """No embedding is needed for either."""
-    still_succeed(context, ["storing by vector", "searching by vector"])
+    attempts = outages.attempts(context.world, ["storing by vector", "searching by vector"])
+    assert_that([attempt.answer for attempt in attempts], every_item(succeeded()))
 
 
 @then("{string} can still be read")
@@ -141,7 +140,7 @@ def cache_recovers(context):
 @then("{string} is found and nothing that was refused was stored")
 def found_and_nothing_lost(context, title):
     """The client's own history against both stores, id by id."""
-    assert_that(outages.settled(context.world, title).row is not None, f'"{title}" is stored')
+    assert_that(outages.settled(context.world, title).row, not_none(), f'"{title}" in the stores')
     assert_that(outages.lost(context.world), empty())
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from behave import given, then, when
-from hamcrest import assert_that, contains_string, equal_to, has_key, not_, only_contains
+from hamcrest import assert_that, contains_string, equal_to, has_key, not_
 
 from support import doctor
 from support.matchers.answers import succeeded
+from support.matchers.every import every_item
 from support.vocabulary import platform
 
 WRONG_PASSWORD = "at-wrong-password-canary"
@@ -22,7 +23,7 @@ def look_at_health(context):
 def all_healthy(context):
     """Each service of the report."""
     statuses = platform.services_by_status(context.world.last)
-    assert_that(statuses.values(), only_contains("healthy"), f"health by service {statuses}")
+    assert_that(list(statuses.values()), every_item(equal_to("healthy")), f"health by service {statuses}")
 
 
 @then("the platform accepts work")
@@ -53,8 +54,8 @@ def doctor_examines(context):
 @when("the doctor examines the environment of this run")
 def doctor_examines_this_run(context):
     """Every service that this run uses."""
-    context.world.evidence["settings"] = platform.of_this_run(context.world)
-    doctor_examines(context)
+    settings = context.world.evidence["settings"] = platform.of_this_run(context.world)
+    context.world.evidence["findings"] = platform.examine(settings, context.output)
 
 
 @then("the diagnosis names {missing_service} as unreachable")

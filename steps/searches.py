@@ -22,13 +22,6 @@ def first_result(context, title):
     assert_that(ranking, has_first(title), "results, best first")
 
 
-@then("{string} is not among the results")
-def not_a_result(context, title):
-    """The search does not offer it anywhere."""
-    ranking = searches.ranking(context.world, context.world.last)
-    assert_that(ranking, not_(offers(title)), "results, best first")
-
-
 @then("a search for {string} no longer offers {string}")
 def search_no_longer_offers(context, question, title):
     """Neither a fresh search nor a cached answer shows it."""

@@ -42,7 +42,8 @@ def both_version(context, version):
     """The version of the answered write, in both stores."""
     title = context.world.evidence["title"]
     held = stores.sides(context.world, title)
-    assert_that([held.row["version"], held.point["version"]], only_contains(version))
+    versions = [side and side["version"] for side in (held.row, held.point)]
+    assert_that(versions, only_contains(version))
 
 
 @then("neither store holds {string}")
@@ -82,7 +83,7 @@ def lose_vector(context, title):
 def audit_names_missing(context, title):
     """The suite's own audit finds exactly that."""
     report = stores.audit(context.world)
-    found = [(finding.kind, finding.external_id) for finding in report.findings]
+    found = [(finding.kind, finding.subject) for finding in report.findings]
     assert_that(found, equal_to([("MISSING", context.world.names.document(title))]), report.text())
 
 
@@ -90,7 +91,7 @@ def audit_names_missing(context, title):
 def platform_check_agrees(context):
     """The platform's consistency check as a second opinion."""
     report = stores.platform_check(context.world)
-    found = [finding.external_id for finding in stores.audit(context.world).findings]
+    found = [finding.subject for finding in stores.audit(context.world).findings]
     assert_that(report.body["missing_in_qdrant"], contains_inanyorder(*found))
 
 

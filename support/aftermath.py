@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from support.audit import Report, Scope, Stores, Verdict, audit
+from support.audit import Counts, Options, Report, Scope, Stores, Verdict, audit, decode, opaque
+from support.drivers.errors import StoreUnreachable
+from support.drivers.gateway import Answer
+from support.drivers.http import WitnessUnreachable
 from support.reporting import diagnosis
 from support.waiting import NotYet, eventually
 
@@ -12,9 +17,17 @@ if TYPE_CHECKING:
     from support.citadel import Citadel
     from support.world import World
 
+# Texts of each collection that are embedded a second time: cheap enough for the end of every scenario.
+RE_EMBEDDED = 3
+# Looks that must see the same fault before it is told.
+ROUNDS = 3
+
 
 def problems(citadel: Citadel, world: World, since: diagnosis.Marks) -> list[str]:
-    """What is wrong with the platform now that the scenario is over, as sentences; faults are healed first."""
+    """What is wrong with the platform now that the scenario is over, as sentences.
+
+    Faults are healed first.
+    """
     found = [f"a fault was still active: {fault}" for fault in citadel.faults.lift_all()]
     found += diagnosis.unexpected_errors(citadel, since)
     found += diagnosis.leaked_secrets(citadel, since)
@@ -23,29 +36,92 @@ def problems(citadel: Citadel, world: World, since: diagnosis.Marks) -> list[str
     return found
 
 
-def audit_of(citadel: Citadel, world: World) -> Report:
-    """One audit of the scenario's collections in all three stores."""
+def audit_of(citadel: Citadel, world: World, *, rounds: int = ROUNDS) -> Report:
+    """One audit of the scenario's collections in all three stores, against what its clients were told.
+
+    Without a further look (``rounds`` 1) it never waits, but what it finds may be a write under way.
+    """
     assert citadel.rows is not None and citadel.vectors is not None, "the stores cannot be seen in this mode"
-    stores = Stores(rows=citadel.rows, vectors=citadel.vectors, cache=citadel.cache)
-    return audit(stores, Scope(prefix=world.names.prefix))
+    stores = Stores(citadel.rows, citadel.vectors, citadel.cache)
+    return audit(stores, Scope((world.names.prefix,)), _options(citadel, world, rounds))
+
+
+def _options(citadel: Citadel, world: World, rounds: int) -> Options:
+    # Only of a gateway that the suite started are the cache and its encoding known to be its own.
+    own = citadel.stack is not None
+    return Options(
+        rounds=rounds,
+        t_max_s=citadel.promises.converges_s,
+        sample=RE_EMBEDDED,
+        decode=decode if own else opaque,
+        embed=partial(_embed, citadel) if citadel.embedding is not None else None,
+        visible=partial(_shows, citadel),
+        counts=partial(_counts, citadel),
+        ledger=world.ledger,
+        own_cache=own,
+    )
 
 
 def _disagreements(citadel: Citadel, world: World) -> list[str]:
-    """Findings that do not settle within the time the platform has to converge."""
+    """What does not settle within the time the platform has to converge."""
     if citadel.rows is None or citadel.vectors is None:
         return []
-    reports: list[Report] = []
-
-    def look() -> Verdict:
-        reports.append(audit_of(citadel, world))
-        return reports[-1].verdict
-
+    within = citadel.promises.converges_s
     try:
-        eventually(
-            look, lambda verdict: verdict is Verdict.CLEAN, within=citadel.promises.converges_s, what="audit"
+        report = eventually(
+            partial(audit_of, citadel, world, rounds=1), _at_rest, within=within, what="the stores agree"
         )
     except NotYet:
-        citadel.audits.add(reports[-1])
-        return [f"the stores disagree after the scenario:\n{reports[-1].text()}"]
-    citadel.audits.add(reports[-1])
-    return []
+        report = audit_of(citadel, world)
+    citadel.audits.add(report)
+    return _complaints(report, within)
+
+
+def _at_rest(report: Report) -> bool:
+    """Nothing is wrong, and nothing is under way that was not judged."""
+    return report.clean and report.in_flight == 0
+
+
+def _complaints(report: Report, within: float) -> list[str]:
+    if _at_rest(report):
+        return []
+    if report.verdict is Verdict.UNKNOWN:
+        what = "the stores could not be audited after the scenario, so nothing is known of them"
+    elif report.verdict is Verdict.FINDINGS:
+        what = "the stores disagree after the scenario"
+    else:
+        what = f"writes were still under way {within:g} s after the scenario"
+    return [f"{what}:\n{report.text()}"]
+
+
+def _counts(citadel: Citadel, collection: str) -> Counts:
+    """What the platform says a collection holds."""
+    told = _asked(partial(citadel.gateway.call, "getCollectionStatus", collection=collection))
+    if not told.ok:
+        raise StoreUnreachable("gateway", str(told))
+    return Counts(points=told.body["points_count"], rows=told.body["rows_count"])
+
+
+def _shows(citadel: Citadel, collection: str, item: str) -> bool:
+    """Whether clients see an item."""
+    told = _asked(partial(citadel.gateway.call, "getVector", collection=collection, vector_id=item))
+    if not told.ok and told.status != 404:
+        raise StoreUnreachable("gateway", str(told))
+    return told.ok
+
+
+def _asked(call: Callable[[], Answer]) -> Answer:
+    """The gateway as a witness: without an answer as promised, the audit cannot say anything."""
+    try:
+        return call()
+    except AssertionError as error:
+        raise StoreUnreachable("gateway", str(error)) from error
+
+
+def _embed(citadel: Citadel, text: str, model: str) -> Sequence[float]:
+    """The embedding service's own vector of a text."""
+    assert citadel.embedding is not None
+    try:
+        return citadel.embedding.embed([text], model)[0]
+    except WitnessUnreachable as error:
+        raise StoreUnreachable("embedding", str(error)) from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets as random_secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from support.drivers.postgres import MetadataStore
 from support.drivers.providers import Providers
 from support.drivers.qdrant import VectorStore
 from support.drivers.redis import CacheStore
+from support.errors import Unavailable as Unavailable
 from support.faults import Faults
 from support.isolation.names import Run
 from support.promises import Promises, promises_for
@@ -33,10 +36,6 @@ ROLES = {"reader": "readonly", "editor": "user", "administrator": "admin"}
 # Far above anything the suite sends in a minute: limits are tested with keys of their own.
 WIDE_LIMIT_RPM = 100_000
 WORKER = "w0"
-
-
-class Unavailable(Exception):
-    """Something a scenario needs cannot be had in this mode; the message is the reason shown for the skip."""
 
 
 class Inconclusive(Exception):
@@ -106,6 +105,7 @@ class Citadel:
     audits: AuditTally = field(default_factory=AuditTally)
     performance: dict[str, Any] = field(default_factory=dict)
     closed: bool = False
+    _numbers: Iterator[int] = field(default_factory=partial(itertools.count, 1))
 
     @property
     def mode(self) -> Mode:
@@ -124,6 +124,10 @@ class Citadel:
         if settings.mode is Mode.DEPLOYED:
             return _deployed(settings, run, secrets)
         return _started(settings, run, secrets, logs)
+
+    def next_scenario(self) -> int:
+        """A number that no other scenario of this run has."""
+        return next(self._numbers)
 
     def traits(self) -> dict[str, str]:
         """What active tags can ask for: the mode, whether the stores and the providers can be seen."""
@@ -247,7 +251,7 @@ def _deployed(settings: Settings, run: Run, secrets: Secrets) -> Citadel:
         coverage=coverage,
         keys=keys,
         gateway=Gateway(url, keys["editor"], contract, coverage, journal, secrets),
-        faults=Faults(settings.toxiproxy_url, {}, {}),
+        faults=Faults.deployed(settings.toxiproxy_url, settings.faults),
         rows=MetadataStore(settings.database_url, None, journal) if settings.database_url else None,
         vectors=VectorStore(settings.qdrant_url, settings.qdrant_api_key, journal)
         if settings.qdrant_url

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 SHORTEST_SECRET = 6
 MASK = "[redacted]"
+_IN_AUTHORITY = re.compile(r"(://[^:/?#@]*:)[^/?#@]+@")
+_IN_QUERY = re.compile(r"([?&]password=)[^&#]+")
 
 
 class Secrets:
@@ -23,9 +26,13 @@ class Secrets:
             self._values[value] = label
 
     def add_password_of(self, url: str | None, label: str) -> None:
-        """Remember the password inside a connection URL, if it has one."""
-        if url:
-            self.add(urlsplit(url).password, label)
+        """Remember the password inside a connection URL, if it has one, encoded or not."""
+        if not url:
+            return
+        parts = urlsplit(url)
+        for password in (parts.password, *parse_qs(parts.query).get("password", ())):
+            self.add(password, label)
+            self.add(unquote(password or ""), label)
 
     def redact(self, text: str) -> str:
         """``text`` with every known secret masked."""
@@ -40,3 +47,8 @@ class Secrets:
     def found_by(self, search: Callable[[str], list[str]]) -> list[str]:
         """What ``search`` finds for any secret, with the secret's label; the values are never returned."""
         return [f"{label} in {place}" for value, label in self._values.items() for place in search(value)]
+
+
+def without_password(url: str) -> str:
+    """A connection URL for a person to read: its password masked, however short it is."""
+    return _IN_QUERY.sub(rf"\1{MASK}", _IN_AUTHORITY.sub(rf"\1{MASK}@", url))

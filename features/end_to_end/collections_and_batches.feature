@@ -10,7 +10,7 @@ Feature: Collections and batches
     Then every document of the batch is acknowledged in its place
     And each of them can be read
 
-  Scenario: One bad document does not spoil the batch, and is named
+  Scenario: A batch with a bad document is refused as a whole and the document is named
     When an editor stores a batch in which document 3 of 5 has no text
     Then the batch is refused as a whole and the third document is named
     And nothing of the batch was stored
@@ -20,7 +20,7 @@ Feature: Collections and batches
     When an editor stores a batch of the unchanged "known" and 2 new documents
     Then the outcomes are "unchanged, created, created"
 
-  Scenario Outline: Pages of any size show every document exactly once
+  Scenario Outline: Pages of any size show every document exactly once: <size>
     Given 7 stored documents
     When a reader lists the collection in pages of <size>
     Then every document is listed exactly once and in the order of ids

@@ -8,12 +8,12 @@ Feature: What goes in comes out
     Then the document "sample" reads "<text>"
 
     Examples:
-      | kind        | text                                |
+      | kind        | text                                  |
       | emoji       | family 👩‍👩‍👧 and flag 🏳️‍🌈        |
       | Arabic      | مرحبا بالعالم                        |
       | Chinese     | 向量数据库保存文本的含义            |
       | combining   | Café with a combining accent        |
-      | punctuation | it's 100 % "quoted"; --, /* and <b> |
+      | punctuation | it's 100 % \"quoted\"; --, /* and <b> |
 
   Scenario: Metadata keep their types and values
     Given the collection "handbook"

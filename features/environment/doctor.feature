@@ -2,7 +2,7 @@ Feature: The doctor names what is missing
   "Connection failed" helps nobody: the diagnosis says which service is missing,
   which setting names it, and what to do about it.
 
-  Scenario Outline: A service that does not answer is named with the way to mend it
+  Scenario Outline: A service that does not answer is named with the way to mend it: <service>
     Given a run that is pointed at <service> where nothing listens
     When the doctor examines the environment
     Then the diagnosis names <service> as unreachable

@@ -20,4 +20,4 @@ Feature: A platform to test, and a corner of it of our own
     And the document "house rules" about "Quiet hours begin at ten in the evening."
     When another scenario makes its own collection "handbook"
     Then that collection is empty
-    And "house rules" can still be read here
+    And "house rules" can still be read

@@ -18,8 +18,8 @@ Feature: The cache or the embedding service fails
   @N4 @G4
   Scenario: A change made while the cache was away is seen when it is back
     Given an employee has searched for "how to handle acid"
-    When the link to the cache is cut
-    And an editor rewrites "safety sheet" to be about "The canteen serves soup."
+    And the link to the cache is cut
+    When an editor rewrites "safety sheet" to be about "The canteen serves soup."
     And the link to the cache is whole again
     Then a search for "how to handle acid" is answered afresh and shows the new text of "safety sheet"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from support.audit.auditor import audit
+from support.audit.cached import decode, opaque
 from support.audit.report import Finding, Kind, Report, Verdict, Versions
 from support.audit.terms import EVERYTHING, Counts, Ledger, Options, Scope, Stores, pause
 
@@ -19,5 +20,7 @@ __all__ = [
     "Verdict",
     "Versions",
     "audit",
+    "decode",
+    "opaque",
     "pause",
 ]

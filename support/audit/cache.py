@@ -55,7 +55,6 @@ class Cache:
     def look(self, subjects: Iterable[str]) -> dict[str, Sighting]:
         """The faults among the keys; keys that are gone have none."""
         found: dict[str, Sighting] = {}
-        sample = self._case.options.sample
         for page in self._case.pages(list(subjects)):
             entries = []
             for raw in self._store.entries(page):
@@ -65,11 +64,9 @@ class Cache:
                     found[raw.key] = _sighting(checked, raw)
                 elif key is not None and checked is not None:
                     entries.append(_Entry(raw, key, checked))
-            faults = self._out_of_date([entry for entry in entries if entry.value.shown])
-            embeddings = [entry for entry in entries if entry.key.kind == "emb"][:sample]
-            sample -= len(embeddings)
-            faults |= self._foreign_vectors(embeddings)
-            found |= faults
+            found |= self._out_of_date([entry for entry in entries if entry.key.generation is not None])
+            embeddings = [entry for entry in entries if entry.key.kind == "emb" and entry.value.vectors]
+            found |= self._foreign_vectors(embeddings)
         return found
 
     def _by_itself(self, raw: CacheEntry, key: CacheKey | None) -> Finding | CachedValue | None:
@@ -182,7 +179,7 @@ def _problem(entry: _Entry, record: CollectionRecord, rows: Mapping[tuple[UUID, 
         row = rows.get((record.collection_id, entry.key.point_id))
         if row is None or row.status != "stored" or row.stored_generation != generation:
             return None
-        return _differs(entry.value.shown[0], row, "the item")
+        return next(filter(None, (_differs(item, row, "the item") for item in entry.value.shown)), None)
     if generation != record.generation:
         return None
     for shown in entry.value.shown:

@@ -4,7 +4,7 @@ Keys start with ``citadel:v1:``. A cached value is ``<sha256 of the body, 64 hex
 object>``. The body of an embedding has ``dimensions`` and ``vector`` (base64 of float32 little-endian), that
 of a provider's answer ``dimensions`` and ``vectors``, that of a search ``results`` and that of an item
 ``item``, both as clients read them. Other members are free. A platform with another encoding is audited with
-a decoder of its own.
+a decoder of its own, or with ``opaque``.
 """
 
 from __future__ import annotations
@@ -103,6 +103,11 @@ def decode(kind: str, value: bytes) -> CachedValue:
     if not isinstance(body, dict):
         raise Corrupt("is no JSON object")
     return _READERS[kind](body)
+
+
+def opaque(_kind: str, _value: bytes) -> CachedValue:
+    """A decoder for a platform whose encoding is not known: its keys can be judged, its values cannot."""
+    return CachedValue()
 
 
 def encode(body: Mapping[str, Any]) -> bytes:

@@ -33,7 +33,7 @@ from yarl import URL
 
 from support.load.histograms import Latencies
 from support.load.journeys import Journey, Request
-from support.load.plan import MOST_IN_FLIGHT, ClosedLoop, OpenLoop, Plan, PlanRefused
+from support.load.plan import MOST_IN_FLIGHT, UNFINISHED, ClosedLoop, OpenLoop, Plan, PlanRefused
 from support.load.statistics import warm_up_ends
 
 REFUSED = 2
@@ -42,7 +42,6 @@ WARM_UP = -1
 # Different error texts kept; the rest is counted together.
 MOST_ERROR_TEXTS = 50
 OTHER_ERRORS = "other errors"
-UNFINISHED = "not finished when the load's time was over"
 # Names of hops are few; a broken header must not fill the memory.
 MOST_HOPS = 20
 # Past the load's own end: time to gather and tell the results.

@@ -132,12 +132,17 @@ def mixed_user(
     )
 
 
+def stored_id(id_prefix: str, run: str, n: int | str) -> str:
+    """The id under which journey ``n`` of the load ``run`` stores its document."""
+    return f"{id_prefix}-{run}-{n}"
+
+
 # What makes a text unseen stands at its front: a model that cuts long texts still reads it.
 _UNSEEN_TEXT = "Note ${n} of ${run}: ${text}"
 
 
 def _insert(collection: str, id_prefix: str) -> Request:
-    item = f"{id_prefix}-${{run}}-${{n}}"
+    item = stored_id(id_prefix, "${run}", "${n}")
     return Request(
         "insert",
         "POST",

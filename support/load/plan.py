@@ -16,6 +16,8 @@ MOST_USERS = 2_000
 MOST_SECONDS = 900.0
 # Arrivals beyond this many journeys under way are dropped and counted.
 MOST_IN_FLIGHT = 1_000
+# The error of a journey that was cut off.
+UNFINISHED = "not finished when the load's time was over"
 
 
 class PlanRefused(ValueError):

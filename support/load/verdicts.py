@@ -1,19 +1,22 @@
 """Judges a load: passed, failed, or not decided - never a lucky or unlucky number.
 
-A verdict is INCONCLUSIVE when the load was not offered as planned, when the sample is too small or too spread
-to tell, or when an answer against the platform may be the doing of a disturbed machine or a strained generator.
-Both of these only ever add latency, so a PASS obtained in spite of them stands.
+A verdict is INCONCLUSIVE when the load was not offered as planned, when the sample is too small or too
+spread to tell, or when an answer against the platform may be the doing of a disturbed machine or a strained
+generator. Both of these only ever add latency, so a PASS obtained in spite of them stands; and they explain
+a journey that came too late, never a wrong answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from support.load.histograms import Latencies
-from support.load.plan import ClosedLoop, OpenLoop
+from support.load.machine import FOREIGN_LIMIT
+from support.load.plan import UNFINISHED, ClosedLoop, OpenLoop
 from support.load.runner import LoadResult
 from support.load.statistics import mean_bounds, quantile_ranks, share_bounds, smallest_sample
 
@@ -27,6 +30,10 @@ SEND_LAG_SHARE = 0.10
 GENERATOR_CPU_LIMIT = 0.70
 # What the platform's processes wait for a processor per request, as a share of the limit that is judged.
 WAITED_SHARE = 0.10
+# A hop is judged by what it does not exceed in this share of the requests.
+HOP_QUANTILE = 0.95
+# How the engine tells failures that slowness alone can cause: no answer in time, or the report of a time-out.
+_LATE = re.compile(rf"{re.escape(UNFINISHED)}|\S+: (no answer within .*|50[34]\b.*)")
 
 
 class Outcome(StrEnum):
@@ -39,7 +46,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An outcome, the sentence that tells it with its figures, and these figures as plain values."""
+    """An outcome, the sentence that tells it with its figures, and these figures as plain values.
+
+    ``figures`` always holds ``verdict``, and nothing else where the sample allows no figures at all.
+    """
 
     outcome: Outcome
     reason: str
@@ -53,15 +63,17 @@ def mean_at_most(result: LoadResult, limit_ms: float) -> Verdict:
     """Whether the average journey takes less than ``limit_ms``, by the t-interval of the round means.
 
     PASS if the average is below the limit with 95 % confidence (one-sided), FAIL if it is at least the limit
-    with 95 % confidence or if more than 1 % of the journeys failed. Only open loops can be judged: in a closed
-    loop nobody comes while the platform stands still. Figures: ``mean``, ``ci95`` (two-sided, ms), ``upper``,
-    ``n``, ``rounds``, ``limit``, ``verdict``.
+    with 95 % confidence or if more than 1 % of the journeys failed. Figures: ``mean``, ``ci95`` (two-sided,
+    ms), ``upper``, ``n``, ``rounds``, ``limit``, ``verdict``. Raises ``ValueError`` for a closed loop: there
+    nobody comes while the platform stands still.
     """
-    _needs(isinstance(result.load, OpenLoop), "an average latency is measured with an open loop")
+    if not isinstance(result.load, OpenLoop):
+        raise ValueError("an average latency is measured with an open loop")
     name = result.journey[:1].upper() + result.journey[1:]
     size = f"limit {limit_ms:g} ms, {len(result.rounds)} rounds, {result.n} journeys"
     if len(result.rounds) < FEWEST_ROUNDS:
-        return _inconclusive(f"{name}: at least {FEWEST_ROUNDS} rounds are needed; {size}", {"n": result.n})
+        told = f"{name}: at least {FEWEST_ROUNDS} rounds are needed; {size}"
+        return _verdict(Outcome.INCONCLUSIVE, told, {})
     bounds = mean_bounds([one.mean_ms for one in result.rounds])
     figures = {
         "mean": bounds.mean,
@@ -72,9 +84,11 @@ def mean_at_most(result: LoadResult, limit_ms: float) -> Verdict:
         "limit": limit_ms,
     }
     average = f"{name}: {bounds.mean:.0f} ms average"
-    failed = result.n - result.ok
-    if failed > FAILED_SHARE_LIMIT * result.n:
+    failed, bearable = result.n - result.ok, FAILED_SHARE_LIMIT * result.n
+    if failed > bearable:
         outcome, told = Outcome.FAIL, f"{name}: {failed} of {result.n} journeys failed ({_most(result)})"
+        if failed - _late(result) > bearable:
+            return _verdict(outcome, told, figures)
     elif bounds.upper < limit_ms:
         outcome = Outcome.PASS
         told = f"{average}, at most {bounds.upper:.0f} ms with 95 % confidence, {size}"
@@ -84,39 +98,160 @@ def mean_at_most(result: LoadResult, limit_ms: float) -> Verdict:
     else:
         outcome = Outcome.INCONCLUSIVE
         low, high = bounds.between
-        told = f"{average}, between {low:.0f} and {high:.0f} ms with 95 % confidence, {size}: too close to tell"
-    return _tempered(result, outcome, told, figures, limit_ms)
+        told = f"{average}, between {low:.0f} and {high:.0f} ms with 95 % confidence, {size}: undecided"
+    return _tempered(outcome, told, figures, _gaps(result), _excuses(result, limit_ms))
 
 
-def success_at_least(
-    result: LoadResult, share: float, *, fewest_journeys: int = FEWEST_JOURNEYS
-) -> Verdict:
+def success_at_least(result: LoadResult, share: float, *, fewest_journeys: int = FEWEST_JOURNEYS) -> Verdict:
     """Whether that share (0 to 1) of the journeys succeeds, by Wilson's one-sided 95 % bounds.
 
     PASS needs ``fewest_journeys``; it also needs that all users were there at once. Journeys that never
-    started leave the claim open, unless it fails even if all of them had succeeded. Figures: ``count`` (users,
-    or None in an open loop), ``requests`` (journeys), ``success_percent``, ``lower_bound_percent``,
+    started leave the claim open, unless it fails even if all of them had succeeded. Figures: ``count``
+    (users, or None in an open loop), ``requests`` (journeys), ``success_percent``, ``lower_bound_percent``,
     ``upper_bound_percent``, ``limit_percent``, ``verdict``.
     """
-    users = result.load.users if isinstance(result.load, ClosedLoop) else None
-    who = f"{users} concurrent users" if users else f"{result.load.rate:g} arrivals a second"  # type: ignore[union-attr]
-    if not result.n:
-        return _inconclusive(f"{who}: no journey was made", {"count": users, "requests": 0})
-    lower, upper = share_bounds(result.ok, result.n)
+    load, n, ok = result.load, result.n, result.ok
+    if isinstance(load, ClosedLoop):
+        users, who = load.users, f"{load.users} concurrent users"
+    else:
+        users, who = None, f"{load.rate:g} arrivals a second"
+    if not n:
+        return _verdict(Outcome.INCONCLUSIVE, f"{who}: no journey was made", {})
+    lower, upper = share_bounds(ok, n)
     figures = {
         "count": users,
-        "requests": result.n,
-        "success_percent": 100.0 * result.ok / result.n,
+        "requests": n,
+        "success_percent": 100.0 * ok / n,
         "lower_bound_percent": 100.0 * lower,
         "upper_bound_percent": 100.0 * upper,
         "limit_percent": 100.0 * share,
     }
-    seen = f"{who}: {result.ok / result.n:.2%} of {result.n} journeys succeed"
-    at_least = f"{seen}, at least {lower:.2%} with 95 % confidence, limit {share:.0%}"
-    _lower, best = share_bounds(result.ok + result.dropped, result.n + result.dropped)
+    seen = f"{who}: {_percent(ok / n)} of {n} journeys succeed"
+    claim = f"with 95 % confidence, limit {100.0 * share:g} %"
+    everything = n + result.dropped
+    _lower, best = share_bounds(ok + result.dropped, everything)
     if best < share:
-        at_most = f"{seen}, at most {best:.2%} with 95 % confidence, limit {share:.0%}"
-        return _tempered(
-            replace_dropped(result), Outcome.FAIL, f"{at_most} ({_most(result)})", figures, None
-        )
-    return _inconclusive("", {})
+        told = f"{seen}, at most {_percent(best)} {claim} ({_most(result)})"
+        _lower, in_time = share_bounds(ok + result.dropped + _late(result), everything)
+        excuses = _excuses(result, None) if in_time >= share else []
+        return _tempered(Outcome.FAIL, told, figures, [], excuses)
+    told = f"{seen}, at least {_percent(lower)} {claim}"
+    if lower < share:
+        told = f"{seen}, between {_percent(lower)} and {_percent(upper)} {claim}: undecided"
+        told += f" ({_most(result)})"
+    elif n < fewest_journeys:
+        told += f": at least {fewest_journeys} journeys are needed"
+    else:
+        return _tempered(Outcome.PASS, told, figures, _gaps(result), [])
+    return _tempered(Outcome.INCONCLUSIVE, told, figures, _gaps(result), [])
+
+
+def hop_below(result: LoadResult, hop: str, limit_ms: float) -> Verdict:
+    """Whether a hop takes less than ``limit_ms`` 95 of 100 times, by 95 % bounds of its p95.
+
+    The bounds are single ordered values, so nothing is assumed about the distribution. PASS if the upper one
+    is below the limit (at least 59 values), FAIL if the lower one is not, or if no answer tells the hop's
+    time. Figures: ``mean``, ``p95``, ``upper`` (ms; None without a bound), ``n``, ``limit``, ``verdict``.
+    """
+    seen = result.hops.get(hop, Latencies())
+    if not seen.n:
+        outcome = Outcome.FAIL if result.ok else Outcome.INCONCLUSIVE
+        return _verdict(outcome, f"{hop}: no answer tells the time spent there", {})
+    low_rank, high_rank = quantile_ranks(HOP_QUANTILE, seen.n)
+    lower = seen.ranked_ms(low_rank) if low_rank else 0.0
+    upper = seen.ranked_ms(high_rank) if high_rank else None
+    figures = {
+        "mean": seen.mean_ms,
+        "p95": seen.quantile_ms(HOP_QUANTILE),
+        "upper": upper,
+        "n": seen.n,
+        "limit": limit_ms,
+    }
+    told = f"{hop}: {figures['p95']:.1f} ms or less 95 of 100 times"
+    size = f"with 95 % confidence, limit {limit_ms:g} ms, {seen.n} requests"
+    if lower >= limit_ms:
+        outcome, told = Outcome.FAIL, f"{told}, at least {lower:.1f} ms {size}"
+    elif upper is None:
+        outcome = Outcome.INCONCLUSIVE
+        told += f", limit {limit_ms:g} ms: {seen.n} requests, {smallest_sample(HOP_QUANTILE)} are needed"
+    elif upper < limit_ms:
+        outcome, told = Outcome.PASS, f"{told}, at most {upper:.1f} ms {size}"
+    else:
+        outcome = Outcome.INCONCLUSIVE
+        told += f", between {lower:.1f} and {upper:.1f} ms {size}: undecided"
+    return _tempered(outcome, told, figures, _gaps(result), _excuses(result, limit_ms))
+
+
+def all_of(verdicts: Mapping[str, Verdict]) -> Verdict:
+    """Several claims as one: it fails if one of them fails, and passes only if all of them pass.
+
+    The sentence tells the claims that decide, ``figures`` those of every claim by its name.
+    """
+    outcomes = {verdict.outcome for verdict in verdicts.values()}
+    by_weight = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
+    outcome = next(one for one in by_weight if one in outcomes)
+    told = "; ".join(verdict.reason for verdict in verdicts.values() if verdict.outcome is outcome)
+    return Verdict(outcome, told, {name: dict(verdict.figures) for name, verdict in verdicts.items()})
+
+
+def _tempered(
+    outcome: Outcome, told: str, figures: Mapping[str, Any], gaps: Sequence[str], excuses: Sequence[str]
+) -> Verdict:
+    """The verdict, left open where the load had ``gaps``, or where it fails and there are ``excuses``."""
+    reasons = [*gaps, *(excuses if outcome is Outcome.FAIL else [])]
+    if not reasons:
+        return _verdict(outcome, told, figures)
+    return _verdict(Outcome.INCONCLUSIVE, f"{told}; not decided, because {' and '.join(reasons)}", figures)
+
+
+def _verdict(outcome: Outcome, told: str, figures: Mapping[str, Any]) -> Verdict:
+    return Verdict(outcome, told, {**figures, "verdict": str(outcome)})
+
+
+def _gaps(result: LoadResult) -> list[str]:
+    """In what the load fell short of its plan."""
+    load, told = result.load, []
+    if result.dropped:
+        told.append(f"{result.dropped} of {result.planned} planned journeys never started")
+    if isinstance(load, ClosedLoop):
+        if result.peak_in_flight < load.users:
+            told.append(f"only {result.peak_in_flight} of {load.users} users were there at once")
+    elif result.achieved_rate is not None and result.achieved_rate < ACHIEVED_SHARE * load.rate:
+        told.append(f"only {result.achieved_rate:.1f} of {load.rate:g} arrivals a second were offered")
+    return told
+
+
+def _excuses(result: LoadResult, limit_ms: float | None) -> list[str]:
+    """Why a slow answer may not be the platform's doing; delays are held against a limit, if any."""
+    machine, told = result.machine, []
+    if result.generator_cpu > GENERATOR_CPU_LIMIT:
+        told.append(f"the load generator used {result.generator_cpu:.0%} of its processor")
+    if machine is not None:
+        told += machine.disturbances()
+    if limit_ms is None:
+        return told
+    if result.send_lag.n and (lag_ms := result.send_lag.quantile_ms(0.99)) > SEND_LAG_SHARE * limit_ms:
+        told.append(f"the load generator itself was {lag_ms:.0f} ms late (p99)")
+    if machine is not None and machine.waited_ms is not None and result.requests:
+        waited_ms = machine.waited_ms / result.requests
+        # A system that is slow by its own work also waits for itself; only others' work excuses it.
+        if waited_ms > WAITED_SHARE * limit_ms and (machine.foreign or 0.0) > FOREIGN_LIMIT:
+            told.append(f"the platform waited {waited_ms:.1f} ms per request for processors others used")
+    return told
+
+
+def _late(result: LoadResult) -> int:
+    """Failed journeys that slowness alone can explain."""
+    return sum(count for text, count in result.errors.items() if _LATE.fullmatch(text))
+
+
+def _most(result: LoadResult) -> str:
+    """The most frequent error and how often it came."""
+    if not result.errors:
+        return "no error was told"
+    text, count = max(result.errors.items(), key=lambda error: error[1])
+    return f"mostly {text}, {count} times" if len(result.errors) > 1 else f"{text}, {count} times"
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.2f} %"

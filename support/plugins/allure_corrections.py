@@ -43,12 +43,12 @@ CATEGORIES = [
     {
         "name": "Something could not be reached",
         "matchedStatuses": ["broken"],
-        "messageRegex": "(?is).*(unreachable|refused|timed? ?out|ConnectError|not start).*",
+        "messageRegex": "[Uu]nreachable|[Rr]efused|[Tt]imed? ?[Oo]ut|ConnectError|not start",
     },
     {
         "name": "Hook or clean-up broken",
         "matchedStatuses": ["broken"],
-        "messageRegex": "(?s).*(HOOK|CLEANUP)-ERROR.*",
+        "messageRegex": "(HOOK|CLEANUP)-ERROR",
     },
     {"name": "Suite or platform broken", "matchedStatuses": ["broken"]},
     {"name": "Not possible here", "matchedStatuses": ["skipped"]},

@@ -92,7 +92,6 @@ def open_platform(context: Any) -> None:
     context.citadel = citadel
     context.output = output
     context.started = time.monotonic()
-    context.scenarios_begun = 0
     context.add_cleanup(citadel.close)
     print(citadel.introduction())
 

@@ -11,10 +11,14 @@ from support.isolation import residue
 from support.isolation.names import Names
 from support.plugins import attachments
 from support.reporting import diagnosis
-
 from support.world import World
 
 ActiveTagMatcher.use_skip_reason = True
+ATTACH = {
+    "text": attachments.attach_text,
+    "json": attachments.attach_json,
+    "svg": attachments.attach_svg,
+}
 
 
 def can_run(context: Any, scenario: Any) -> bool:
@@ -29,8 +33,7 @@ def can_run(context: Any, scenario: Any) -> bool:
 def begin(context: Any, scenario: Any) -> None:
     """Give the scenario its world; the first clean-up registered is the last to run: the residue check."""
     citadel = context.citadel
-    context.scenarios_begun += 1
-    names = Names(citadel.run, context.scenarios_begun)
+    names = Names(citadel.run, citadel.next_scenario())
     keep = not citadel.settings.cleanup
 
     def undo(action: Any) -> None:
@@ -44,10 +47,12 @@ def begin(context: Any, scenario: Any) -> None:
 
 
 def end(context: Any, scenario: Any) -> None:
-    """Heal faults, then audit and search the logs; attach the diagnosis if anything went wrong."""
+    """Attach the exhibits, heal faults, audit and search the logs; the diagnosis if anything went wrong."""
     if "world" not in context or scenario.status.is_untested():
         return
     world, citadel = context.world, context.citadel
+    for exhibit in world.exhibits:
+        ATTACH[exhibit.kind](exhibit.name, exhibit.content)
     problems = aftermath.problems(citadel, world, context.marks)
     if problems or scenario.status.has_failed():
         for name, text in diagnosis.of(citadel, world, context.marks).items():

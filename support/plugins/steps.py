@@ -19,7 +19,7 @@ SLOW_FACTOR = 10
 
 
 class _Deadline(BaseException):
-    """Raised by the timer inside whatever the step is doing; clients that catch Exception must not swallow it."""
+    """Raised by the timer inside whatever the step is doing; no client that catches Exception may hold it."""
 
 
 def bound_every_step(context: Any) -> None:
@@ -55,10 +55,11 @@ def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _seconds_left(context: Any) -> float:
-    ceiling = context.citadel.settings.timeout_s
+    ceiling: float = context.citadel.settings.timeout_s
     if "slow" in context.tags:
         ceiling *= SLOW_FACTOR
-    return max(1.0, ceiling - (time.monotonic() - context.world.begun))
+    begun: float = context.world.begun
+    return max(1.0, ceiling - (time.monotonic() - begun))
 
 
 def _ring(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from support.stack.deadman import DeadMan
+from support.stack.deadman import DeadMan, lives
 from support.waiting import NotYet, eventually
 
 READY_WITHIN_S = 30.0
@@ -137,10 +137,20 @@ class ServiceProcess:
         self._end(self._tree())
 
     def pause(self) -> None:
-        """Freeze the process and its descendants (PostgreSQL's backends leave the process group)."""
-        for process in self._tree():
+        """Freeze the process and its descendants (PostgreSQL's backends leave the process group).
+
+        Returns when all stand still: until then one could still answer.
+        """
+        processes = self._tree()
+        for process in processes:
             with contextlib.suppress(psutil.Error):
                 process.suspend()
+        eventually(
+            lambda: [process.pid for process in processes if _moves(process)],
+            lambda pids: not pids,
+            within=STOPPED_WITHIN_S,
+            what=f"{self.name} and its descendants stand still",
+        )
 
     def resume(self) -> None:
         """Thaw what ``pause`` froze, children first."""
@@ -176,7 +186,13 @@ class ServiceProcess:
                 process.kill()
         if self._process is not None:
             self._process.wait(STOPPED_WITHIN_S)
-        psutil.wait_procs(processes, timeout=STOPPED_WITHIN_S)
+        # Orphans end as zombies until the system's first process collects them, which may take its time.
+        eventually(
+            lambda: [process.pid for process in processes if lives(process)],
+            lambda pids: not pids,
+            within=STOPPED_WITHIN_S,
+            what=f"{self.name} and its descendants have ended",
+        )
         if self._watch is not None:
             self.deadman.forget(self._watch)
             self._watch = None
@@ -184,6 +200,12 @@ class ServiceProcess:
     def _log_end(self) -> str:
         lines = self.log_since(0).splitlines()[-LOG_TAIL_LINES:]
         return "\n".join(f"    {line}" for line in lines)
+
+
+def _moves(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return lives(process) and process.status() != psutil.STATUS_STOPPED
+    return False
 
 
 class _Died(BaseException):

@@ -105,7 +105,7 @@ def with_two_keys(world: World) -> Answer:
 
 
 def new_caller(world: World, role: str, per_minute: int) -> str:
-    """A caller of the suite's own; the removal is registered first. Returns the name under which the key is kept."""
+    """A caller of the suite's own; the removal is registered first. Returns its name."""
     name = f"{world.names.prefix.replace('_', '-')}{role}-{secrets.token_hex(3)}"
     key = f"ck_{role}_{secrets.token_urlsafe(18)}"
     world.citadel.secrets.add(key, f"key of {name}")
@@ -144,7 +144,8 @@ def _try(world: World, operation: Operation, key: str) -> Answer:
     path = operation.path
     for name, value in PLACEHOLDERS.items():
         path = path.replace("{" + name + "}", value)
-    body = None if operation.method in READING or operation.method == "DELETE" else {}
+    reads = operation.method in READING or operation.method == "DELETE"
+    body: dict[str, object] | None = None if reads else {}
     return world.citadel.gateway.send(operation.method, path, json_body=body, key=key, operation=operation.id)
 
 

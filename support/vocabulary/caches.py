@@ -47,14 +47,24 @@ def warm_everything(world: World, title: str, question: str) -> None:
 
 
 def damage_all(world: World) -> int:
-    """Overwrite every search, item and embedding entry with rubbish; returns how many."""
-    damaged = 0
-    for entry in entries(world):
-        kind = entry.key.removeprefix(PLATFORM).partition(":")[0]
-        if kind in ("emb", "search", "meta"):
-            cache(world).set_raw(entry.key, b'{"body": [1, 2', ttl_s=60)
-            damaged += 1
-    return damaged
+    """Overwrite every search, item and embedding entry with rubbish; returns how many.
+
+    The audit will rightly complain, also after other scenarios: the entries are removed at the end.
+    """
+    world.disagreement_expected = True
+    found = [entry.key for entry in entries(world)]
+    damaged = [
+        key for key in found if key.removeprefix(PLATFORM).partition(":")[0] in ("emb", "search", "meta")
+    ]
+
+    def remove() -> None:
+        for key in damaged:
+            cache(world).unlink(key)
+
+    world.undo(remove)
+    for key in damaged:
+        cache(world).set_raw(key, b'{"body": [1, 2', ttl_s=60)
+    return len(damaged)
 
 
 def empty(world: World) -> Answer:

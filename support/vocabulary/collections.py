@@ -38,9 +38,11 @@ def have(world: World, alias: str, **wanted: Any) -> None:
 
 def drop(world: World, alias: str) -> Answer:
     """Ask for a collection's deletion."""
-    return world.citadel.gateway.call(
-        "deleteCollection", collection=world.names.collection(alias), key=world.key
-    )
+    name = world.names.collection(alias)
+    answer = world.citadel.gateway.call("deleteCollection", collection=name, key=world.key)
+    if answer.ok:
+        world.ledger.forget(name)
+    return answer
 
 
 def remove(world: World, name: str) -> None:

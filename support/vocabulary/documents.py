@@ -179,7 +179,7 @@ def have_table(world: World, documents: Sequence[Mapping[str, str]]) -> None:
         have(world, row["title"], row["text"], metadata or None)
 
 
-def together(world: World, tasks: Sequence[Callable[[], Answer]]) -> list[Answer]:
+def together(tasks: Sequence[Callable[[], Answer]]) -> list[Answer]:
     """Run ``tasks`` at the same moment, each in a thread of its own; answers in the order of the tasks."""
     start = threading.Barrier(len(tasks))
 

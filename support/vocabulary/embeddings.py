@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from hamcrest import assert_that, only_contains
+from hamcrest import assert_that
 
 from support.drivers.embedding import Embedding, Work
 from support.drivers.gateway import Answer
 from support.matchers.answers import succeeded
+from support.matchers.every import every_item
 from support.vocabulary import documents
 from support.vocabulary.texts import sentences
 from support.world import World
@@ -59,11 +60,11 @@ def furthest_apart(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def alone_and_batched(world: World) -> tuple[list[float], list[float]]:
-    """The embedding of a short text alone, and between longer ones in a batch; nothing comes from the cache."""
+    """The embedding of a short text alone, and between longer ones in a batch, without the cache."""
     short = "a short text"
     alone = embed(world, short, use_cache=False)
     batch = embed_batch(world, [long_text(150), short, long_text(60)], use_cache=False)
-    assert_that([alone, batch], only_contains(succeeded()))
+    assert_that([alone, batch], every_item(succeeded()))
     return alone.body["embedding"], batch.body["embeddings"][1]
 
 
@@ -85,14 +86,14 @@ def embed_and_watch(world: World, texts: Sequence[str]) -> None:
 def embed_together(world: World, texts: Sequence[str]) -> None:
     """Embed each text by a request of its own, all at the same moment."""
     answers = documents.together([partial(embed, world, text) for text in texts])
-    assert_that(answers, only_contains(succeeded()))
+    assert_that(answers, every_item(succeeded()))
     world.evidence["embedded"] = [
         (text, answer.body["embedding"]) for text, answer in zip(texts, answers, strict=True)
     ]
 
 
 def furthest_from_service(world: World) -> float:
-    """Largest difference in a component between what the gateway answered and the service's own embeddings."""
+    """Largest difference in a component between the gateway's answers and the service's own embeddings."""
     embedded: list[tuple[str, list[float]]] = world.evidence["embedded"]
     own = embed_directly(world, [text for text, _vector in embedded])
     return max(
@@ -101,7 +102,7 @@ def furthest_from_service(world: World) -> float:
 
 
 def embed_directly(world: World, texts: Sequence[str]) -> list[list[float]]:
-    """A second opinion: the service's own where it can be seen, else the gateway without its cache, one by one."""
+    """A second opinion: the service's own where it can be seen, else the gateway's, uncached, one by one."""
     if world.citadel.embedding is not None:
         return world.citadel.embedding.embed(list(texts))
     return [list(embed(world, text, use_cache=False).body["embedding"]) for text in texts]

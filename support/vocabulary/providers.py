@@ -17,6 +17,8 @@ from support.world import World
 ALL = tuple(sorted(DISPLAY_NAMES))
 # What an emulator and the gateway need for an answer on a busy machine.
 HEALTHY_ANSWER_MS = 100.0
+# What the providers say when they refuse a key, in their own words.
+OWN_WORDS = ("api key", "api token", "credentials", "username", "subscription")
 KEY_HEADERS = ("authorization", "api-key", "x-goog-api-key", "x-api-key")
 
 
@@ -27,7 +29,7 @@ def witness(world: World) -> Providers:
 
 
 def ask(world: World, provider: str, texts: Sequence[str], **options: Any) -> Answer:
-    """Ask one provider for embeddings of texts that carry the scenario's name, so that no cache knows them."""
+    """Ask one provider to embed texts that carry the scenario's name, so that no cache knows them."""
     if "mark" not in world.evidence:
         begin(world)
     world.evidence["texts sent"] = own = [f"{text} {world.names.prefix}" for text in texts]
@@ -95,6 +97,12 @@ def carries(request: SeenRequest, texts: Sequence[str]) -> bool:
         if position < 0:
             return False
     return True
+
+
+def own_words(answer: Answer) -> list[str]:
+    """Which of the providers' own words about a refused key an answer repeats."""
+    told = answer.text.lower()
+    return [words for words in OWN_WORDS if words in told]
 
 
 def declared_size(world: World, provider: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass, field
-from functools import partial
 from uuid import UUID
 
 import numpy as np
@@ -53,7 +52,10 @@ def vectors(world: World) -> VectorStore:
 def sides(world: World, title: str) -> Sides:
     """The row and the point of a document, side by side."""
     row, point = row_of(world, title), point_of(world, title)
-    return Sides(row and _row_side(row), point and _point_side(point))
+    return Sides(
+        row=None if row is None else _row_side(row),
+        point=None if point is None else _point_side(point),
+    )
 
 
 def row_of(world: World, title: str) -> Row | None:
@@ -128,7 +130,11 @@ def have_foreign_collection(world: World) -> Foreign:
     """Make a collection directly in the vector store under a name that is not the suite's."""
     name = f"somebody_elses_{secrets.token_hex(4)}"
     store = vectors(world)
-    world.undo(partial(store.delete_collection, name))
+
+    def remove() -> None:
+        store.delete_collection(name)
+
+    world.undo(remove)
     store.create_collection(name, size=4)
     vector = np.asarray([1.0, 0.0, 0.0, 0.0], dtype=np.float32)
     store.upsert_raw(name, [Point(name, FOREIGN_ID, vector, {"kept": True})])

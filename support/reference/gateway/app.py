@@ -130,7 +130,7 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._audit.flush()
+        await _in_background(self._audit.flush())
         self._database.shut_down()
         await self._cache.shut_down()
 

@@ -1,0 +1,299 @@
+"""The dead-man process: ends what a run has started when the suite itself was killed.
+
+The suite holds the writing end of a pipe to a child process in a session of its own. It tells the child, a
+JSON line at a time, what to undo and what to forget again. When the pipe ends without ``disarm``, or the
+child's parent is gone, the suite is dead: the child undoes what is left. A parent-death signal would not do,
+because it fires when the thread ends that started the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from support.redaction import Secrets
+from support.waiting import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+# What ends the suite must not end its undertaker.
+SUITE_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# How often the child looks whether its parent lives; a forked helper of the suite may hold the pipe open.
+LOOK_EVERY_S = 1.0
+DISARMED_WITHIN_S = 5.0
+ENDED_WITHIN_S = 5.0
+REMOVED_WITHIN_S = 3.0
+# A process that started at another time has only inherited the number.
+SAME_START_S = 1.0
+
+
+class DeadManGone(Exception):
+    """The dead-man process has ended, so nothing would be cleaned up after a kill; see its log."""
+
+
+@dataclass(slots=True)
+class DeadMan:
+    """The suite's side. Each registration returns an id for ``forget``; safe to use from several threads."""
+
+    log: Path
+    _process: subprocess.Popen[bytes]
+    _pipe: IO[bytes]
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _given: int = 0
+
+    @classmethod
+    def start(cls, log: Path) -> DeadMan:
+        """Start the child process; what it does is written to ``log``."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output, _held_back(*SUITE_ENDING):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "support.stack.deadman", str(os.getpid())],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+                cwd="/",
+                start_new_session=True,
+            )
+        assert process.stdin is not None
+        return cls(log, process, process.stdin)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the child."""
+        return self._process.pid
+
+    def end_process(self, pid: int) -> str:
+        """End this process of ours and all its descendants."""
+        try:
+            created = psutil.Process(pid).create_time()
+        except psutil.NoSuchProcess:
+            created = 0.0  # gone already: no process started then, so none will be ended
+        return self._register("end_process", pid=pid, created=created)
+
+    def remove_directory(self, path: Path) -> str:
+        """Remove this directory, after the processes have ended."""
+        return self._register("remove_directory", path=str(path))
+
+    def drop_schema(self, url: str, schema: str) -> str:
+        """Drop this schema if its comment names a run of ours."""
+        return self._register("drop_schema", url=url, schema=schema)
+
+    def release_redis(self, url: str, index: int, lease_key: str) -> str:
+        """Empty this leased database as ``Lease.release`` does, if the lease is still the present one."""
+        return self._register(
+            "release_redis", url=url, index=index, key=lease_key, run=_holder(url, index, lease_key)
+        )
+
+    def forget(self, registration: str) -> None:
+        """The suite has undone it by itself; nothing happens for an id that is forgotten already."""
+        with contextlib.suppress(DeadManGone):
+            self._tell({"do": "forget", "id": registration})
+
+    def disarm(self) -> None:
+        """Forget everything and end the child; again does nothing."""
+        with contextlib.suppress(DeadManGone):
+            self._tell({"do": "disarm"})
+        with self._lock, contextlib.suppress(OSError):
+            self._pipe.close()
+        try:
+            self._process.wait(DISARMED_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _register(self, action: str, **parameters: object) -> str:
+        with self._lock:
+            self._given += 1
+            registration = str(self._given)
+        self._tell({"do": action, "id": registration, **parameters})
+        return registration
+
+    def _tell(self, message: Mapping[str, object]) -> None:
+        with self._lock:
+            try:
+                self._pipe.write(json.dumps(message).encode() + b"\n")
+                self._pipe.flush()
+            except (OSError, ValueError):
+                raise DeadManGone(f"the dead-man process has ended: see {self.log}") from None
+
+
+@contextlib.contextmanager
+def _held_back(*numbers: signal.Signals) -> Iterator[None]:
+    """Block signals in this thread; a process started meanwhile keeps them blocked from its first moment."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _holder(url: str, index: int, key: str) -> str | None:
+    """The run that holds the lease, or None where nobody does."""
+    # Only a run that leases a database pays for the import.
+    from support.isolation import lease
+
+    client = lease.connect(lease.with_index(url, index))
+    try:
+        claim = client.get(key)
+        return str(json.loads(claim)["run"]) if isinstance(claim, str | bytes) else None
+    except (ValueError, KeyError, TypeError):
+        return None
+    finally:
+        client.close()
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+def _end_processes(orders: list[Mapping[str, Any]]) -> None:
+    """SIGKILL every registered process with its descendants; returns when they are gone."""
+    victims: dict[int, psutil.Process] = {}
+
+    def alive() -> list[int]:
+        # Looked up anew each time: a process may start another one in its last moment.
+        for order in orders:
+            for process in _family(int(order["pid"]), float(order["created"])):
+                victims[process.pid] = process
+        left = [process for process in victims.values() if lives(process)]
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        return [process.pid for process in left]
+
+    eventually(alive, lambda pids: not pids, within=ENDED_WITHIN_S, what="all processes have ended")
+    _say(f"ended {len(victims)} processes: {sorted(victims)}")
+
+
+def _family(pid: int, created: float) -> Iterator[psutil.Process]:
+    """The process, its descendants and whatever else is in its session; nothing if the pid was given away."""
+    try:
+        root = psutil.Process(pid)
+        if abs(root.create_time() - created) > SAME_START_S:
+            return
+        # PostgreSQL's backends lead sessions of their own: only the tree finds them.
+        yield root
+        yield from root.children(recursive=True)
+    except psutil.NoSuchProcess:
+        pass
+    # The tree is lost where the process ended before its descendants; its session is not.
+    for other in psutil.pids():
+        with contextlib.suppress(OSError, psutil.Error):
+            if os.getsid(other) == pid:
+                yield psutil.Process(other)
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether it still runs; a zombie only waits for its parent, which may never collect it."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _remove_directory(order: Mapping[str, Any]) -> None:
+    path = Path(order["path"])
+
+    def removed() -> bool:
+        shutil.rmtree(path, ignore_errors=True)
+        return not path.exists()
+
+    eventually(removed, bool, within=REMOVED_WITHIN_S, what=f"{path} removed")
+    _say(f"removed {path}")
+
+
+def _drop_schema(order: Mapping[str, Any]) -> None:
+    from support.isolation import schema
+
+    dropped = schema.drop(order["url"], order["schema"])
+    _say(f"{'dropped' if dropped else 'not there or not ours:'} schema {order['schema']}")
+
+
+def _release_redis(order: Mapping[str, Any]) -> None:
+    from support.isolation import lease
+
+    if order["run"] is None or _holder(order["url"], order["index"], order["key"]) != order["run"]:
+        _say(f"Redis database {order['index']} is no longer leased to this run: left alone")
+        return
+    client = lease.connect(lease.with_index(order["url"], order["index"]))
+    try:
+        lease.empty(client)
+    finally:
+        client.close()
+    _say(f"gave back Redis database {order['index']}")
+
+
+_ACTIONS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
+    "drop_schema": _drop_schema,
+    "release_redis": _release_redis,
+    "remove_directory": _remove_directory,
+}
+
+
+def _undo(orders: list[Mapping[str, Any]]) -> None:
+    """Processes first, so that nobody writes into what is removed next; one failure stops nothing else."""
+    secrets = Secrets()
+    for order in orders:
+        secrets.add_password_of(order.get("url"), "password")
+
+    actions = [partial(_end_processes, [order for order in orders if order["do"] == "end_process"])]
+    for kind, action in _ACTIONS.items():
+        actions += [partial(action, order) for order in orders if order["do"] == kind]
+    for undo in actions:
+        try:
+            undo()
+        except Exception as error:
+            _say(secrets.redact(f"{undo.func.__name__} failed: {type(error).__name__}: {error}"))
+
+
+def _orders_left(suite: int) -> list[Mapping[str, Any]] | None:
+    """Read orders until the suite is dead; what is left to undo then, or None if it disarmed."""
+    orders: dict[str, Mapping[str, Any]] = {}
+    descriptor, unread = sys.stdin.fileno(), b""
+    while True:
+        readable, _, _ = select.select([descriptor], [], [], LOOK_EVERY_S)
+        if not readable:
+            if os.getppid() != suite:
+                break
+            continue
+        received = os.read(descriptor, 65536)
+        if not received:
+            break
+        *lines, unread = (unread + received).split(b"\n")
+        for message in map(json.loads, lines):
+            if message["do"] == "disarm":
+                return None
+            if message["do"] == "forget":
+                orders.pop(message["id"], None)
+            else:
+                orders[message["id"]] = message
+    return list(orders.values())
+
+
+def main() -> None:
+    """Wait for the suite's end; undo what it has left unless it disarmed."""
+    orders = _orders_left(int(sys.argv[1]))
+    if orders is None:
+        return
+    _say(f"the suite ended without its clean-up: {len(orders)} things to undo")
+    _undo(orders)
+    _say("done")
+
+
+if __name__ == "__main__":
+    main()

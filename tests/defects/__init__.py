@@ -1,0 +1,1 @@
+"""Seeded defects: realistic mistakes, each of which must turn the scenarios red that watch for it."""

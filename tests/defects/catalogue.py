@@ -1,0 +1,253 @@
+"""The catalogue: what each defect does to the reference system, who must notice, and what he must say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One mistake of a few lines in one service.
+
+    ``caught_by``: feature file and scenario that must turn red; ``message``: a regular expression that its
+    failure must match, so that the message names the cause.
+    """
+
+    what: str
+    service: str
+    apply: Callable[[], None]
+    caught_by: tuple[str, str]
+    message: str
+
+
+def _cache_key_without_fence() -> None:
+    from support.reference.gateway import content, search
+    from support.reference.gateway.cache import PREFIX
+
+    def key(wanted: Any, target: Any) -> str:
+        request = wanted.model_dump(exclude={"collection", "use_cache"})
+        return f"{PREFIX}search:{target.collection_id}:g1:{content.digest(request)}"
+
+    search._key = key
+
+
+def _cache_without_end() -> None:
+    from support.reference.gateway.cache import Cache, _sealed
+
+    async def put_many(self: Cache, bodies: dict[str, dict[str, object]]) -> float | None:
+        for key, body in bodies.items():
+            await self._client.set(key, _sealed(body))
+        return 0.1
+
+    Cache.put_many = put_many  # type: ignore[method-assign]
+
+
+def _delete_forgets_vectors() -> None:
+    from support.reference.gateway.qdrant import Qdrant
+
+    async def delete(self: Qdrant, name: str, ids: Any) -> None:
+        return None
+
+    Qdrant.delete = delete  # type: ignore[method-assign]
+
+
+def _vectors_never_written() -> None:
+    from support.reference.gateway.qdrant import Qdrant
+
+    async def upsert(self: Qdrant, name: str, points: Any) -> None:
+        return None
+
+    Qdrant.upsert = upsert  # type: ignore[method-assign]
+
+
+def _points_keep_old_text() -> None:
+    from support.reference.gateway.writes import Item
+
+    point, first = Item.point, dict[Any, Any]()
+
+    def stale(self: Item) -> dict[str, object]:
+        written: Any = point(self)
+        written["payload"]["text"] = first.setdefault(self.point_id, written["payload"]["text"])
+        return dict(written)
+
+    Item.point = stale  # type: ignore[method-assign]
+
+
+def _readers_may_write() -> None:
+    from support.reference.gateway.access import Principal
+
+    def may(self: Principal, role: str) -> bool:
+        return role != "admin" or self.role == "admin"
+
+    Principal.may = may  # type: ignore[method-assign]
+
+
+def _filter_ignored() -> None:
+    from support.reference.gateway import search
+
+    search.qdrant_filter = lambda conditions: {}
+
+
+def _pages_skip_an_item() -> None:
+    from support.reference.gateway.collections import Collections
+
+    items = Collections.items
+
+    async def skipping(self: Collections, name: str, limit: int, cursor: Any) -> Any:
+        page: Any = await items(self, name, limit, cursor)
+        if cursor is not None:
+            page["items"] = page["items"][1:]
+        return page
+
+    Collections.items = skipping  # type: ignore[method-assign]
+
+
+def _request_id_not_passed_on() -> None:
+    from support.reference.gateway import embedding
+    from support.reference.gateway.timing import Call, current
+
+    def nameless() -> Call:
+        call = current()
+        return Call("lost", background=call.background) if call.request_id.startswith("at-") else call
+
+    embedding.current = nameless  # type: ignore[attr-defined]
+
+
+def _embeddings_mixed_up() -> None:
+    from support.reference.embedding.model import MiniLM
+
+    embed, last = MiniLM.embed, list[Any]()
+
+    def shared(self: MiniLM, text: str) -> Any:
+        """An unguarded buffer: under way at the same time, texts get each other's vector."""
+        last[:] = [embed(self, text)]
+        return last[0]
+
+    async def compute(self: Any, text: str, deadline: float | None) -> Any:
+        await asyncio.get_running_loop().run_in_executor(self._threads, shared, self._model, text)
+        await asyncio.sleep(0.005)
+        return last[0]
+
+    from support.reference.embedding.app import Service
+
+    Service._compute = compute  # type: ignore[method-assign]
+
+
+def _outage_as_empty_answer() -> None:
+    from support.reference.gateway.problems import DependencyDown, DependencyTimeout
+    from support.reference.gateway.qdrant import Qdrant
+
+    query = Qdrant.query
+
+    async def hiding(self: Qdrant, name: str, vector: Any, **wanted: Any) -> list[dict[str, Any]]:
+        try:
+            return await query(self, name, vector, **wanted)
+        except (DependencyDown, DependencyTimeout):
+            return []
+
+    Qdrant.query = hiding  # type: ignore[method-assign]
+
+
+def _metadata_as_text() -> None:
+    from support.reference.gateway.writes import Item
+
+    point = Item.point
+
+    def textual(self: Item) -> dict[str, object]:
+        written: Any = point(self)
+        metadata = written["payload"]["metadata"]
+        written["payload"]["metadata"] = {name: str(value) for name, value in metadata.items()}
+        return dict(written)
+
+    Item.point = textual  # type: ignore[method-assign]
+
+
+DEFECTS: Mapping[str, Defect] = {
+    "cache-key-without-fence": Defect(
+        "search results are cached under a key that no write changes",
+        "gateway",
+        _cache_key_without_fence,
+        ("data_consistency/cache.feature", "A search after a change does not see the old text"),
+        r"HIT|afresh|from the cache|CACHE",
+    ),
+    "cache-without-end": Defect(
+        "cache entries are stored without a time to live",
+        "gateway",
+        _cache_without_end,
+        ("data_consistency/cache.feature", "Nothing in the cache lives for ever"),
+        r"TTL|time to live|IMMORTAL|no end|for ever",
+    ),
+    "delete-forgets-vectors": Defect(
+        "a deletion removes the row and leaves the point",
+        "gateway",
+        _delete_forgets_vectors,
+        ("data_consistency/two_stores.feature", "A deletion leaves neither row nor point"),
+        r"ORPHAN|point",
+    ),
+    "vectors-never-written": Defect(
+        "a write is acknowledged without its point",
+        "gateway",
+        _vectors_never_written,
+        ("data_consistency/two_stores.feature", "An acknowledged document is in both stores"),
+        r"missing in Qdrant",
+    ),
+    "points-keep-old-text": Defect(
+        "an update writes the new vector with the old text into the point",
+        "gateway",
+        _points_keep_old_text,
+        ("data_consistency/two_stores.feature", "A change reaches both stores before it is acknowledged"),
+        r"text: PostgreSQL .* Qdrant",
+    ),
+    "metadata-as-text": Defect(
+        "the point carries metadata values as text",
+        "gateway",
+        _metadata_as_text,
+        ("end_to_end/values_and_embeddings.feature", "Metadata keep their types and values"),
+        r"metadata",
+    ),
+    "readers-may-write": Defect(
+        "the role of a key is only checked for administrators",
+        "gateway",
+        _readers_may_write,
+        ("security/access.feature", "A reader cannot change anything"),
+        r"refused as forbidden",
+    ),
+    "filter-ignored": Defect(
+        "the filter of a search is dropped on the way to the vector store",
+        "gateway",
+        _filter_ignored,
+        ("end_to_end/search_and_retrieval.feature", "department"),
+        r"ranking",
+    ),
+    "pages-skip-an-item": Defect(
+        "every page but the first lacks its first item",
+        "gateway",
+        _pages_skip_an_item,
+        ("end_to_end/collections_and_batches.feature", "page"),
+        r"document",
+    ),
+    "request-id-not-passed-on": Defect(
+        "the request id does not travel to the embedding service",
+        "gateway",
+        _request_id_not_passed_on,
+        ("cross_service/hops.feature", "A request's id is seen at every service it touches"),
+        r"embedding",
+    ),
+    "embeddings-mixed-up": Defect(
+        "texts embedded at the same time get each other's vectors",
+        "embedding",
+        _embeddings_mixed_up,
+        ("performance/latency.feature", "Many embeddings at the same time are all right"),
+        r"",
+    ),
+    "outage-as-empty-answer": Defect(
+        "a search without its vector store answers with nothing found",
+        "gateway",
+        _outage_as_empty_answer,
+        ("failure_scenarios/vector_store.feature", "A stopped vector store is admitted"),
+        r"searching: .*answered 200",
+    ),
+}

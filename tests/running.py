@@ -1,0 +1,127 @@
+"""The suite run as a user runs it: in a process of its own, with an output directory of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support.settings import PROVIDER_KEYS, ROOT, VARIABLES
+
+RUN_WITHIN_S = 240.0
+UP_WITHIN_S = 60.0
+DOWN_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteRun:
+    """What a run of the suite left: its exit code, what it printed, where its results lie."""
+
+    code: int
+    printed: str
+    output: Path
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """``summary.json``. Raises ``FileNotFoundError`` for a run that did not begin."""
+        return dict(json.loads((self.output / "results" / "summary.json").read_text()))
+
+
+def bare_environment(**given: str) -> dict[str, str]:
+    """This process's environment without any of the suite's variables, then ``given``."""
+    own = {*VARIABLES.values(), *PROVIDER_KEYS.values(), "CITADEL_GATEWAY_URL"}
+    kept = {name: value for name, value in os.environ.items() if name not in own}
+    return {**kept, **given}
+
+
+def behave(output: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> SuiteRun:
+    """Run plain ``behave`` in the project with ``environ`` as the only settings."""
+    command = [
+        sys.executable, "-m", "behave", "--no-color", "--junit-directory", str(output / "junit"),
+        "-D", f"output={output}", "-D", f"allure_results={output / 'allure-results'}", *arguments,
+    ]  # fmt: skip
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=bare_environment(**(environ or {})),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=RUN_WITHIN_S,
+    )
+    return SuiteRun(done.returncode, done.stdout, output)
+
+
+def support(*arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m support``."""
+    return subprocess.run(
+        [sys.executable, "-m", "support", *arguments],
+        cwd=ROOT,
+        env=bare_environment(**(environ or {})),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=UP_WITHIN_S,
+    )
+
+
+@contextmanager
+def stack_up(environ: Mapping[str, str] | None = None) -> Iterator[dict[str, str]]:
+    """``python -m support up`` in another process; the variables it prints, until it is told to stop."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "support", "up"],
+        cwd=ROOT,
+        env=bare_environment(**(environ or {})),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    watchdog = threading.Timer(UP_WITHIN_S, process.kill)
+    watchdog.start()
+    try:
+        yield _variables(process)
+    finally:
+        watchdog.cancel()
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(DOWN_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise AssertionError(f"the stack did not stop within {DOWN_WITHIN_S:g} s") from None
+
+
+def _variables(process: subprocess.Popen[str]) -> dict[str, str]:
+    assert process.stdout is not None
+    printed: list[str] = []
+    found: dict[str, str] = {}
+    for line in process.stdout:
+        printed.append(line)
+        if match := re.fullmatch(r"export (\w+)='(.*)'\n", line):
+            found[match[1]] = match[2]
+        if line.startswith("Ctrl-C"):
+            return found
+    raise AssertionError("the stack did not start:\n" + "".join(printed))
+
+
+def failures(printed: str, scenarios: Sequence[str]) -> dict[str, str]:
+    """What the console said of each of ``scenarios`` (beginnings or parts of names) that failed."""
+    found: dict[str, str] = {}
+    blocks = re.split(r"^(?=\[ *\d+)", printed, flags=re.M)
+    for block in blocks:
+        head = block.partition("\n")[0]
+        for name in scenarios:
+            if "FAILED" in head and name in head:
+                found[name] = block
+    return found

@@ -1,0 +1,320 @@
+"""Faults at a link and on a process: done, counted, lifted, never forgotten, only where allowed."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.errors import Unavailable
+from support.faults import FaultError, Faults
+from support.faults.toxiproxy import Toxiproxy
+from support.stack.deadman import DeadMan
+from support.stack.ports import free_ports
+from support.stack.process import ServiceFailed, ServiceProcess
+from support.stack.servers import LOOPBACK, Workshop, answers, get_json, python_service
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A server behind a link, and one without a link that stands for the gateway."""
+
+    control: Toxiproxy
+    links: dict[str, str]
+    services: dict[str, ServiceProcess]
+    linked: str
+    faults: Faults
+
+    def ask(self) -> int:
+        """Ask the server through the link; its process id."""
+        answer = httpx.get(self.linked, timeout=0.4, trust_env=False)
+        return int(answer.json()["pid"])
+
+    def asked(self) -> int:
+        """How often the server was asked, by its own count."""
+        return int(str(get_json(f"http://{LOOPBACK}:{self.services['redis'].port}/")["asked"]))
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The processes, for all tests of the module."""
+    directory: Path = tmp_path_factory.mktemp("faults")
+    deadman = DeadMan.start(directory / "deadman.log")
+    workshop = Workshop(directory, directory, deadman)
+    links_port, redis_port, gateway_port, link_port = free_ports(4)
+    links_url = f"http://{LOOPBACK}:{links_port}"
+
+    def tiny(name: str, port: int) -> ServiceProcess:
+        ready = answers(f"http://{LOOPBACK}:{port}/", {"name": name})
+        return python_service(workshop, name, "tests.tiny_server", [str(port), name], port=port, ready=ready)
+
+    links = python_service(
+        workshop,
+        "links",
+        "support.stack.links",
+        ["--port", str(links_port)],
+        port=links_port,
+        ready=answers(f"{links_url}/version", {}),
+    )
+    services = {"redis": tiny("redis", redis_port), "gateway": tiny("gateway", gateway_port)}
+    try:
+        for service in (links, *services.values()):
+            service.start()
+        control = Toxiproxy(links_url)
+        control.create("run_redis", f"{LOOPBACK}:{link_port}", f"{LOOPBACK}:{redis_port}")
+        named = {"redis": "run_redis"}
+        faults = Faults(links_url, named, services)
+        yield Platform(control, named, services, f"http://{LOOPBACK}:{link_port}/", faults)
+    finally:
+        for service in (*services.values(), links):
+            service.kill()
+        deadman.disarm()
+
+
+@pytest.fixture
+def platform(parts: Platform) -> Iterator[Platform]:
+    """The platform, whole before and after each test."""
+    yield parts
+    parts.faults.lift_all()
+    assert parts.ask() == parts.services["redis"].pid
+    assert parts.control.link("run_redis")["toxics"] == []
+
+
+@pytest.mark.parametrize("kind", ["crashed", "stopped"])
+def test_a_server_that_is_down_comes_back_on_its_port(platform: Platform, kind: str) -> None:
+    before = platform.ask()
+    fault = platform.faults.inject("redis", kind)
+    with pytest.raises(httpx.ConnectError):
+        platform.ask()
+    assert fault.hits() >= 1
+    fault.lift()
+    assert platform.ask() not in (0, before)
+    assert fault.hits() == 0, "it is no longer in force"
+
+
+def test_requests_during_a_restart_fail_but_the_lift_returns_when_it_is_ready(platform: Platform) -> None:
+    stopped = threading.Event()
+    failures: list[str] = []
+
+    def go_on_asking() -> None:
+        while not stopped.is_set():
+            try:
+                platform.ask()
+            except httpx.TransportError as error:
+                failures.append(type(error).__name__)
+            time.sleep(0.005)
+
+    client = threading.Thread(target=go_on_asking)
+    client.start()
+    try:
+        fault = platform.faults.inject("redis", "crashed")
+        stopped.wait(0.1)
+        fault.lift()
+        assert platform.ask() == platform.services["redis"].pid
+    finally:
+        stopped.set()
+        client.join()
+    assert failures
+
+
+def test_a_frozen_server_keeps_its_connections_and_goes_on(platform: Platform) -> None:
+    fault = platform.faults.inject("redis", "frozen")
+    assert fault.hits() == 0, "nothing has been asked yet"
+    with pytest.raises(httpx.ReadTimeout):
+        platform.ask()
+    assert fault.hits() >= 1
+    before = platform.services["redis"].pid
+    fault.lift()
+    assert platform.ask() == before
+
+
+def test_the_gateway_has_no_link_so_its_fall_is_the_hit(platform: Platform) -> None:
+    for kind in ("crashed", "stopped", "frozen"):
+        fault = platform.faults.inject("gateway", kind)
+        assert fault.hits() == 1
+        fault.lift()
+        assert fault.hits() == 0
+    assert platform.services["gateway"].running()
+
+
+def test_a_cut_link_refuses_and_is_whole_again(platform: Platform) -> None:
+    with httpx.Client(base_url=platform.linked, timeout=0.4, trust_env=False) as pooled:
+        pooled.get("/")
+        fault = platform.faults.inject("redis", "cut")
+        assert fault.hits() == 2, "the open connection was cut, and the link refuses"
+        with pytest.raises(httpx.TransportError):
+            pooled.get("/")
+        with pytest.raises(httpx.ConnectError):
+            platform.ask()
+        fault.lift()
+        assert pooled.get("/").status_code == 200
+
+
+def test_a_hanging_link_swallows_the_request(platform: Platform) -> None:
+    before = platform.asked()
+    fault = platform.faults.inject("redis", "hang")
+    assert fault.hits() == 0
+    with pytest.raises(httpx.ReadTimeout):
+        platform.ask()
+    assert fault.hits() >= 1
+    fault.lift()
+    assert platform.asked() == before + 1, "only the question of this line has arrived"
+
+
+def test_a_slow_link_takes_its_time(platform: Platform) -> None:
+    fault = platform.faults.inject("redis", "slow", ms=150)
+    assert str(fault) == "redis slow (ms=150)"
+    began = time.monotonic()
+    platform.ask()
+    assert 0.15 <= time.monotonic() - began < 0.4
+    assert fault.hits() >= 1
+
+
+def test_a_reset_link_resets(platform: Platform) -> None:
+    before = platform.asked()
+    fault = platform.faults.inject("redis", "reset")
+    with pytest.raises(httpx.ReadError):
+        platform.ask()
+    assert fault.hits() == 1
+    fault.lift()
+    assert platform.asked() == before + 1
+
+
+def test_lifting_twice_is_lifting_once(platform: Platform) -> None:
+    fault = platform.faults.inject("redis", "crashed")
+    fault.lift()
+    pid = platform.services["redis"].pid
+    fault.lift()
+    assert platform.services["redis"].pid == pid
+    assert platform.faults.lift_all() == []
+
+
+def test_lift_all_heals_everything_the_gateway_last(platform: Platform) -> None:
+    for target, kind in (("redis", "hang"), ("redis", "frozen"), ("gateway", "crashed")):
+        platform.faults.inject(target, kind)
+    assert platform.faults.lift_all() == ["redis frozen", "redis hang", "gateway crashed"]
+    assert platform.faults.lift_all() == []
+    assert platform.ask()
+
+
+def test_a_lift_that_fails_is_told_and_tried_again(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = platform.faults.inject("redis", "crashed")
+
+    def broken(self: ServiceProcess) -> None:
+        raise ServiceFailed("no disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ServiceProcess, "start", broken)
+        with pytest.raises(FaultError, match="redis crashed could not be lifted: no disk"):
+            fault.lift()
+        assert platform.faults.lift_all() == ["redis crashed could not be lifted: no disk"]
+    assert platform.faults.lift_all() == ["redis crashed"]
+
+
+def test_a_fault_that_strikes_but_complains_is_undone(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill = ServiceProcess.kill
+
+    def kills_and_complains(self: ServiceProcess) -> None:
+        kill(self)
+        raise TimeoutError("no news of the process")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ServiceProcess, "kill", kills_and_complains)
+        with pytest.raises(FaultError, match="redis crashed could not be done: no news"):
+            platform.faults.inject("redis", "crashed")
+    assert platform.ask() == platform.services["redis"].pid
+    assert platform.faults.lift_all() == []
+
+
+def test_an_interrupted_fault_is_known(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deadline of a step strikes anywhere; what was half done is lifted at the scenario's end."""
+    kill = ServiceProcess.kill
+
+    def interrupted(self: ServiceProcess) -> None:
+        kill(self)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ServiceProcess, "kill", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            platform.faults.inject("redis", "crashed")
+    assert platform.faults.lift_all() == ["redis crashed"]
+
+
+def test_what_a_mode_cannot_do_is_said(platform: Platform) -> None:
+    attached = Faults(platform.control.url, platform.links, {})
+    with pytest.raises(Unavailable, match="redis was not started by the suite, so it cannot be crashed"):
+        attached.inject("redis", "crashed")
+    with pytest.raises(Unavailable, match="no link in front of gateway"):
+        platform.faults.inject("gateway", "cut")
+    with pytest.raises(ValueError, match="no such fault: 'lame'"):
+        platform.faults.inject("redis", "lame")
+    with pytest.raises(ValueError, match="no such target: 'printer'"):
+        platform.faults.inject("printer", "crashed")
+
+
+def test_a_deployed_platform_is_struck_only_where_it_is_listed(platform: Platform) -> None:
+    url = platform.control.url
+    with pytest.raises(Unavailable, match="CITADEL_FAULTS does not list it"):
+        Faults.deployed(url, ()).inject("redis", "cut")
+    with pytest.raises(Unavailable, match="redis:hang is not allowed"):
+        Faults.deployed(url, ("redis:cut", "qdrant")).inject("redis", "hang")
+    with pytest.raises(Unavailable, match='no link "redis"'):
+        Faults.deployed(url, ("redis",)).inject("redis", "cut")
+    with pytest.raises(Unavailable, match="set TOXIPROXY_URL"):
+        Faults.deployed(None, ("redis",)).inject("redis", "cut")
+    with pytest.raises(FaultError, match="does not answer"):
+        Faults.deployed(f"http://{LOOPBACK}:1", ("redis",)).inject("redis", "cut")
+    platform.control.create("redis", f"{LOOPBACK}:0", f"{LOOPBACK}:{platform.services['redis'].port}")
+    try:
+        allowed = Faults.deployed(url, ("redis:cut",))
+        fault = allowed.inject("redis", "cut")
+        assert fault.hits() == 1
+        fault.lift()
+        assert platform.control.link("redis")["enabled"] is True
+    finally:
+        platform.control.delete("redis")
+
+
+def test_what_others_do_at_a_link_is_respected(platform: Platform) -> None:
+    platform.control.add_toxic("run_redis", "of_others", "latency", latency=1)
+    with pytest.raises(Unavailable, match="of_others"):
+        platform.faults.inject("redis", "hang")
+    assert [toxic["name"] for toxic in platform.control.link("run_redis")["toxics"]] == ["of_others"]
+    platform.control.remove_toxic("run_redis", "of_others")
+    platform.control.disable("run_redis")
+    with pytest.raises(Unavailable, match="disabled already"):
+        platform.faults.inject("redis", "cut")
+    assert platform.control.link("run_redis")["enabled"] is False
+    platform.control.enable("run_redis")
+
+
+def test_a_real_toxiproxy_counts_nothing_so_presence_is_the_hit(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answers lack ``hits`` and ``traffic``."""
+    link, toxic = Toxiproxy.link, Toxiproxy.toxic
+
+    def without(answer: dict[str, object]) -> dict[str, object]:
+        return {name: value for name, value in answer.items() if name not in ("hits", "traffic")}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Toxiproxy, "link", lambda self, name: without(link(self, name)))
+        patch.setattr(Toxiproxy, "toxic", lambda self, name, its: without(toxic(self, name, its)))
+        for kind in ("cut", "hang", "crashed", "frozen"):
+            fault = platform.faults.inject("redis", kind)
+            assert fault.hits() == 1
+            fault.lift()
+            with contextlib.suppress(httpx.TransportError):
+                platform.ask()
+            assert fault.hits() == 0

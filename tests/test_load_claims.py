@@ -1,0 +1,162 @@
+"""What the steps about loads do with a measurement: judge, repeat once, record, show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from support.citadel import Citadel, Inconclusive
+from support.isolation.names import Names, Run
+from support.load import runner
+from support.load.plan import OpenLoop, Plan
+from support.load.runner import LoadResult
+from support.load.verdicts import Outcome
+from support.redaction import Secrets
+from support.reporting.journal import Journal
+from support.reporting.results import performance_sentences
+from support.settings import Mode
+from support.vocabulary import documents, loads
+from support.world import World
+from tests.test_load_verdicts import CALM, crowd, latencies, stream
+
+QUICK = {hop: latencies([2.0] * 500) for hop in loads.HOPS}
+# Without a round there is nothing to judge.
+UNDECIDED = stream(CALM[:2])
+
+
+@pytest.fixture
+def world() -> World:
+    citadel = SimpleNamespace(
+        mode=Mode.EMBEDDED,
+        keys={"editor": "ck_user_of_this_test"},
+        gateway=SimpleNamespace(url="http://127.0.0.1:1"),
+        journal=Journal(Secrets()),
+        services={"gateway": SimpleNamespace(pid=4711, running=lambda: True)},
+        performance={},
+    )
+    made = World(cast(Citadel, citadel), Names(Run.current(), 1), undo=lambda _action: None)
+    made.collection = "handbook"
+    return made
+
+
+@pytest.fixture
+def measure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Plan]]:
+    """``measure(a, b)`` lets the next loads measure these results; the plans carried out are returned."""
+
+    def prepare(*results: LoadResult) -> list[Plan]:
+        left, plans = list(results), list[Plan]()
+
+        def run(plan: Plan, *, pids: Any) -> LoadResult:
+            assert pids == [4711]
+            plan.check()
+            plans.append(plan)
+            return left.pop(0)
+
+        monkeypatch.setattr(runner, "run", run)
+        return plans
+
+    return prepare
+
+
+def test_a_decided_claim_is_recorded_and_shown(world: World, measure: Callable[..., list[Plan]]) -> None:
+    (plan, *others) = _stored(world, measure(stream(hops=QUICK)))
+    assert loads.end_to_end_average(world, 0.145).outcome is Outcome.PASS
+    assert loads.hops_are_below(world, 0.050).outcome is Outcome.PASS
+    assert others == []
+    assert plan.load == OpenLoop(10, 10, 5)
+    assert [f"{exhibit.kind} {exhibit.name}" for exhibit in world.exhibits] == [
+        "json Verdict, pass",
+        "svg Latency spectrum",
+        "svg Latency over time",
+        "text Histogram in ms, HdrHistogram",
+        "json Verdict, pass",
+        "svg Hop spectrum",
+        "text Histogram in ms, HdrHistogram",
+    ]
+    assert performance_sentences(world.citadel.performance) == [
+        "End-to-end embedding workflow: 131 ms average, at most 132 ms with 95 % confidence,"
+        " limit 145 ms, 500 journeys: pass",
+        "cross-service latency, p95 in ms per hop: gateway 2.0 (pass), postgresql 2.0 (pass),"
+        " qdrant 2.0 (pass), redis 2.0 (pass); limit 50 ms",
+    ]
+
+
+def test_an_undecided_load_is_repeated_once(world: World, measure: Callable[..., list[Plan]]) -> None:
+    plans = _stored(world, measure(UNDECIDED, stream(hops=QUICK)))
+    assert loads.end_to_end_average(world, 0.145).outcome is Outcome.PASS
+    assert plans[0].load == plans[1].load
+    assert plans[0].run != plans[1].run, "the texts of the second load must be unseen too"
+    assert [exhibit.name for exhibit in world.exhibits if exhibit.kind == "json"] == [
+        "Verdict, inconclusive",
+        "Verdict, pass (repeated)",
+    ]
+    assert world.citadel.performance["e2e_embedding_ms"]["verdict"] == "pass"
+
+
+def test_what_stays_undecided_is_told_and_not_repeated_again(
+    world: World, measure: Callable[..., list[Plan]]
+) -> None:
+    plans = _stored(world, measure(UNDECIDED, UNDECIDED))
+    for claim in (loads.end_to_end_average, loads.end_to_end_average):
+        with pytest.raises(Inconclusive, match="at least 5 rounds are needed"):
+            claim(world, 0.145)
+    assert len(plans) == 2
+    assert world.citadel.performance == {"e2e_embedding_ms": {"verdict": "inconclusive"}}
+    assert performance_sentences(world.citadel.performance) == []
+
+
+def test_a_failed_claim_is_not_repeated(world: World, measure: Callable[..., list[Plan]]) -> None:
+    plans = _stored(world, measure(stream([mean + 30 for mean in CALM], hops={})))
+    assert loads.end_to_end_average(world, 0.145).outcome is Outcome.FAIL
+    assert loads.hops_are_below(world, 0.050).outcome is Outcome.FAIL
+    assert len(plans) == 1
+    assert performance_sentences(world.citadel.performance)[0].endswith("500 journeys: fail")
+
+
+def test_users_are_judged_by_their_share(
+    world: World, measure: Callable[..., list[Plan]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = measure(crowd(990))
+    monkeypatch.setattr(documents, "read", lambda _world, title: SimpleNamespace(body={"text": title}))
+    world.evidence["titles"] = ["document 1", "document 2"]
+    loads.let_users_work(world, 100, 10)
+    assert loads.journeys_succeed(world, 0.95).outcome is Outcome.PASS
+    assert plans[0].journey.draws["known_text"] == ["document 1", "document 2"]
+    (sentence,) = performance_sentences(world.citadel.performance)
+    assert sentence.startswith("100 concurrent users: 99.00 % of 1000 journeys succeed (at least 98.33 %")
+    assert sentence.endswith("limit 95 %: pass")
+
+
+@pytest.mark.parametrize(
+    ("result", "acknowledged", "unknown"),
+    [(stream(), 520, 0), (stream(ok=499), 0, 520), (stream(warm_up_failed=1), 0, 520)],
+)
+def test_documents_of_a_load_stand_in_the_ledger(
+    world: World,
+    measure: Callable[..., list[Plan]],
+    result: LoadResult,
+    acknowledged: int,
+    unknown: int,
+) -> None:
+    (plan,) = _stored(world, measure(result))
+    assert world.wrote
+    assert (len(world.ledger.acknowledged), len(world.ledger.unknown)) == (acknowledged, unknown)
+    entered = {*world.ledger.acknowledged, *world.ledger.unknown}
+    collection = world.names.collection("handbook")
+    item = plan.journey.requests[0].body["id"].replace("${run}", plan.run).replace("${n}", "519")
+    assert (collection, item) in entered
+    assert world.citadel.journal.entries[-1].driver == "load"
+
+
+def test_every_text_of_a_load_is_another(world: World, measure: Callable[..., list[Plan]]) -> None:
+    (plan,) = _stored(world, measure(stream()))
+    texts = plan.journey.draws["text"]
+    assert len(set(texts)) == len(texts) == loads.TEXTS
+
+
+def _stored(world: World, plans: list[Plan]) -> list[Plan]:
+    loads.store_unseen_texts(world, 10, 10, 5.0)
+    return plans

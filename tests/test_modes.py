@@ -1,0 +1,61 @@
+"""The other two modes as a user meets them: attached to foreign servers, and against a deployed platform."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psycopg2
+import pytest
+import redis
+
+from support.isolation import lease
+from tests.running import behave, stack_up
+
+DATABASE = os.environ.get("ATTACHED_DATABASE_URL", "")
+CACHE = os.environ.get("ATTACHED_REDIS_URL", "")
+SCHEMA = "somebody_elses_schema"
+FOREIGN_KEYS = ("somebody:else", "citadel:v1:search:of-somebody-else")
+
+
+@pytest.mark.skipif(
+    not (DATABASE and CACHE), reason="ATTACHED_DATABASE_URL and ATTACHED_REDIS_URL are not set"
+)
+def test_attached_smoke_passes_and_leaves_foreign_data_alone(tmp_path: Path) -> None:
+    database = psycopg2.connect(DATABASE, connect_timeout=3)
+    database.autocommit = True
+    cache = redis.Redis.from_url(CACHE, socket_timeout=2)
+    try:
+        with database.cursor() as cursor:
+            cursor.execute(f"CREATE SCHEMA {SCHEMA}")
+            cursor.execute(f"CREATE TABLE {SCHEMA}.vector_metadata (note text)")
+            cursor.execute(f"INSERT INTO {SCHEMA}.vector_metadata VALUES ('not yours')")
+        for key in FOREIGN_KEYS:
+            cache.set(key, "not yours", ex=600)
+        done = behave(
+            tmp_path, "-t", "@smoke", environ={"TEST_DATABASE_URL": DATABASE, "TEST_REDIS_URL": CACHE}
+        )
+        assert done.code == 0, done.printed
+        assert done.summary["mode"] == "attached"
+        assert done.summary["scenarios"]["passed"] >= 8, done.printed
+        with database.cursor() as cursor:
+            cursor.execute(f"SELECT note FROM {SCHEMA}.vector_metadata")
+            assert cursor.fetchall() == [("not yours",)]
+            cursor.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'at\\_%'")
+            assert cursor.fetchall() == [], "a schema of the suite is left"
+        assert [cache.get(key) for key in FOREIGN_KEYS] == [b"not yours"] * len(FOREIGN_KEYS)
+        assert list(lease.abandoned(CACHE)) == []
+    finally:
+        with database.cursor() as cursor:
+            cursor.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+        database.close()
+        cache.delete(*FOREIGN_KEYS)
+        cache.close()
+
+
+def test_deployed_smoke_passes_against_a_stack_known_by_its_variables_only(tmp_path: Path) -> None:
+    with stack_up() as variables:
+        done = behave(tmp_path, "-t", "@smoke", environ=variables)
+    assert done.code == 0, done.printed
+    assert done.summary["mode"] == "deployed"
+    assert done.summary["scenarios"]["passed"] >= 5, done.printed

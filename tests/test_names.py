@@ -1,0 +1,110 @@
+"""Names of what the suite creates: unique, allowed by every store, and they tell their run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.contract.validator import Contract
+from support.isolation.names import FOREIGN_RUN_DIES_AFTER_S, Names, Run, slug
+
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+RUNS = st.builds(
+    Run,
+    host=st.text(DIGITS, min_size=4, max_size=4),
+    pid=st.integers(1, 4_194_304),
+    started=st.integers(0, 2**36),
+)
+ALIASES = st.text(min_size=1, max_size=200)
+
+
+def pattern_of(schema: str) -> str:
+    """The contract's own rule for a name."""
+    return str(Contract.load()._look_up(f"#/components/schemas/{schema}")["pattern"])
+
+
+@given(RUNS, st.integers(0, 2000), ALIASES)
+def test_a_name_tells_the_run_that_made_it(run: Run, scenario: int, alias: str) -> None:
+    name = Names(run, scenario).collection(alias)
+    assert Run.of(name) == run
+    assert name.startswith(run.prefix)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "handbook", "at_", "at_short_", "at_0123456789ABCDEF_x", "prod_at_0123"]
+)
+def test_foreign_names_belong_to_no_run(name: str) -> None:
+    assert Run.of(name) is None
+
+
+@given(RUNS, ALIASES, ALIASES)
+def test_names_fit_the_contract(run: Run, alias: str, other: str) -> None:
+    names = Names(run, 7)
+    collections, documents = pattern_of("CollectionName"), pattern_of("ExternalId")
+    for each in (alias, other):
+        assert re.fullmatch(collections, names.collection(each))
+        assert re.fullmatch(documents, names.document(each))
+
+
+@given(st.lists(ALIASES, min_size=2, max_size=20, unique=True), RUNS)
+def test_different_aliases_never_share_a_name_and_one_alias_keeps_its_own(
+    aliases: list[str], run: Run
+) -> None:
+    names = Names(run, 1)
+    given_names = [names.collection(alias) for alias in aliases] + [
+        names.document(alias) for alias in aliases
+    ]
+    assert len(set(given_names)) == len(given_names)
+    assert [names.collection(alias) for alias in aliases] == given_names[: len(aliases)]
+    assert [names.alias_of(name) for name in given_names] == [*aliases, *aliases]
+    assert names.collections() == list(zip(aliases, given_names, strict=False))
+
+
+@given(RUNS, st.integers(0, 2000), st.integers(0, 2000), ALIASES)
+def test_scenarios_do_not_meet(run: Run, one: int, other: int, alias: str) -> None:
+    first, second = Names(run, one), Names(run, other)
+    if one != other:
+        assert not first.collection(alias).startswith(second.prefix)
+        assert first.document(alias) != second.document(alias)
+
+
+def test_an_unknown_name_is_its_own_alias() -> None:
+    assert Names(Run.current(), 1).alias_of("somebody-elses") == "somebody-elses"
+
+
+@given(st.text())
+def test_a_slug_is_plain_and_short(alias: str) -> None:
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", slug(alias))
+
+
+def test_this_run_lives_and_is_local() -> None:
+    run = Run.current()
+    assert run.pid == os.getpid()
+    assert run.local
+    assert run.alive()
+
+
+def test_a_run_whose_process_has_ended_is_dead() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    assert not replace(Run.current(), pid=process.pid).alive()
+
+
+def test_a_process_that_took_over_the_number_of_a_dead_run_does_not_keep_it_alive() -> None:
+    assert not replace(Run.current(), started=int(time.time()) - 10 * 365 * 24 * 3600).alive()
+
+
+@pytest.mark.parametrize(("age", "alive"), [(0, True), (3600, True), (FOREIGN_RUN_DIES_AFTER_S + 60, False)])
+def test_a_run_of_another_host_is_given_a_day(age: int, alive: bool) -> None:
+    run = Run.current()
+    elsewhere = replace(run, host="zzzz" if run.host != "zzzz" else "yyyy", started=run.started - age)
+    assert not elsewhere.local
+    assert elsewhere.alive() is alive

@@ -67,6 +67,12 @@ def store_for_department(context, title, text, department):
     assert_that(context.world.last, succeeded())
 
 
+@when("an editor stores a document {string} with a text that is new to the platform")
+def store_new_text(context, title):
+    """No cache can know its embedding."""
+    context.world.answer = documents.store(context.world, title, documents.new_text(context.world, title))
+
+
 @when("an editor stores the document {string} under the request id {string}")
 def store_under_id(context, title, request_id):
     """The caller brings an id."""

@@ -91,7 +91,9 @@ def stack_up(environ: Mapping[str, str] | None = None) -> Iterator[dict[str, str
     watchdog = threading.Timer(UP_WITHIN_S, process.kill)
     watchdog.start()
     try:
-        yield _variables(process)
+        variables = _variables(process)
+        watchdog.cancel()
+        yield variables
     finally:
         watchdog.cancel()
         process.send_signal(signal.SIGTERM)

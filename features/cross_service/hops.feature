@@ -17,7 +17,7 @@ Feature: The services talk to each other
   Scenario: The embedding that the service computes is the one that is stored
     Why it matters: this is the embedding to storage flow.
 
-    When an editor stores the document "fire drill" about "The fire drill takes place in March."
+    When an editor stores a document "fire drill" with a text that is new to the platform
     Then the stored vector is the embedding service's own for that text
     And the embedding service was asked exactly once
 
@@ -37,7 +37,7 @@ Feature: The services talk to each other
 
   @NFR-hop
   Scenario: The answer tells how long each hop took
-    When an editor stores the document "minutes" about "The minutes of the last meeting."
+    When an editor stores a document "minutes" with a text that is new to the platform
     Then the answer names the time spent in "gateway, embedding, qdrant, postgresql"
     And the hops together take no longer than the whole request
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -82,14 +83,17 @@ class VectorStore:
     def __init__(self, url: str, api_key: str | None, journal: Journal, timeout_s: int = 3) -> None:
         self._journal = journal
         journal.secrets.add(api_key, "the vector store's key")
-        self._client = QdrantClient(
-            url=url,
-            api_key=api_key,
-            timeout=timeout_s,
-            prefer_grpc=False,
-            check_compatibility=False,
-            trust_env=False,
-        )
+        with warnings.catch_warnings():
+            # The client warns of a key on plain HTTP; that is for the owner of the URL to judge.
+            warnings.filterwarnings("ignore", "Api key is used with an insecure connection")
+            self._client = QdrantClient(
+                url=url,
+                api_key=api_key,
+                timeout=timeout_s,
+                prefer_grpc=False,
+                check_compatibility=False,
+                trust_env=False,
+            )
 
     @contextmanager
     def _call(self, what: str) -> Iterator[QdrantClient]:

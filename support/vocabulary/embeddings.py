@@ -12,12 +12,16 @@ from support.drivers.embedding import Embedding, Work
 from support.drivers.gateway import Answer
 from support.matchers.answers import succeeded
 from support.matchers.every import every_item
+from support.reporting import diagnosis
 from support.vocabulary import documents
 from support.vocabulary.texts import sentences
+from support.waiting import eventually
 from support.world import World
 
 # A word of one token: the model's window is counted in tokens.
 LONG_WORD = "window "
+# The log is written a moment after the answer.
+LOGGED_WITHIN_S = 3.0
 
 
 def embed(world: World, text: str, **options: Any) -> Answer:
@@ -57,6 +61,16 @@ def work_since(world: World, before: Work) -> Work:
 def furthest_apart(one: Sequence[float], other: Sequence[float]) -> float:
     """Largest difference between two vectors in any component."""
     return max(abs(a - b) for a, b in zip(one, other, strict=True))
+
+
+def times_asked(world: World, since: diagnosis.Marks) -> int:
+    """How often the embedding service was asked for the scenario's last request, by its log."""
+
+    def look() -> int:
+        log = world.citadel.services["embedding"].log_since(since.logs.get("embedding", 0))
+        return sum(world.last.request_id in line for line in log.splitlines())
+
+    return eventually(look, bool, within=LOGGED_WITHIN_S, what="the embedding service has logged the request")
 
 
 def alone_and_batched(world: World) -> tuple[list[float], list[float]]:

@@ -52,9 +52,7 @@ def work_counted(world: World) -> dict[str, float]:
     """The gateway's own counters of stored documents and of searches in the scenario's collection."""
     name = world.names.collection(world.collection)
     return {
-        operation: platform.counter(
-            world, "vector_operations_total", operation=operation, collection=name, status="success"
-        )
+        operation: platform.counter(world, "vector_operations_total", operation=operation, collection=name)
         for operation in ("insert", "search")
     }
 

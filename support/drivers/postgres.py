@@ -388,8 +388,11 @@ class MetadataStore:
             keepalives_interval=1,
             keepalives_count=3,
             application_name="citadel-suite",
-            options=f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
-            " -c idle_in_transaction_session_timeout=30000",
+            options=options_of(
+                self.url,
+                f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
+                " -c idle_in_transaction_session_timeout=30000",
+            ),
         )
         connection.autocommit = True
         psycopg2.extensions.register_type(_UUID, connection)
@@ -397,6 +400,11 @@ class MetadataStore:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT set_config('search_path', quote_ident(%s), false)", (self.schema,))
         return connection
+
+
+def options_of(url: str, ours: str) -> str:
+    """Our server options after those of the URL (such as a search path), which psycopg2 would drop."""
+    return f"{psycopg2.extensions.parse_dsn(url).get('options', '')} {ours}".strip()
 
 
 def _uuid(told: str | bytes | None, _cursor: object) -> UUID | None:

@@ -213,20 +213,20 @@ DEFECTS: Mapping[str, Defect] = {
         "gateway",
         _readers_may_write,
         ("security/access.feature", "A reader cannot change anything"),
-        r"refused as forbidden",
+        r"insertVector answered",
     ),
     "filter-ignored": Defect(
         "the filter of a search is dropped on the way to the vector store",
         "gateway",
         _filter_ignored,
-        ("end_to_end/search_and_retrieval.feature", "department"),
+        ("end_to_end/search_and_retrieval.feature", "A filter keeps other departments out"),
         r"ranking",
     ),
     "pages-skip-an-item": Defect(
         "every page but the first lacks its first item",
         "gateway",
         _pages_skip_an_item,
-        ("end_to_end/collections_and_batches.feature", "page"),
+        ("end_to_end/collections_and_batches.feature", "Pages of any size show every document"),
         r"document",
     ),
     "request-id-not-passed-on": Defect(
@@ -241,7 +241,7 @@ DEFECTS: Mapping[str, Defect] = {
         "embedding",
         _embeddings_mixed_up,
         ("performance/latency.feature", "Many embeddings at the same time are all right"),
-        r"",
+        r"every text got its own embedding[\s\S]*less than or equal to",
     ),
     "outage-as-empty-answer": Defect(
         "a search without its vector store answers with nothing found",

@@ -312,7 +312,7 @@ class Pool:
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "support.plugins.parallel.worker", *sys.argv[1:]],
+                [sys.executable, "-m", "support.plugins.parallel", *sys.argv[1:]],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -1,6 +1,6 @@
 """A worker: behave's own runner, given its feature files one by one by the run that started it.
 
-Started as ``python -m support.plugins.parallel.worker`` with behave's arguments; ``LINE`` names the
+Started as ``python -m support.plugins.parallel`` with behave's arguments; ``LINE`` names the
 descriptor of the line to the run. When the run is gone, the line ends and the worker ends itself, clean-ups
 included.
 """
@@ -250,7 +250,3 @@ def main() -> int:
     config.userdata.pop(allure_corrections.RESULTS, None)
     reset_runtime()
     return int(bool(Worker(config, line).run()))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

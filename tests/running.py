@@ -44,7 +44,7 @@ def bare_environment(**given: str) -> dict[str, str]:
 
 
 def behave(output: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> SuiteRun:
-    """Run plain ``behave`` in the project with ``environ`` as the only settings, one process unless it says."""
+    """Run plain ``behave`` in the project with ``environ`` as the only settings (one process by default)."""
     command = [
         sys.executable, "-m", "behave", "--no-color", "--junit-directory", str(output / "junit"),
         "-D", f"output={output}", "-D", f"allure_results={output / 'allure-results'}", *arguments,

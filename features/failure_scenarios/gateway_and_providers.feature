@@ -1,4 +1,4 @@
-@outage @use.with_mode=embedded
+@outage @use.with_stores=visible
 Feature: The gateway or a provider fails
   A gateway that dies takes no acknowledged document with it; a provider that
   fails is told apart from the platform.

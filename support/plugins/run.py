@@ -35,7 +35,7 @@ TAGS = {
     "trivial",
 }
 TAG_FAMILIES = re.compile(
-    r"(allure\.issue:.+|use\.with_\w+=.+|not\.with_\w+=.+|fixture\..+|G[1-7]|N(1[0-5]|[1-9])|NFR-.+)"
+    r"(allure\.issue:.+|(use|not)\.with_(mode|stores|providers|live)=.+|fixture\..+|G[1-7]|N(1[0-5]|[1-9])|NFR-.+)"
 )
 REFUSED = 2
 
@@ -56,7 +56,7 @@ def choose(context: Any) -> None:
     unknown = sorted(tag for tag in tags if not _allowed(tag))
     if unknown:
         refuse(context, f"unknown tags in the features: {', '.join('@' + tag for tag in unknown)}")
-    asked = [tag.lstrip("@") for tag in re.findall(r"@[\w.:=-]+", str(context.config.tag_expression))]
+    asked = [tag.lstrip("@") for tag in re.findall(r"@[\w.:=-]+", " ".join(context.config.tags or ()))]
     misspelt = sorted(tag for tag in asked if not _allowed(tag) and tag not in tags)
     if misspelt:
         refuse(context, f"no such tag: {', '.join('@' + tag for tag in misspelt)}; known are: {_known(tags)}")
@@ -113,7 +113,7 @@ def tell_results(context: Any) -> None:
         return
     outcomes = [
         results.Outcome(
-            area=Path(scenario.filename).parent.name.replace("_", " "),
+            area=Path(scenario.filename).parent.name.replace("_", " ").replace("apis", "APIs"),
             name=scenario.name,
             location=str(scenario.location),
             status=scenario.status.name,

@@ -23,6 +23,52 @@ class Defect:
     message: str
 
 
+def _keys_in_the_log() -> None:
+    from support.reference.gateway import logs
+    from support.reference.gateway.access import Keys
+
+    authenticate = Keys.authenticate
+
+    async def telling(self: Keys, headers: Mapping[str, str]) -> Any:
+        logs.info("authenticating", key=headers.get("x-api-key"))
+        return await authenticate(self, headers)
+
+    Keys.authenticate = telling  # type: ignore[method-assign]
+
+
+def _hidden_crash() -> None:
+    from support.reference.gateway import logs
+    from support.reference.gateway.writes import Writer
+
+    async def crash(self: Writer, target: Any, items: Any) -> None:
+        try:
+            raise KeyError("old_generation")
+        except KeyError:
+            logs.defect("clean-up failed")
+
+    Writer._forget = crash  # type: ignore[method-assign]
+
+
+def _answer_lacks_a_member() -> None:
+    from support.reference.gateway import operations
+
+    written = operations._written
+
+    def shorter(target: Any, item: Any) -> dict[str, object]:
+        return {name: value for name, value in written(target, item).items() if name != "point_id"}
+
+    operations._written = shorter
+
+
+def _dropped_collections_stay_in_qdrant() -> None:
+    from support.reference.gateway.qdrant import Qdrant
+
+    async def drop_collection(self: Qdrant, name: str) -> None:
+        return None
+
+    Qdrant.drop_collection = drop_collection  # type: ignore[method-assign]
+
+
 def _cache_key_without_fence() -> None:
     from support.reference.gateway import content, search
     from support.reference.gateway.cache import PREFIX
@@ -166,6 +212,34 @@ def _metadata_as_text() -> None:
 
 
 DEFECTS: Mapping[str, Defect] = {
+    "keys-in-the-log": Defect(
+        "the gateway logs the key of each request",
+        "gateway",
+        _keys_in_the_log,
+        ("data_consistency/two_stores.feature", "The counts of both stores agree"),
+        r"the log of gateway shows a secret: key of \S*editor",
+    ),
+    "hidden-crash": Defect(
+        "an exception in the clean-up after a write is swallowed and logged",
+        "gateway",
+        _hidden_crash,
+        ("data_consistency/two_stores.feature", "The counts of both stores agree"),
+        r"gateway logged an unexpected error: .*KeyError",
+    ),
+    "answer-lacks-a-member": Defect(
+        "the answer to a write lacks a member that the contract requires",
+        "gateway",
+        _answer_lacks_a_member,
+        ("end_to_end/document_life.feature", "A stored document is found by its meaning"),
+        r"against the contract:[\s\S]*'point_id' is a required property",
+    ),
+    "dropped-collections-stay": Defect(
+        "a deleted collection stays in the vector store",
+        "gateway",
+        _dropped_collections_stay_in_qdrant,
+        ("end_to_end/document_life.feature", "A stored document is found by its meaning"),
+        r"left behind after the clean-up: collection \S+ in Qdrant",
+    ),
     "cache-key-without-fence": Defect(
         "search results are cached under a key that no write changes",
         "gateway",

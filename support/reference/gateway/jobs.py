@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 import numpy as np
 import orjson
 
@@ -31,7 +32,7 @@ from support.reference.gateway.access import Principal
 from support.reference.gateway.cache import PREFIX, Cache, CacheDown
 from support.reference.gateway.collections import cursor_of, read_cursor, stamp
 from support.reference.gateway.config import Config
-from support.reference.gateway.descriptors import Descriptor, Descriptors
+from support.reference.gateway.descriptors import Descriptor, Descriptors, missing
 from support.reference.gateway.embedding import Embeddings
 from support.reference.gateway.metrics import Metrics
 from support.reference.gateway.postgres import Database, Lease
@@ -68,6 +69,7 @@ _COLUMNS = (
     " END AS errors"
 )
 
+_OF_COLLECTION = "embedding_jobs_collection_id_fkey"
 _INSERT = """
 INSERT INTO embedding_jobs (operation, collection_id, collection_name, model, priority, batch_size,
                             total_items, submitted_by, request_id)
@@ -223,8 +225,8 @@ class Jobs:
         inputs = [_input(item) for item in wanted.data] if wanted.data else ["{}"] * len(ids)
         budget_s = self._budget_s * (1 + len(ids) // _ROWS_A_STATEMENT)
         async with self._database.reader.lease(budget_s) as lease, lease.transaction():
-            job_id = await lease.fetchval(
-                _INSERT,
+            job_id = await self._keep(
+                lease,
                 wanted.operation,
                 target.collection_id,
                 target.name,
@@ -243,6 +245,15 @@ class Jobs:
             row = await self._row(lease, job_id)
         await self._cache.wake(_WAKEUP, str(job_id), _WAKEUPS_KEPT, _WAKEUP_TTL_S)
         return _described(row)
+
+    async def _keep(self, lease: Lease, *values: object) -> Any:
+        try:
+            return await lease.fetchval(_INSERT, *values)
+        except asyncpg.ForeignKeyViolationError as gone:
+            # Dropped since its descriptor was read.
+            if gone.constraint_name != _OF_COLLECTION:
+                raise
+            raise missing(str(values[2])) from gone
 
     async def page(
         self, caller: Principal, status: str | None, limit: int, cursor: str | None

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+import asyncpg
 import orjson
 
 from support.reference.gateway import content
@@ -167,6 +168,7 @@ LEFT JOIN LATERAL (
 ) o ON true
 """
 
+_OF_COLLECTION = "vector_metadata_collection_id_fkey"
 _PENDING_ROWS = f"""
 INSERT INTO vector_metadata (collection_id, {_ROW})
 SELECT $1, w.* FROM unnest({_ROW_ARRAYS}) AS w({_ROW})
@@ -367,7 +369,13 @@ class Writer:
             return []
         await self._qdrant.refuse_if_down()
         columns = list(zip(*(item.columns() for item in changed), strict=True))
-        await self._insert(lease, target, _PENDING_ROWS, columns)
+        try:
+            await self._insert(lease, target, _PENDING_ROWS, columns)
+        except asyncpg.ForeignKeyViolationError as gone:
+            # Dropped since its descriptor was read.
+            if gone.constraint_name != _OF_COLLECTION:
+                raise
+            raise missing(target.name) from gone
         await lease.execute(
             _EVENTS,
             target.collection_id,

@@ -110,7 +110,15 @@ def list_jobs(context, size):
 @when("the gateway is killed while the vector store holds back a job of {int} documents")
 def kill_within_job(context, count):
     """Rows are written, points are not: the crash point between the two writes."""
-    jobs.kill_gateway_within(context.world, count)
+    jobs.hold_back(context.world, count)
+    outages.strike(context.world, "gateway", "crashed")
+
+
+@when("the vector store hangs until a job of {int} documents has been tried again")
+def hangs_within_job(context, count):
+    """Nobody knows what became of the first try."""
+    jobs.hold_back(context.world, count)
+    jobs.tried_again(context.world)
 
 
 @when("the gateway is told to stop")

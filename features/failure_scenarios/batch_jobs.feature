@@ -23,6 +23,14 @@ Feature: Batch jobs survive failures
     And its progress never went back and always added up
     And every document of the job was stored exactly once
 
+  @N11 @N15 @G6
+  Scenario: A job whose writes went unanswered is finished and does nothing twice
+    When the vector store hangs until a job of 10 documents has been tried again
+    And the vector store is back
+    Then the job is completed with 10 documents done and 0 failed
+    And its progress never went back and always added up
+    And every document of the job was stored exactly once
+
   @N11
   Scenario: A gateway that is told to stop gives its job back
     Given a job of 60 documents of which some are done

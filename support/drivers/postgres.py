@@ -238,6 +238,13 @@ class MetadataStore:
         )
         return [(str(state), str(name)) for state, name in found]
 
+    def job_attempts(self, job_id: str) -> int:
+        """How often a worker has taken up the job."""
+        found = self.select(
+            "SELECT attempts FROM embedding_jobs WHERE job_id = %s::uuid", (job_id,), what=f"job {job_id}"
+        )
+        return int(found[0][0])
+
     def newest_events(self, collection_id: UUID, point_ids: Sequence[UUID]) -> dict[UUID, int]:
         """Per point the number of its newest event, done or not: it grows with every write to the point."""
         found = self.select(

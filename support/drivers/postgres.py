@@ -228,6 +228,23 @@ class MetadataStore:
         )
         return [OpenEvent(*record) for record in found]
 
+    def unfinished_jobs(self, *prefixes: str) -> list[tuple[str, str]]:
+        """``(state, collection)`` of jobs that have not ended, by prefixes of collections, oldest first."""
+        found = self.select(
+            "SELECT status, collection_name FROM embedding_jobs WHERE completed_at IS NULL"
+            f" AND {_starts('collection_name')} ORDER BY created_at",
+            (list(prefixes or ("",)),),
+            what="unfinished jobs",
+        )
+        return [(str(state), str(name)) for state, name in found]
+
+    def job_attempts(self, job_id: str) -> int:
+        """How often a worker has taken up the job."""
+        found = self.select(
+            "SELECT attempts FROM embedding_jobs WHERE job_id = %s::uuid", (job_id,), what=f"job {job_id}"
+        )
+        return int(found[0][0])
+
     def newest_events(self, collection_id: UUID, point_ids: Sequence[UUID]) -> dict[UUID, int]:
         """Per point the number of its newest event, done or not: it grows with every write to the point."""
         found = self.select(

@@ -211,6 +211,90 @@ def _metadata_as_text() -> None:
     Item.point = textual  # type: ignore[method-assign]
 
 
+def _jobs_shown_to_everybody() -> None:
+    from dataclasses import replace
+
+    from support.reference.gateway.jobs import Jobs
+
+    page = Jobs.page
+
+    async def newest(self: Jobs, caller: Any, status: Any, limit: int, cursor: Any) -> dict[str, Any]:
+        async with self._database.reader.lease() as lease:
+            owner = await lease.fetchval("SELECT submitted_by FROM embedding_jobs ORDER BY created_at DESC")
+        return await page(self, replace(caller, user_id=owner or caller.user_id), status, limit, cursor)
+
+    Jobs.page = newest  # type: ignore[method-assign]
+
+
+def _jobs_of_others_can_be_cancelled() -> None:
+    from support.reference.gateway import jobs
+
+    jobs._CANCEL = jobs._CANCEL.replace("submitted_by = $2", "$2::uuid IS NOT NULL")
+    row = jobs.Jobs._row
+
+    async def anybodys(self: jobs.Jobs, lease: Any, job_id: Any, owner: Any = None) -> Any:
+        return await row(self, lease, job_id)
+
+    jobs.Jobs._row = anybodys  # type: ignore[method-assign]
+
+
+def _cancel_forgets_what_is_done() -> None:
+    from support.reference.gateway import jobs
+
+    jobs._CANCEL = jobs._CANCEL.replace("completed_at =", "processed_items = 0, completed_at =", 1)
+
+
+def _job_repeats_what_was_begun() -> None:
+    from support.reference.gateway import jobs
+
+    jobs._BEGUN = jobs._BEGUN.replace("WHERE", "WHERE false AND")
+
+
+def _failed_items_counted_twice() -> None:
+    from support.reference.gateway import jobs
+
+    described = jobs._described
+
+    def doubled(row: Any) -> dict[str, Any]:
+        told = described(row)
+        told["progress"]["processed_items"] += told["progress"]["failed_items"]
+        return told
+
+    jobs._described = doubled
+
+
+def _bad_item_spoils_its_chunk() -> None:
+    from support.reference.gateway.jobs import Jobs
+
+    fill = Jobs._fill
+
+    async def strict(self: Jobs, target: Any, items: Any, inputs: Any) -> None:
+        await fill(self, target, items, inputs)
+        for item in items:
+            if item.problem is not None:
+                raise item.problem
+
+    Jobs._fill = strict  # type: ignore[method-assign]
+
+
+def _job_fails_with_its_dependency() -> None:
+    from support.reference.gateway.embedding import Embeddings
+    from support.reference.gateway.problems import DependencyDown, Problem
+    from support.reference.gateway.timing import current
+
+    embed = Embeddings.embed
+
+    async def impatient(self: Embeddings, texts: Any, model: str, *, use_cache: bool) -> Any:
+        try:
+            return await embed(self, texts, model, use_cache=use_cache)
+        except DependencyDown as down:
+            if not current().background:
+                raise
+            raise Problem("model-not-found") from down
+
+    Embeddings.embed = impatient  # type: ignore[method-assign]
+
+
 DEFECTS: Mapping[str, Defect] = {
     "keys-in-the-log": Defect(
         "the gateway logs the key of each request",
@@ -316,6 +400,58 @@ DEFECTS: Mapping[str, Defect] = {
         _embeddings_mixed_up,
         ("performance/latency.feature", "Many embeddings at the same time are all right"),
         r"every text got its own embedding[\s\S]*less than or equal to",
+    ),
+    "jobs-shown-to-everybody": Defect(
+        "the list of jobs is not limited to the caller's",
+        "gateway",
+        _jobs_shown_to_everybody,
+        ("end_to_end/batch_jobs.feature", "Nobody sees or stops the jobs of others"),
+        r"Expected: an empty collection",
+    ),
+    "jobs-of-others-can-be-cancelled": Defect(
+        "whoever knows the number of a job can look at it and cancel it",
+        "gateway",
+        _jobs_of_others_can_be_cancelled,
+        ("end_to_end/batch_jobs.feature", "Nobody sees or stops the jobs of others"),
+        r"getJobStatus answered 200",
+    ),
+    "cancel-forgets-what-is-done": Defect(
+        "cancelling a job sets its counter back",
+        "gateway",
+        _cancel_forgets_what_is_done,
+        ("end_to_end/batch_jobs.feature", "A cancelled job keeps what is done and says how much that is"),
+        r"the counters went back",
+    ),
+    "failed-items-counted-twice": Defect(
+        "a failed item of a job counts as processed as well",
+        "gateway",
+        _failed_items_counted_twice,
+        ("end_to_end/batch_jobs.feature", "A document that cannot be stored is named and spoils nothing"),
+        r"20 done and 1 failed of 20",
+    ),
+    "bad-item-spoils-its-chunk": Defect(
+        "one bad item fails everything that is written together with it",
+        "gateway",
+        _bad_item_spoils_its_chunk,
+        ("end_to_end/batch_jobs.feature", "A document that cannot be stored is named and spoils nothing"),
+        r"15 done and 5 failed of 20",
+    ),
+    "job-repeats-what-was-begun": Defect(
+        "a job that is tried again begins anew what may still be under way",
+        "gateway",
+        _job_repeats_what_was_begun,
+        (
+            "failure_scenarios/batch_jobs.feature",
+            "A job whose writes went unanswered is finished and does nothing twice",
+        ),
+        r"in version \d+: done more than once",
+    ),
+    "job-fails-with-its-dependency": Defect(
+        "a job does not wait for the embedding service",
+        "gateway",
+        _job_fails_with_its_dependency,
+        ("failure_scenarios/batch_jobs.feature", "A job waits for the embedding service"),
+        r"the job waits: no longer so .*state='(processing|failed)'",
     ),
     "outage-as-empty-answer": Defect(
         "a search without its vector store answers with nothing found",

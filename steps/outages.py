@@ -224,3 +224,11 @@ def no_half_documents(context):
 def link_hangs(context, target):
     """Requests never arrive and no answer comes; connections stay open."""
     outages.strike(context.world, target, "hang")
+
+
+@then("the very first requests of every kind succeed")
+def first_requests_succeed(context):
+    """Ready means ready: no request pays for the start."""
+    kinds = ["storing", "searching", "reading", "storing by vector", "searching by vector", "deleting"]
+    tried = outages.attempts(context.world, kinds)
+    assert_that([attempt.answer for attempt in tried], every_item(succeeded()))

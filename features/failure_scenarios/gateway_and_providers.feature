@@ -21,6 +21,12 @@ Feature: The gateway or a provider fails
     When the gateway is back
     Then every acknowledged document is in both stores
 
+  Scenario: A gateway that says it is ready works at once
+    Given the document "safety sheet" about "Wear gloves when handling the acid."
+    When the gateway crashes
+    And the gateway is back
+    Then the very first requests of every kind succeed
+
   Scenario: Providers that cannot be reached are reported as such
     When the link to the providers is cut
     Then asking OpenAI is refused as a provider's failure within the promised time

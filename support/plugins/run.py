@@ -89,11 +89,19 @@ def open_platform(context: Any) -> None:
         citadel = Citadel.open(settings, run, output / "logs")
     except Exception as error:
         refuse(context, f"the platform did not start: {settings.secrets().redact(str(error))}")
+    citadel.seed = _seed(context)
     context.citadel = citadel
     context.output = output
     context.started = time.monotonic()
     context.add_cleanup(citadel.close)
     print(citadel.introduction())
+    print(f"random data of seed {citadel.seed}, repeat with: -D seed={citadel.seed}")
+
+
+def _seed(context: Any) -> int:
+    """The number that random data are made from: the user's, else a new one."""
+    given = context.config.userdata.get("seed")
+    return random.randrange(2**32) if given is None else int(given)
 
 
 def open_report(context: Any) -> None:

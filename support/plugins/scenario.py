@@ -64,5 +64,5 @@ def end(context: Any, scenario: Any) -> None:
     if problems or scenario.status.has_failed():
         for name, text in diagnosis.of(citadel, world, context.marks).items():
             attachments.attach_text(name, text)
-        attachments.attach_text("How to repeat", f"behave {scenario.location}")
+        attachments.attach_text("How to repeat", f"behave {scenario.location} -D seed={citadel.seed}")
     assert not problems, "\n".join(problems)

@@ -12,7 +12,7 @@ from behave.cucumber_expression import (
     use_step_matcher_for_cucumber_expressions,
 )
 
-from support.vocabulary import platform, requests
+from support.vocabulary import crashes, platform, requests
 
 SECONDS = {
     "ms": 0.001,
@@ -86,6 +86,7 @@ def install() -> None:
         ("mistake", requests.MISTAKES),
         ("flaw", requests.FLAWS),
         ("attack", requests.ATTACKS),
+        ("moment", crashes.MOMENTS),
     ):
         _define(name, _any_of(words), str, str)
 

@@ -111,6 +111,7 @@ def _write(
 ) -> Answer:
     """Make one write and enter its outcome in the ledger: unknown until there is an answer."""
     world.wrote = True
+    was_unknown = (collection, item) in world.ledger.unknown
     world.ledger.unknown.add((collection, item))
     try:
         answer = call(key=world.key)
@@ -118,7 +119,11 @@ def _write(
         if not silence.sent:
             world.ledger.refuse(collection, item)
         raise
-    world.ledger.note(collection, item, answer, deletes=deletes)
+    if deletes and was_unknown and answer.code == "vector-not-found":
+        # Whatever became of the write before: it is not there now.
+        world.ledger.absent(collection, item)
+    else:
+        world.ledger.note(collection, item, answer, deletes=deletes)
     return answer
 
 

@@ -12,7 +12,7 @@ from behave.cucumber_expression import (
     use_step_matcher_for_cucumber_expressions,
 )
 
-from support.vocabulary import crashes, platform, requests
+from support.vocabulary import caches, crashes, platform, requests
 
 SECONDS = {
     "ms": 0.001,
@@ -87,6 +87,7 @@ def install() -> None:
         ("flaw", requests.FLAWS),
         ("attack", requests.ATTACKS),
         ("moment", crashes.MOMENTS),
+        ("damage", caches.DAMAGES),
     ):
         _define(name, _any_of(words), str, str)
 

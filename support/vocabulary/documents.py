@@ -88,6 +88,11 @@ def rewrite(world: World, title: str, **changes: Any) -> Answer:
     return _write(world, collection, item, partial(update, collection=collection, vector_id=item))
 
 
+def rewriting(world: World, title: str) -> Callable[[], Answer]:
+    """A rewriting in new words, to be carried out when the scenario wants it."""
+    return partial(rewrite, world, title, text=f"In new words: {new_text(world, title)}")
+
+
 def delete(world: World, title: str) -> Answer:
     """Ask for a document's deletion."""
     collection, item = place(world, title)

@@ -34,6 +34,23 @@ _ITEM_COLUMNS = (
     "external_id, point_id, text_content, metadata, model, dimensions, content_hash, vector_checksum,"
     " version, created_at, updated_at"
 )
+ITEM_MEMBERS = frozenset(
+    {
+        "id",
+        "point_id",
+        "collection",
+        "text",
+        "metadata",
+        "model",
+        "dimensions",
+        "content_hash",
+        "vector_checksum",
+        "version",
+        "created_at",
+        "updated_at",
+    }
+)
+"""What `item_summary` tells of an item."""
 
 _FORGET_S = 1.0
 """How long the deletion of a collection may spend on removing its cache entries."""

@@ -196,6 +196,11 @@ def results_of(answer: Answer) -> list[dict[str, Any]]:
     return [{name: item.get(name) for name in SEARCHED_FIELDS} for item in answer.body["results"]]
 
 
+def results_with_vectors(answer: Answer) -> list[dict[str, Any]]:
+    """What a search answered, vectors included."""
+    return [dict(item) for item in answer.body["results"]]
+
+
 def came_from_cache(answer: Answer) -> bool:
     """Whether the gateway says so, in the header and in the body alike."""
     told = answer.body["cache_info"]["status"]

@@ -65,6 +65,12 @@ def version_of(world: World, title: str) -> int:
     return row.version
 
 
+def text_of(world: World, title: str) -> str | None:
+    """The text of the document's row, or None."""
+    row = row_of(world, title)
+    return None if row is None else row.text
+
+
 def row_of(world: World, title: str) -> Row | None:
     """The document's row, or None."""
     return rows(world).row(*place(world, title))

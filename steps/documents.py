@@ -173,6 +173,7 @@ def metadata_exact(context, title):
     assert_that(documents.exactly(held), equal_to(documents.exactly(documents.DELICATE_METADATA)))
 
 
+@given("the vector {string} with the numbers {string}")
 @when("an editor stores the vector {string} with the numbers {string}")
 def store_vector(context, title, numbers):
     """By vector, without a text."""

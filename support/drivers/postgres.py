@@ -301,6 +301,30 @@ class MetadataStore:
         assert isinstance(moment, datetime)
         return moment
 
+    @contextmanager
+    def open_transaction(self) -> Iterator[MetadataStore]:
+        """A session of its own whose transaction stays open inside and is rolled back afterwards.
+
+        What it locks others wait for: so a writer can be held at an exact statement.
+        """
+        session = MetadataStore(self.url, self.schema, self.journal, self.timeout_s)
+        try:
+            session.execute("BEGIN")
+            yield session
+        finally:
+            session.close()
+
+    def sessions_waiting(self, table: str) -> int:
+        """Sessions whose statement names ``table`` and waits for somebody else's lock on a row or a table."""
+        found = self.select(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND wait_event_type = 'Lock' AND wait_event IN ('relation', 'transactionid', 'tuple')"
+            " AND query ~* %s",
+            (rf"\y{table}\y",),
+            what=f"sessions that wait for {table}",
+        )
+        return int(found[0][0])
+
     def version(self) -> str:
         """Such as ``18.6``."""
         return str(self.select("SHOW server_version", what="version")[0][0])

@@ -112,6 +112,14 @@ class CacheStore:
         with self._call(f"set {key}") as client:
             client.set(_wire(key), value, ex=ttl_s)
 
+    def set_list(self, key: str, values: Sequence[bytes], ttl_s: int) -> None:
+        """Put a list where the platform expects a string."""
+        with self._call(f"set list {key}") as client, client.pipeline(transaction=True) as pipeline:
+            pipeline.delete(_wire(key))
+            pipeline.rpush(_wire(key), *values)
+            pipeline.expire(_wire(key), ttl_s)
+            pipeline.execute()
+
     def unlink(self, pattern: str) -> int:
         """Remove the keys that match ``pattern``; returns how many."""
         removed, keys = 0, list(self.keys(pattern))

@@ -12,7 +12,7 @@ from behave.cucumber_expression import (
     use_step_matcher_for_cucumber_expressions,
 )
 
-from support.vocabulary import limits, operations, platform, requests
+from support.vocabulary import caches, crashes, limits, operations, platform, requests, unknown
 
 SECONDS = {
     "ms": 0.001,
@@ -88,6 +88,9 @@ def install() -> None:
         ("attack", requests.ATTACKS),
         ("measure", limits.MEASURES),
         ("spoilt_content", operations.SPOILT),
+        ("moment", crashes.MOMENTS),
+        ("damage", caches.DAMAGES),
+        ("loss", unknown.LOSSES),
     ):
         _define(name, _any_of(words), str, str)
 

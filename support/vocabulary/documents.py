@@ -88,6 +88,11 @@ def rewrite(world: World, title: str, **changes: Any) -> Answer:
     return _write(world, collection, item, partial(update, collection=collection, vector_id=item))
 
 
+def rewriting(world: World, title: str) -> Callable[[], Answer]:
+    """A rewriting in new words, to be carried out when the scenario wants it."""
+    return partial(rewrite, world, title, text=f"In new words: {new_text(world, title)}")
+
+
 def delete(world: World, title: str) -> Answer:
     """Ask for a document's deletion."""
     collection, item = place(world, title)
@@ -111,6 +116,7 @@ def _write(
 ) -> Answer:
     """Make one write and enter its outcome in the ledger: unknown until there is an answer."""
     world.wrote = True
+    was_unknown = (collection, item) in world.ledger.unknown
     world.ledger.unknown.add((collection, item))
     try:
         answer = call(key=world.key)
@@ -118,7 +124,11 @@ def _write(
         if not silence.sent:
             world.ledger.refuse(collection, item)
         raise
-    world.ledger.note(collection, item, answer, deletes=deletes)
+    if deletes and was_unknown and answer.code == "vector-not-found":
+        # Whatever became of the write before: it is not there now.
+        world.ledger.absent(collection, item)
+    else:
+        world.ledger.note(collection, item, answer, deletes=deletes)
     return answer
 
 

@@ -158,7 +158,7 @@ class Cache:
                 for key in keys:
                     pipeline.get(key)
                     pipeline.ttl(key)
-                return await pipeline.execute()
+                return [_usable(answer) for answer in await pipeline.execute(raise_on_error=False)]
 
         started = time.monotonic()
         try:
@@ -328,6 +328,15 @@ async def _remove_some(position: int, pattern: str, client: redis.Redis) -> tupl
     following, keys = await client.scan(position, match=pattern, count=500)
     removed = await client.unlink(*keys) if keys else 0
     return int(following), int(removed)
+
+
+def _usable(answer: Any) -> Any:
+    """An answer of Redis. A key that holds no string is a damaged value of its own, no failure of Redis."""
+    if isinstance(answer, RedisError):
+        if str(answer).startswith("WRONGTYPE"):
+            return None
+        raise answer
+    return answer
 
 
 def _sealed(body: dict[str, object]) -> bytes:

@@ -34,6 +34,23 @@ _ITEM_COLUMNS = (
     "external_id, point_id, text_content, metadata, model, dimensions, content_hash, vector_checksum,"
     " version, created_at, updated_at"
 )
+ITEM_MEMBERS = frozenset(
+    {
+        "id",
+        "point_id",
+        "collection",
+        "text",
+        "metadata",
+        "model",
+        "dimensions",
+        "content_hash",
+        "vector_checksum",
+        "version",
+        "created_at",
+        "updated_at",
+    }
+)
+"""What `item_summary` tells of an item."""
 
 _FORGET_S = 1.0
 """How long the deletion of a collection may spend on removing its cache entries."""
@@ -105,7 +122,7 @@ class Collections:
     async def status(self, name: str) -> dict[str, object]:
         """Live counts of both stores, from one moment without writes where there is one."""
         async with self._database.reader.lease() as lease:
-            before = await self._counts(lease, name)
+            before, quiet = await self._counts(lease, name), False
             for _ in range(3):
                 try:
                     points = await self._qdrant.count(name)
@@ -114,7 +131,10 @@ class Collections:
                     await self._descriptors.read(lease, name)
                     raise
                 after = await self._counts(lease, name)
-                if (after["generation"], after["in_flight"]) == (before["generation"], before["in_flight"]):
+                quiet = (
+                    after["generation"] == before["generation"] and after["in_flight"] == before["in_flight"]
+                )
+                if quiet:
                     break
                 before = after
         return {
@@ -125,7 +145,8 @@ class Collections:
             "model": after["model"],
             "points_count": points,
             "rows_count": after["rows"],
-            "in_flight": after["in_flight"],
+            # Counts that writes went on under are not of one moment, and must not look as if they were.
+            "in_flight": after["in_flight"] if quiet else max(after["in_flight"], 1),
             "indexed_vectors_count": engine.get("indexed_vectors_count"),
             "engine_status": engine.get("status", "unknown"),
             "checked_at": stamp(datetime.now(UTC)),

@@ -15,6 +15,7 @@ import numpy as np
 from support.reference.gateway import content, models
 from support.reference.gateway.cache import KINDS, PREFIX, TTL_S, Cache, Lookup, ttl_of
 from support.reference.gateway.collections import (
+    ITEM_MEMBERS,
     Collections,
     cache_patterns,
     item_summary,
@@ -375,8 +376,7 @@ class Operations:
                 point_id = content.point_id(target.collection_id, external_id)
                 row = await read_item(lease, target, point_id)
             lookup = await self.cache.get(
-                item_key(target.collection_id, point_id, row["stored_generation"]),
-                lambda body: isinstance(body["item"]["id"], str),
+                item_key(target.collection_id, point_id, row["stored_generation"]), _valid_item(row)
             )
             if lookup.body is None:
                 body = item_summary(row, name)
@@ -656,11 +656,27 @@ def _batch_entry(index: int, item: Item) -> dict[str, object]:
     return entry if item.outcome == "deleted" else entry | {"version": item.version}
 
 
+def _valid_item(row: Any) -> Callable[[dict[str, Any]], bool]:
+    """A cached item has every member (a former version may have had others) and is of the row just read."""
+
+    def valid(body: dict[str, Any]) -> bool:
+        item = body["item"]
+        return bool(
+            item.keys() == ITEM_MEMBERS
+            and item["point_id"] == str(row["point_id"])
+            and item["version"] == row["version"]
+            and item["vector_checksum"] == row["vector_checksum"].hex()
+        )
+
+    return valid
+
+
 def _valid_provider_entry(order: EmbedOrder) -> Callable[[dict[str, Any]], bool]:
     def valid(body: dict[str, Any]) -> bool:
         size = body["dimensions"]
         return (
-            order.required_dimensions in (None, size)
+            {"provider", "served_by", "model"} <= body.keys()
+            and order.required_dimensions in (None, size)
             and len(body["vectors"]) == len(order.texts)
             and all(len(content.unpacked(each)) == size for each in body["vectors"])
         )

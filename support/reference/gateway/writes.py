@@ -297,6 +297,7 @@ class Writer:
         """Change the `given` members (text, vector, metadata) of a stored item; 404 if there is none."""
         async with self._lease() as lease:
             async with lease.transaction():
+                await self._hold_collection(lease, target)
                 await self._lock(lease, target.collection_id, [item.point_id])
                 row = await lease.fetchrow(_STATE, target.collection_id, [item.point_id])
                 if row["status"] != "stored":
@@ -339,6 +340,7 @@ class Writer:
     ) -> list[Item]:
         async with lease.transaction():
             ids = [item.point_id for item in items]
+            await self._hold_collection(lease, target)
             await self._lock(lease, target.collection_id, ids)
             rows = {row["point_id"]: row for row in await lease.fetch(_STATE, target.collection_id, ids)}
             changed = await self._announce(lease, target, items, rows)
@@ -396,11 +398,15 @@ class Writer:
         self, lease: Lease, target: Descriptor, items: list[Item], progress: Progress | None = None
     ) -> None:
         """Phase B of upserts."""
-        refused: DependencyDown | None = None
+        refused: Problem | None = None
         try:
             async with lease.transaction():
-                rows = await self._reopen(lease, target, [item.point_id for item in items])
-                winners = []
+                found = await self._reopen(lease, target, [item.point_id for item in items])
+                rows, winners = found or {}, []
+                if found is None:
+                    refused = missing(target.name)
+                    await self._take_back_upserts(lease, target, items)
+                    items = []
                 for item in items:
                     row = rows[item.point_id]
                     item.old_generation = row["stored_generation"]
@@ -434,13 +440,18 @@ class Writer:
         try:
             await self._qdrant.upsert(target.name, [item.point() for item in items])
         except DependencyDown as refused:
-            await lease.execute(_CANCEL, target.collection_id, ids, versions)
-            await lease.execute(_DROP_PENDING, target.collection_id, ids)
+            await self._take_back_upserts(lease, target, items)
             return refused
         except DependencyTimeout:
             await self._abandon(target.collection_id, ids, versions)
             raise
         return None
+
+    @staticmethod
+    async def _take_back_upserts(lease: Lease, target: Descriptor, items: list[Item]) -> None:
+        ids, versions = [item.point_id for item in items], [item.version for item in items]
+        await lease.execute(_CANCEL, target.collection_id, ids, versions)
+        await lease.execute(_DROP_PENDING, target.collection_id, ids)
 
     async def finish_upserts(
         self, lease: Lease, collection_id: uuid.UUID, items: list[Item], settling: list[bool]
@@ -463,6 +474,7 @@ class Writer:
         async with self._lease() as lease:
             async with lease.transaction():
                 ids = [item.point_id for item in items]
+                await self._hold_collection(lease, target)
                 await self._lock(lease, target.collection_id, ids)
                 rows = {row["point_id"]: row for row in await lease.fetch(_STATE, target.collection_id, ids)}
                 present = []
@@ -500,11 +512,15 @@ class Writer:
         self, lease: Lease, target: Descriptor, items: list[Item], progress: Progress | None
     ) -> None:
         """Phase B of deletes."""
-        refused: DependencyDown | None = None
+        refused: Problem | None = None
         try:
             async with lease.transaction():
-                rows = await self._reopen(lease, target, [item.point_id for item in items])
-                winners = []
+                found = await self._reopen(lease, target, [item.point_id for item in items])
+                rows, winners = found or {}, []
+                if found is None:
+                    refused = missing(target.name)
+                    await self._take_back_deletes(lease, target, items)
+                    items = []
                 for item in items:
                     item.old_generation = rows[item.point_id]["stored_generation"]
                     item.outcome = "deleted"
@@ -517,8 +533,7 @@ class Writer:
                         await self._qdrant.delete(target.name, ids)
                     except DependencyDown as down:
                         refused = down
-                        await lease.execute(_CANCEL, target.collection_id, ids, versions)
-                        await lease.execute(_UNDELETE, target.collection_id, ids)
+                        await self._take_back_deletes(lease, target, winners)
                     except DependencyTimeout:
                         await self._abandon(target.collection_id, ids, versions)
                         raise
@@ -531,6 +546,12 @@ class Writer:
             raise DependencyTimeout(failure.dependency or "postgresql", failure.reason) from failure
         if refused:
             raise refused
+
+    @staticmethod
+    async def _take_back_deletes(lease: Lease, target: Descriptor, items: list[Item]) -> None:
+        ids, versions = [item.point_id for item in items], [item.version for item in items]
+        await lease.execute(_CANCEL, target.collection_id, ids, versions)
+        await lease.execute(_UNDELETE, target.collection_id, ids)
 
     async def finish_deletes(
         self,
@@ -546,18 +567,32 @@ class Writer:
 
     # --- shared
 
-    async def _reopen(self, lease: Lease, target: Descriptor, ids: list[uuid.UUID]) -> dict[uuid.UUID, Any]:
-        """Start of phase B: locks, a collection that still lives, the state of the items."""
+    @staticmethod
+    async def _hold_collection(lease: Lease, target: Descriptor) -> None:
+        """Start of phase A: 404 unless the collection lives; it cannot vanish before the commit."""
+        status = await lease.fetchval(
+            "SELECT status FROM collections WHERE collection_id = $1 FOR KEY SHARE", target.collection_id
+        )
+        if status != "active":
+            raise missing(target.name)
+
+    async def _reopen(
+        self, lease: Lease, target: Descriptor, ids: list[uuid.UUID]
+    ) -> dict[uuid.UUID, Any] | None:
+        """Start of phase B: the locks, and the state of the items; None if the collection is being dropped.
+
+        What was announced must then be taken back: the client is told 404, and the drop may yet be refused.
+        """
         try:
             await lease.execute("SELECT pg_advisory_xact_lock_shared($1)", self.collection_lock(target.name))
         except LockBusy as busy:
             raise DependencyDown("qdrant", "collection locked") from busy
+        await self._lock(lease, target.collection_id, ids)
         alive = await lease.fetchval(
             "SELECT status FROM collections WHERE collection_id = $1", target.collection_id
         )
         if alive != "active":
-            raise missing(target.name)
-        await self._lock(lease, target.collection_id, ids)
+            return None
         return {row["point_id"]: row for row in await lease.fetch(_STATE, target.collection_id, ids)}
 
     async def _close(

@@ -130,7 +130,7 @@ def _submit(world: World, titles: Sequence[str], options: dict[str, Any], **cont
         world.evidence["job titles"] = list(titles)
         world.evidence["progress"] = []
         world.evidence["handed over at"] = time.monotonic()
-        world.undo(partial(_end, world, job))
+        world.undo(partial(end, world, job, world.citadel.keys["editor"]))
     return world.answer
 
 
@@ -219,16 +219,15 @@ def _cancel(world: World, job: str, key: str) -> Answer:
     return world.citadel.gateway.call("cancelJob", job_id=job, key=key)
 
 
-def _end(world: World, job: str) -> None:
-    """Clean-up: nothing of a job may go on after its scenario."""
-    key = world.citadel.keys["editor"]
-    if _cancel(world, job, key).ok:
-        eventually(
-            lambda: status_of(world, job, key).body.get("status"),
-            lambda state: state in FINAL,
-            within=BEGINS_WITHIN_S,
-            what="the cancelled job has ended",
-        )
+def end(world: World, job: str, key: str) -> None:
+    """Clean-up: nothing of a job may go on after its scenario. ``key`` is of the job's owner."""
+    _cancel(world, job, key)
+    eventually(
+        lambda: status_of(world, job, key).body.get("status"),
+        lambda state: state in FINAL,
+        within=BEGINS_WITHIN_S,
+        what="the cancelled job has ended",
+    )
 
 
 def against_the_rules(world: World) -> list[str]:

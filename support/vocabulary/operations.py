@@ -16,7 +16,7 @@ from typing import Any
 from support.contract.validator import Operation, Parameter
 from support.drivers.gateway import Answer
 from support.matchers.answers import explain
-from support.vocabulary import access, collections, documents, outages
+from support.vocabulary import access, collections, documents, jobs, outages
 from support.vocabulary.requests import TOO_LARGE
 from support.world import World
 
@@ -181,6 +181,9 @@ def send(world: World, request: Request, key: str | None = None) -> Tried:
         _note(world, request, None)
         return Tried(request, complaint)
     _note(world, request, answer)
+    if operation.id == "submitJob" and answer.ok:
+        owner = world.citadel.keys["administrator"] if key is None else key
+        world.undo(partial(jobs.end, world, str(answer.body["job_id"]), owner))
     return Tried(request, answer)
 
 
@@ -329,9 +332,9 @@ def at_once(world: World, requests: Sequence[Request], key: str | None = None) -
 
 
 def failed(tries: Sequence[Tried]) -> list[str]:
-    """Requests that were not carried out."""
+    """Requests that were not carried out. That a job has ended before it was cancelled is an answer, too."""
     assert tries, "nothing was tried"
-    return [str(one) for one in tries if not one.ok]
+    return [str(one) for one in tries if not one.ok and one.code != "job-not-cancellable"]
 
 
 def not_refused_as(tries: Sequence[Tried], codes: Collection[str]) -> list[str]:

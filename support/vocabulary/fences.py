@@ -17,7 +17,7 @@ from hamcrest import assert_that
 from support.drivers.gateway import Answer
 from support.faults import Fault
 from support.matchers.answers import succeeded
-from support.vocabulary import documents, outages, searches, stores
+from support.vocabulary import caches, documents, outages, searches, stores
 from support.waiting import eventually
 from support.world import World
 
@@ -99,6 +99,29 @@ def asked_again(world: World, **options: Any) -> Answer:
     answer = world.citadel.gateway.call("searchVectors", json_body=body, key=world.key)
     assert_that(answer, succeeded(), "the search")
     return answer
+
+
+def later_differences(world: World) -> list[str]:
+    """What is wrong with the question's next answers: another content than computed, the last not cached."""
+    fresh = asked_again(world, use_cache=False)
+    later = [asked_again(world) for _ in range(2)]
+    wrong = [
+        f"answer {number} ({answer.body['cache_info']['status']}) shows {_versions(answer)},"
+        f" without the cache it is {_versions(fresh)}"
+        for number, answer in enumerate(later, 1)
+        if caches.results_of(answer) != caches.results_of(fresh)
+    ]
+    return wrong if caches.came_from_cache(later[-1]) else [*wrong, "the second answer is not cached"]
+
+
+def came_before_the_change(world: World) -> bool:
+    """Whether the overtaken answer is another than the one of now: else the order was not as meant."""
+    return caches.results_of(overtaken(world)) != caches.results_of(asked_again(world, use_cache=False))
+
+
+def _versions(answer: Answer) -> str:
+    shown = [f"{item['id'].partition('.')[0]} v{item['version']}" for item in answer.body["results"][:5]]
+    return f"{len(answer.body['results'])} results: {', '.join(shown)}"
 
 
 def overtaken(world: World) -> Answer:

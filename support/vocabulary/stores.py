@@ -109,11 +109,15 @@ def halves(world: World) -> list[str]:
 
 
 def _halves_of(world: World, name: str) -> list[str]:
-    ours: dict[PointId, object] = {
-        row.point_id: _row_side(row) for row in rows(world).rows(name) if row.status == "stored"
-    }
+    found = list(rows(world).rows(name))
+    ours: dict[PointId, object] = {row.point_id: _row_side(row) for row in found if row.status == "stored"}
     theirs = {point.id: _point_side(point) for point in vectors(world).points(name)}
-    return [
+    on_the_way = [
+        f"{name}: {row.external_id} is {row.status} in PostgreSQL for ever"
+        for row in found
+        if row.status != "stored"
+    ]
+    return on_the_way + [
         f"{name}: PostgreSQL has {ours.get(each)}, Qdrant has {theirs.get(each)}"
         for each in ours.keys() | theirs.keys()
         if ours.get(each) != theirs.get(each)

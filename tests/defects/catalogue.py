@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -295,6 +298,174 @@ def _job_fails_with_its_dependency() -> None:
     Embeddings.embed = impatient  # type: ignore[method-assign]
 
 
+class _Every(list[int]):
+    """A list of versions that contains every one: whatever asks for its own finds it."""
+
+    def __contains__(self, version: object) -> bool:
+        return True
+
+
+def _phase_b_believes_its_own_version(delay: Callable[[], float] = lambda: 0.0) -> None:
+    from support.reference.gateway.writes import Writer
+
+    reopen = Writer._reopen
+
+    async def unguarded(self: Writer, lease: Any, target: Any, ids: Any) -> Any:
+        await asyncio.sleep(delay())
+        rows = await reopen(self, lease, target, ids)
+        return rows and {point: {**row, "versions": _Every([0])} for point, row in rows.items()}
+
+    Writer._reopen = unguarded  # type: ignore[method-assign]
+
+
+def _no_outbox() -> None:
+    from support.reference.gateway import writes
+
+    # The row is announced, the event is not: nobody will ever finish what a crash leaves.
+    writes._EVENTS = "SELECT $1::uuid, $2::text, $3::uuid[], $4::bigint[], $5::jsonb[], $6::float8"
+    _phase_b_believes_its_own_version()
+
+
+def _no_version_guard() -> None:
+    # The second write of all takes its time, so that newer ones of the same document overtake it.
+    writes = itertools.count(1)
+    _phase_b_believes_its_own_version(lambda: 0.4 if next(writes) == 2 else 0.0)
+
+
+def _fence_before_vectors() -> None:
+    from support.reference.gateway import writes
+
+    bump = "UPDATE collections SET generation = generation + 1 WHERE collection_id = $1 RETURNING generation"
+    read = "SELECT generation FROM collections WHERE collection_id = $1"
+    writes._EVENTS = f"WITH fence AS ({bump}) {writes._EVENTS}"
+    writes._STORED = writes._STORED.replace(bump, read)
+    writes._REMOVED = writes._REMOVED.replace(bump, read)
+
+
+def _delete_without_fence() -> None:
+    from support.reference.gateway import writes
+
+    writes._REMOVED = "DELETE FROM vector_metadata WHERE collection_id = $1 AND point_id = ANY($2::uuid[])"
+
+
+def _answers_cached_under_the_present_fence() -> None:
+    from support.reference.gateway import search
+
+    results = search.Searcher._results
+    store = search.Searcher._store
+    asked: dict[int, Any] = {}
+
+    async def noted(self: Any, wanted: Any, target: Any, vector: Any) -> Any:
+        found = await results(self, wanted, target, vector)
+        asked[id(found)] = wanted
+        return found
+
+    async def late(self: Any, lookup: Any, found: Any) -> Any:
+        wanted = asked.pop(id(found))
+        now = await self._descriptors.get(wanted.collection)
+        return await store(self, dataclasses.replace(lookup, key=search._key(wanted, now)), found)
+
+    search.Searcher._results = noted  # type: ignore[method-assign]
+    search.Searcher._store = late  # type: ignore[assignment, method-assign]
+
+
+def _cache_key_without_offset() -> None:
+    from support.reference.gateway import content, search
+    from support.reference.gateway.cache import PREFIX
+
+    def key(wanted: Any, target: Any) -> str:
+        request = wanted.model_dump(exclude={"collection", "use_cache", "offset"})
+        return f"{PREFIX}search:{target.collection_id}:g{target.generation}:{content.digest(request)}"
+
+    search._key = key
+
+
+def _cache_checksum_ignored() -> None:
+    import orjson
+
+    from support.reference.gateway import cache
+
+    def opened(raw: bytes | None, valid: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+        try:
+            found = orjson.loads((raw or b"").partition(b"\n")[2])
+            return found if valid(found) else None
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    cache._opened = opened
+
+
+def _delete_leaves_events_open() -> None:
+    from support.reference.gateway import writes
+
+    async def finish(
+        self: Any, lease: Any, collection_id: Any, ids: Any, versions: Any, settling: Any
+    ) -> None:
+        await lease.execute(writes._CLOSE_WINNERS, collection_id, ids, versions, settling, self._settle_s)
+        await lease.execute(writes._REMOVED, collection_id, ids)
+
+    writes.Writer.finish_deletes = finish  # type: ignore[method-assign]
+
+
+def _winner_asserted_only_once() -> None:
+    from support.reference.gateway.writes import Writer
+
+    close = Writer._close
+
+    async def at_once(
+        self: Any, lease: Any, collection_id: Any, ids: Any, versions: Any, settling: Any
+    ) -> None:
+        await close(self, lease, collection_id, ids, versions, [False] * len(settling))
+
+    Writer._close = at_once  # type: ignore[method-assign]
+
+
+def _collection_id_of_the_name() -> None:
+    from support.reference.gateway.postgres import Lease
+
+    fetchval = Lease.fetchval
+
+    async def named(self: Lease, sql: str, *values: object) -> Any:
+        if sql.startswith("INSERT INTO collections (name,"):
+            sql = sql.replace("(name,", "(collection_id, name,").replace("($1,", "(md5($1)::uuid, $1,")
+        return await fetchval(self, sql, *values)
+
+    Lease.fetchval = named  # type: ignore[method-assign]
+
+
+def _timeout_told_as_success() -> None:
+    from support.reference.gateway.problems import DependencyTimeout
+    from support.reference.gateway.qdrant import Qdrant
+
+    upsert = Qdrant.upsert
+
+    async def hopeful(self: Qdrant, name: str, points: Any) -> None:
+        with contextlib.suppress(DependencyTimeout):
+            await upsert(self, name, points)
+
+    Qdrant.upsert = hopeful  # type: ignore[method-assign]
+
+
+def _repair_deletes_what_differs() -> None:
+    from support.reference.gateway.reconcile import Checker
+
+    async def repair(self: Any, target: Any, found: Any) -> int:
+        wrong = [*found.orphans, *found.mismatched]
+        await self._qdrant.delete(target.name, wrong)
+        return len(wrong)
+
+    Checker._repair = repair  # type: ignore[method-assign]
+
+
+def _collection_events_forgotten() -> None:
+    from support.reference.gateway.reconcile import Reconciler
+
+    async def forget(self: Any, lease: Any, collection_id: Any) -> None:
+        await lease.execute("DELETE FROM outbox WHERE collection_id = $1", collection_id)
+
+    Reconciler._collection_event = forget  # type: ignore[method-assign]
+
+
 DEFECTS: Mapping[str, Defect] = {
     "keys-in-the-log": Defect(
         "the gateway logs the key of each request",
@@ -459,5 +630,111 @@ DEFECTS: Mapping[str, Defect] = {
         _outage_as_empty_answer,
         ("failure_scenarios/vector_store.feature", "A stopped vector store is admitted"),
         r"searching: .*answered 200",
+    ),
+    "dual-write-without-outbox": Defect(
+        "what is to be written to the second store is noted nowhere, so a crash in between is for ever",
+        "gateway",
+        _no_outbox,
+        ("failure_scenarios/vector_store.feature", "A gateway killed between the two writes loses nothing"),
+        r"in both stores or in neither",
+    ),
+    "version-guard-missing": Defect(
+        "a write that comes late to the stores overwrites a newer one",
+        "gateway",
+        _no_version_guard,
+        ("data_consistency/races.feature", "Of mixed submissions each changes the document once"),
+        r"<\d+>",
+    ),
+    "fence-before-vectors": Defect(
+        "the fence is raised before the vector store is written",
+        "gateway",
+        _fence_before_vectors,
+        ("data_consistency/cache_fence.feature", "An answer from just before a change does not outlive it"),
+        r"\(hit\) shows .*poster v1.*without the cache it is .*poster v2",
+    ),
+    "delete-without-fence": Defect(
+        "a deletion does not raise the fence",
+        "gateway",
+        _delete_without_fence,
+        ("data_consistency/cache.feature", "A search after a deletion does not show the deleted document"),
+        r"not a ranking with .canteen.",
+    ),
+    "answers-cached-under-the-present-fence": Defect(
+        "a search stores its answer under the fence of the moment when it ends",
+        "gateway",
+        _answers_cached_under_the_present_fence,
+        ("data_consistency/cache_fence.feature", "A slow answer does not bring the old text back"),
+        r"\(hit\) shows .* v1.*without the cache",
+    ),
+    "cache-key-without-offset": Defect(
+        "two pages of a search share a cached answer",
+        "gateway",
+        _cache_key_without_offset,
+        ("data_consistency/cache_keys.feature", "Nearly equal searches are kept apart"),
+        r"another request's answer[\s\S]*offset",
+    ),
+    "cache-checksum-ignored": Defect(
+        "a damaged cache value is believed if it can be read",
+        "gateway",
+        _cache_checksum_ignored,
+        (
+            "data_consistency/cache.feature",
+            "A cache entry that is changed by one bit is replaced, not served",
+        ),
+        r"reading:|searching:|embedding:|against the contract",
+    ),
+    "delete-leaves-events-open": Defect(
+        "a deletion does not close the open events of what it deletes",
+        "gateway",
+        _delete_leaves_events_open,
+        (
+            "data_consistency/unknown_outcomes.feature",
+            "What was deleted before it was finished does not come back",
+        ),
+        r"stays away|in both stores or in neither",
+    ),
+    "winner-asserted-only-once": Defect(
+        "a call that was given up may overwrite the newer write",
+        "gateway",
+        _winner_asserted_only_once,
+        ("data_consistency/unknown_outcomes.feature", "A write that is carried out too late does not win"),
+        r"version: PostgreSQL 3, Qdrant 2",
+    ),
+    "collection-id-of-the-name": Defect(
+        "a collection made anew has the identity of the old one",
+        "gateway",
+        _collection_id_of_the_name,
+        (
+            "data_consistency/separate_lives.feature",
+            "The same documents stored anew are not mistaken for the old ones",
+        ),
+        r"Wear gloves",
+    ),
+    "timeout-told-as-success": Defect(
+        "a write whose outcome is unknown is acknowledged",
+        "gateway",
+        _timeout_told_as_success,
+        (
+            "data_consistency/unknown_outcomes.feature",
+            "A request lost on the way to or from the vector store leaves nothing half done",
+        ),
+        r"insertVector: .*answered 201",
+    ),
+    "repair-deletes-what-differs": Defect(
+        "a repair deletes points that it could have written again",
+        "gateway",
+        _repair_deletes_what_differs,
+        ("data_consistency/restores.feature", "An older vector store is found out and repaired"),
+        r"repaired by the first and the second repair",
+    ),
+    "collection-events-forgotten": Defect(
+        "nobody finishes the making or dropping of a collection",
+        "gateway",
+        _collection_events_forgotten,
+        (
+            "data_consistency/crash_points.feature",
+            "A new collection is whole or absent after a death between the row and the vector",
+        ),
+        r"is creating in PostgreSQL",
     ),
 }

@@ -1,4 +1,4 @@
-@use.with_mode=embedded
+@use.with_stores=visible @use.with_providers=visible
 Feature: Between the services
   What an answer says about the services behind it is checked where it happened: on the wires to them,
   in the connections that were opened, and in the gateway's own counters.

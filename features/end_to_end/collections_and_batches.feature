@@ -33,7 +33,7 @@ Feature: Collections and batches
       | 100  |
 
   Scenario: What is there all the time is listed once, whatever comes and goes meanwhile
-    Given 14 stored documents
+    Given 16 stored documents
     When a reader lists the collection in pages of 3 while documents come and go
     Then every document that was there all the time is listed exactly once
 

@@ -13,9 +13,12 @@ from support.faults.toxiproxy import Toxiproxy
 CHUNK = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Heard:
-    """One request that a service received; header names in lower case."""
+    """One request that a service received; header names in lower case.
+
+    Its text form holds neither headers nor content, which may be secret.
+    """
 
     method: str
     path: str
@@ -24,6 +27,8 @@ class Heard:
 
     def __str__(self) -> str:
         return f"{self.method} {self.path} [{self.headers.get('x-request-id', 'no request id')}]"
+
+    __repr__ = __str__
 
 
 @dataclass(slots=True)
@@ -52,6 +57,9 @@ class Wiretap:
         if self._server is None:
             return
         self.control.lead(self.link, self._upstream)
+        # A thread in accept() keeps a listener alive that is only closed.
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
         self._server = None
         for connection in self._open:

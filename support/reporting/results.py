@@ -96,6 +96,10 @@ def _summary(citadel: Citadel, outcomes: list[Outcome], wall_s: float) -> dict[s
             "observed": len(coverage.observed),
             "documented": len(coverage.documented),
             "missing": [f"{operation} {status}" for operation, status in coverage.missing()],
+            "reasons": {
+                f"{operation} {status}": coverage.reason(operation, status)
+                for operation, status in coverage.missing()
+            },
         },
         "performance": citadel.performance,
         "consistency": {
@@ -254,8 +258,19 @@ def _document(summary: dict[str, Any], outcomes: list[Outcome]) -> str:
     lines += ["", "## Slowest scenarios", "", "| scenario | seconds |", "|---|---|"]
     lines += [f"| {item['scenario']} | {item['seconds']} |" for item in summary["slowest"]]
     lines += ["", "## Documented answers not seen", ""]
-    lines += [f"- {pair}" for pair in coverage["missing"]] or ["None."]
+    lines += _unseen(coverage["reasons"])
     return "\n".join(lines) + "\n"
+
+
+def _unseen(reasons: dict[str, str]) -> list[str]:
+    """The documented answers that were not seen, those of one reason in one line."""
+    if not reasons:
+        return ["None."]
+    lines = ["| reason | operation and status |", "|---|---|"]
+    for reason in dict.fromkeys(reasons.values()):
+        pairs = ", ".join(pair for pair, told in reasons.items() if told == reason)
+        lines.append(f"| {reason} | {pairs} |")
+    return lines
 
 
 def _promise(tag: str) -> tuple[str, int]:

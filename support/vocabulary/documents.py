@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -366,23 +367,32 @@ def partly_failed(answer: Answer) -> dict[int, str]:
 
 
 def list_while_changing(world: World, size: int) -> list[str]:
-    """List page by page; between pages a document is stored and one that is yet to come is deleted."""
+    """List page by page; between pages documents come and go.
+
+    After each odd page one is stored that belongs before what was listed, after each even page one is
+    deleted that was listed: never both, which would keep what follows in its place. The last that is
+    yet to come is deleted each time.
+    """
     titles = in_id_order(world, world.evidence["titles"])
     listed: list[str] = []
     gone: list[str] = []
     cursor: str | None = None
-    while True:
+    for number in itertools.count(1):
         page = list_page(world, size, cursor)
         listed += [world.names.alias_of(item["id"]) for item in page.body["items"]]
         cursor = page.body["next_cursor"]
         if cursor is None:
-            world.evidence["gone"] = gone
-            return listed
-        have(world, f"came after {len(listed)}", f"What came after {len(listed)} documents.")
-        for title in (listed[-1], titles[-1 - len(gone)]):
-            if title in titles and title not in gone:
-                assert_that(delete(world, title), succeeded())
-                gone.append(title)
+            break
+        going = [title for title in titles if title not in listed and title not in gone][-1:]
+        if number % 2:
+            have(world, f"a newcomer {number}", f"What came after {len(listed)} documents.")
+        else:
+            going.append(listed[-1])
+        for title in going:
+            assert_that(delete(world, title), succeeded(), f'deleting "{title}" between two pages')
+        gone += going
+    world.evidence["gone"] = gone
+    return listed
 
 
 def listed_otherwise_than_once(world: World) -> dict[str, int]:

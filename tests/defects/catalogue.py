@@ -466,6 +466,149 @@ def _collection_events_forgotten() -> None:
     Reconciler._collection_event = forget  # type: ignore[method-assign]
 
 
+def _bounds_include_their_ends() -> None:
+    from support.reference.gateway import search
+
+    condition = search._condition
+
+    def inclusive(key: str, value: Any) -> Any:
+        made: Any = condition(key, value)
+        if isinstance(value, dict) and "lt" in value:
+            made["range"] = {("lte" if name == "lt" else name): bound for name, bound in value.items()}
+        return made
+
+    search._condition = inclusive
+
+
+def _unchanged_in_spite_of_metadata() -> None:
+    from support.reference.gateway import content, writes
+
+    class Blind:
+        """The module of hashes, of which the one of metadata is the same for all."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(content, name)
+
+        @staticmethod
+        def metadata_hash(metadata: Any) -> bytes:
+            return content.metadata_hash({})
+
+    writes.content = Blind()  # type: ignore[attr-defined,assignment]
+
+
+def _caller_key_passed_on() -> None:
+    from contextvars import ContextVar
+
+    import aiohttp
+
+    from support.reference.gateway.access import Keys
+
+    caller: ContextVar[str] = ContextVar("caller", default="")
+    authenticate, request = Keys.authenticate, aiohttp.ClientSession.request
+
+    async def remembering(self: Keys, headers: Mapping[str, str]) -> Any:
+        caller.set(headers.get("x-api-key", ""))
+        return await authenticate(self, headers)
+
+    def with_all_headers(self: Any, method: str, url: Any, **options: Any) -> Any:
+        options["headers"] = {**(options.get("headers") or {}), "X-API-Key": caller.get()}
+        return request(self, method, url, **options)
+
+    Keys.authenticate = remembering  # type: ignore[method-assign]
+    aiohttp.ClientSession.request = with_all_headers  # type: ignore[method-assign]
+
+
+def _connection_for_each_request() -> None:
+    import aiohttp
+
+    init = aiohttp.TCPConnector.__init__
+
+    def closing(self: Any, **options: Any) -> None:
+        options.pop("keepalive_timeout", None)
+        init(self, **{**options, "force_close": True})
+
+    aiohttp.TCPConnector.__init__ = closing  # type: ignore[method-assign]
+
+
+def _batches_embedded_one_by_one() -> None:
+    from support.reference.gateway import embedding
+
+    embedding._TEXTS_A_CALL = 1
+
+
+def _texts_embedded_with_a_prompt() -> None:
+    from support.reference.embedding.model import MiniLM
+
+    embed = MiniLM.embed
+
+    def prompted(self: MiniLM, text: str) -> Any:
+        return embed(self, f"query: {text}")
+
+    MiniLM.embed = prompted  # type: ignore[method-assign]
+
+
+def _outage_as_not_found() -> None:
+    from support.reference.gateway.descriptors import Descriptors, missing
+    from support.reference.gateway.problems import DependencyDown
+
+    get = Descriptors.get
+
+    async def hiding(self: Descriptors, name: str) -> Any:
+        try:
+            return await get(self, name)
+        except DependencyDown:
+            raise missing(name) from None
+
+    Descriptors.get = hiding  # type: ignore[method-assign]
+
+
+def _limits_clamped() -> None:
+    from support.reference.gateway import models
+
+    parse = models.parse
+
+    def clamping(model: Any, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("limit"), int):
+            data["limit"] = min(data["limit"], 1000)
+        return parse(model, data)
+
+    models.parse = clamping
+
+
+def _pages_by_offset() -> None:
+    import base64
+
+    from support.reference.gateway.collections import _ITEM_COLUMNS, Collections, item_summary
+
+    async def items(self: Any, name: str, limit: int, cursor: Any) -> Any:
+        passed = int(base64.urlsafe_b64decode(cursor)) if cursor else 0
+        async with self._database.reader.lease() as lease:
+            target = await self._descriptors.read(lease, name)
+            rows = await lease.fetch(
+                f"SELECT {_ITEM_COLUMNS} FROM vector_metadata WHERE collection_id = $1"
+                " AND status = 'stored' ORDER BY external_id COLLATE \"C\" LIMIT $2 OFFSET $3",
+                target.collection_id,
+                limit + 1,
+                passed,
+            )
+        more = base64.urlsafe_b64encode(str(passed + limit).encode()).decode() if len(rows) > limit else None
+        found = [item_summary(row, name) for row in rows[:limit]]
+        return {"items": found, "count": len(found), "next_cursor": more}
+
+    Collections.items = items  # type: ignore[method-assign]
+
+
+def _created_counted_as_ok() -> None:
+    from support.reference.gateway.app import Gateway
+
+    note = Gateway._note
+
+    def rounded(self: Gateway, method: str, endpoint: str, status: int, call: Any) -> None:
+        note(self, method, endpoint, status // 100 * 100 if status < 300 else status, call)
+
+    Gateway._note = rounded  # type: ignore[method-assign]
+
+
 DEFECTS: Mapping[str, Defect] = {
     "keys-in-the-log": Defect(
         "the gateway logs the key of each request",
@@ -736,5 +879,77 @@ DEFECTS: Mapping[str, Defect] = {
             "A new collection is whole or absent after a death between the row and the vector",
         ),
         r"is creating in PostgreSQL",
+    "bounds-include-their-ends": Defect(
+        "a filter's bound 'less than' lets equal values in",
+        "gateway",
+        _bounds_include_their_ends,
+        ("end_to_end/random_journeys.feature", "A filter finds exactly what it says"),
+        r"is found(?s:.)*smallest example(?s:.)*\"lt\"",
+    ),
+    "unchanged-in-spite-of-metadata": Defect(
+        "a document stored again with other metadata is taken for unchanged",
+        "gateway",
+        _unchanged_in_spite_of_metadata,
+        ("end_to_end/random_journeys.feature", "Random journeys end where a plain model ends"),
+        r"answered \('unchanged', 1\), not \('updated', 2\)(?s:.)*smallest example",
+    ),
+    "caller-key-passed-on": Defect(
+        "the gateway hands the caller's headers on to its services",
+        "gateway",
+        _caller_key_passed_on,
+        ("cross_service/wires.feature", "A key goes no further than it must"),
+        r"embedding: POST /embed .* shows the key of",
+    ),
+    "connection-for-each-request": Defect(
+        "connections to the services are not kept",
+        "gateway",
+        _connection_for_each_request,
+        ("cross_service/wires.feature", "Many requests share a few connections"),
+        r"new connections by service .*'qdrant': \d\d",
+    ),
+    "batches-embedded-one-by-one": Defect(
+        "the texts of a batch go to the embedding service one by one",
+        "gateway",
+        _batches_embedded_one_by_one,
+        ("cross_service/wires.feature", "A batch costs each service one request"),
+        r"requests to embed",
+    ),
+    "texts-embedded-with-a-prompt": Defect(
+        "the embedding service puts a prompt of another model before each text",
+        "embedding",
+        _texts_embedded_with_a_prompt,
+        (
+            "end_to_end/values_and_embeddings.feature",
+            "The model is the one that the stored vectors were made",
+        ),
+        r"with its golden vector",
+    ),
+    "outage-as-not-found": Defect(
+        "a collection that cannot be looked up is said not to exist",
+        "gateway",
+        _outage_as_not_found,
+        ("failure_scenarios/every_operation.feature", "Only what needs it is refused while it is away"),
+        r"answered 404 collection-not-found",
+    ),
+    "limits-clamped": Defect(
+        "a limit beyond the largest is cut down in silence",
+        "gateway",
+        _limits_clamped,
+        ("end_to_end/ingest.feature", "next larger refused: number of results"),
+        r"searchVectors answered 200",
+    ),
+    "pages-by-offset": Defect(
+        "pages are counted off from the start, so a deletion moves what follows",
+        "gateway",
+        _pages_by_offset,
+        ("end_to_end/collections_and_batches.feature", "What is there all the time is listed once"),
+        r"document \d+': [02]",
+    ),
+    "created-counted-as-ok": Defect(
+        "the counters tell 200 for every success",
+        "gateway",
+        _created_counted_as_ok,
+        ("cross_service/wires.feature", "The counters tell every answer that was given"),
+        r"createCollection 201': 'given \d+, counted 0'",
     ),
 }

@@ -879,6 +879,7 @@ DEFECTS: Mapping[str, Defect] = {
             "A new collection is whole or absent after a death between the row and the vector",
         ),
         r"is creating in PostgreSQL",
+    ),
     "bounds-include-their-ends": Defect(
         "a filter's bound 'less than' lets equal values in",
         "gateway",

@@ -6,7 +6,8 @@ from behave import given, then, when
 from hamcrest import assert_that, contains_string, empty, equal_to, greater_than, has_length, not_
 
 from support.matchers.answers import succeeded
-from support.vocabulary import caches, documents, searches
+from support.matchers.every import every_item
+from support.vocabulary import caches, documents, fences, searches
 
 
 @given("an employee has searched for {string}")
@@ -56,10 +57,11 @@ def reading_gives_new(context, title, times):
     assert_that(texts, equal_to({documents.last_text(context.world, title)}))
 
 
-@when("the document is read, searched and embedded")
+@when("the document is read, searched and embedded, and a provider is asked")
 def warm_everything(context):
-    """Every kind of entry exists afterwards."""
+    """Every kind of entry exists afterwards, the count of the caller's requests included."""
     caches.warm_everything(context.world, "canteen", "when can I eat")
+    assert_that(caches.missing_kinds(context.world), empty(), "kinds of entries that do not exist")
 
 
 @then("every entry of the cache has an end not later than its kind allows")
@@ -77,10 +79,41 @@ def no_text_in_names(context, text):
     assert_that(" ".join(names), not_(contains_string(text)))
 
 
-@when("every entry of the cache is damaged")
-def damage(context):
-    """Overwritten with rubbish, directly in the cache."""
-    assert_that(caches.damage_all(context.world), greater_than(0), "entries damaged")
+@when("the cached reading of {string}, search for {string} and its embedding are {damage}")
+def damage(context, title, question, kind):
+    """Overwritten directly in the cache."""
+    caches.damage(context.world, kind, title, question)
+
+
+@then("reading {string}, searching for {string} and embedding it answer as without the cache")
+def answer_as_without(context, title, question):
+    """A damaged entry counts as none, and is no error either."""
+    assert_that(caches.differs_from_uncached(context.world, title, question), empty())
+
+
+@then("the cache is soon of use again for {string} and {string}")
+def of_use_again(context, title, question):
+    """The damaged entries have been replaced."""
+    assert_that(caches.not_cached_again(context.world, title, question), empty())
+
+
+@when("the cache has thrown out half of its entries")
+def thrown_out(context):
+    """As when it is full."""
+    assert_that(caches.throw_out_half(context.world), greater_than(0), "entries thrown out")
+
+
+@given("an employee has read {string} and searched for {string}")
+def has_read_and_searched(context, title, question):
+    """Both are cached now."""
+    assert_that(caches.warm(context.world, title, question), every_item(succeeded()))
+
+
+@when("the cache is restored from a copy that is older than a rewriting of {string}")
+def restore_older(context, title):
+    """Every entry of before the change is there again."""
+    rewrite = documents.rewriting(context.world, title)
+    assert_that(caches.restore_older(context.world, rewrite), greater_than(0), "entries that came back")
 
 
 @then("a search for {string} still answers as without the cache")
@@ -104,3 +137,39 @@ def same_as_before(context, question):
     after = searches.ask(context.world, question)
     assert_that(caches.came_from_cache(after), equal_to(False), "still answered from the cache")
     assert_that(caches.results_of(after), equal_to(caches.results_of(context.world.evidence["before"])))
+
+
+@when("an editor rewrites {string} while an answer that shows its old text is still on its way")
+def rewrite_overtakes(context, title):
+    """The search was answered by the vector store before the change, and comes back after it."""
+    fences.rewrite_while_search_is_under_way(context.world, title)
+
+
+@when("an editor deletes {string} while an answer that shows it is still on its way")
+def deletion_overtakes(context, title):
+    """The search was answered by the vector store before the deletion, and comes back after it."""
+    fences.delete_while_search_is_under_way(context.world, title)
+
+
+@when("an employee searches while a change of {string} is still on its way to the vector store")
+def search_overtakes(context, title):
+    """The change is announced, the vector store does not have it yet."""
+    fences.search_while_write_is_on_its_way(context.world, title)
+
+
+@when("an employee searches while a change of {string} is in the vector store but not yet committed")
+def search_in_between(context, title):
+    """The change is not acknowledged yet."""
+    fences.search_before_the_last_commit(context.world, title)
+
+
+@then("the answer that was on its way shows the collection as it was before")
+def overtaken_shows_old(context):
+    """Else the order of events was another one, and nothing was proved."""
+    assert_that(fences.came_before_the_change(context.world), equal_to(True), "an answer from before")
+
+
+@then("every later answer to the same question is as without the cache")
+def later_answers_fresh(context):
+    """Also the one that comes from the cache."""
+    assert_that(fences.later_differences(context.world), empty())

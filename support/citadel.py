@@ -104,6 +104,8 @@ class Citadel:
     audits: AuditTally = field(default_factory=AuditTally)
     performance: dict[str, Any] = field(default_factory=dict)
     closed: bool = False
+    # What random data are made from: the same number makes the same data.
+    seed: int = 0
     _numbers: Iterator[int] = field(default_factory=partial(itertools.count, 1))
 
     @property

@@ -45,6 +45,11 @@ class Ledger:
         if key not in self.acknowledged:
             self.refused.add(key)
 
+    def absent(self, collection: str, item: str) -> None:
+        """Enter that a document whose fate was unknown has been found not to be there."""
+        self.acknowledged[collection, item] = 0
+        self.unknown.discard((collection, item))
+
     def forget(self, collection: str) -> None:
         """A collection was dropped, and the history of its documents with it."""
         for key in [key for key in self.acknowledged if key[0] == collection]:

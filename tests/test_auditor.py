@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
@@ -22,7 +21,7 @@ from support.audit.cached import encode, encode_vector
 from support.audit.content import checksum, sha256
 from support.drivers.gateway import GatewayUnreachable
 from support.drivers.postgres import MetadataStore
-from support.drivers.qdrant import Point, VectorStore
+from support.drivers.qdrant import Point, PointPage, VectorStore
 from support.drivers.redis import CacheStore
 from support.isolation.lease import LEASE_KEY
 from support.redaction import Secrets
@@ -667,8 +666,10 @@ def test_a_store_that_does_not_answer_leaves_the_verdict_open(
 class _Forgetful(VectorStore):
     """A vector store whose scans end early."""
 
-    def points(self, collection: str, *, with_vectors: bool = True, page: int = 500) -> Iterator[Point]:
-        return islice(super().points(collection, with_vectors=with_vectors, page=page), 3)
+    def pages(self, collection: str, **bounds: Any) -> Iterator[PointPage]:
+        for page in super().pages(collection, **bounds):
+            yield PointPage(page.records[:3], None)
+            return
 
 
 def test_a_scan_that_ends_early_leaves_the_verdict_open(

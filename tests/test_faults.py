@@ -167,6 +167,25 @@ def test_a_hanging_link_swallows_the_request(platform: Platform) -> None:
     assert platform.asked() == before + 1, "only the question of this line has arrived"
 
 
+def test_a_mute_link_delivers_the_request_and_swallows_the_answer(platform: Platform) -> None:
+    before = platform.asked()
+    fault = platform.faults.inject("redis", "mute")
+    with pytest.raises(httpx.ReadTimeout):
+        platform.ask()
+    assert fault.hits() >= 1
+    fault.lift()
+    assert platform.asked() == before + 2, "the question that was not answered has arrived as well"
+
+
+@pytest.mark.parametrize("stream", ["upstream", "downstream"])
+def test_a_narrow_link_delays_what_is_large(platform: Platform, stream: str) -> None:
+    fault = platform.faults.inject("redis", "narrow", kb_per_s=1, stream=stream)
+    began = time.monotonic()
+    platform.ask()
+    assert 0.05 <= time.monotonic() - began < 0.4, "some hundred bytes at a thousand a second"
+    assert fault.hits() >= 1
+
+
 def test_a_slow_link_takes_its_time(platform: Platform) -> None:
     fault = platform.faults.inject("redis", "slow", ms=150)
     assert str(fault) == "redis slow (ms=150)"

@@ -189,6 +189,14 @@ def test_tags_are_of_the_closed_families() -> None:
     assert [(str(place), tag) for place, tag in tagged if tag == "wip"] == []
 
 
+def test_every_promise_about_data_has_a_scenario() -> None:
+    """The others are listed in the results of a run that did not put them to the test."""
+    promised = {*(f"G{number}" for number in range(1, 8))}
+    promised |= {f"N{number}" for number in (1, 2, 3, 4, 7, 10, 11, 12, 13)}
+    tagged = {tag for scenario in written() for tag in scenario.effective_tags}
+    assert promised - tagged == set()
+
+
 def test_scenarios_are_short_and_have_one_event() -> None:
     for scenario in rows():
         failure = _area(scenario) == "failure_scenarios"

@@ -149,6 +149,24 @@ def test_table_and_document_name_what_failed_and_why_something_was_skipped(
     assert "smoke" not in document
 
 
+def test_a_promise_that_nothing_put_to_the_test_is_a_finding(citadel: Any, tmp_path: Path) -> None:
+    outcomes = [
+        outcome("kept", tags=("G1", "N2")),
+        outcome("broken", "failed", tags=("N3",)),
+        outcome("not run", "skipped", tags=("N4",)),
+    ]
+    summary, document, table = written(citadel, outcomes, tmp_path)
+    assert {"G1", "N2", "N3"}.isdisjoint(summary["promises_unchecked"])
+    assert {"G2", "N4", "N15"} <= set(summary["promises_unchecked"])
+    assert "3 of 22 put to the test; no scenario of this run for G2, G3," in table
+    assert "- N4: a stale answer from the cache" in document
+    outcomes = [outcome("all", tags=tuple(results.PROMISES))]
+    summary, document, table = written(citadel, outcomes, tmp_path)
+    assert summary["promises_unchecked"] == []
+    assert "22 of 22 put to the test" in table
+    assert "no scenario of this run" not in table + document
+
+
 def test_the_slowest_come_first_and_are_ten_at_most(citadel: Any, tmp_path: Path) -> None:
     outcomes = [outcome(f"takes {number} s", seconds=float(number)) for number in range(15)]
     summary, _document, _table = written(citadel, outcomes, tmp_path)

@@ -6,7 +6,7 @@ Feature: Rows and vectors agree
   Background:
     Given the collection "handbook"
 
-  @smoke @critical @G1
+  @smoke @critical @G1 @N3
   Scenario: An acknowledged document is in both stores with the same content
     When an editor stores the document "price list" about "All prices are net of tax."
     Then the row and the point of "price list" agree in version, text, metadata and vector
@@ -24,19 +24,22 @@ Feature: Rows and vectors agree
     When an editor deletes "price list"
     Then neither store holds "price list"
 
-  @G6
+  @G6 @N7 @N13
   Scenario Outline: A refused document leaves no trace: <reason>
     When an editor submits a document with <reason>
     Then the request is refused as "<refusal>"
     And neither store has grown
 
     Examples:
-      | reason                | refusal            |
-      | a vector too short    | dimension-mismatch |
-      | a vector of zeros     | zero-vector        |
-      | a text of blanks      | validation-failed  |
-      | another model's name  | model-mismatch     |
-      | an invalid id         | validation-failed  |
+      | reason                           | refusal            |
+      | a vector too short               | dimension-mismatch |
+      | a vector of another model's size | dimension-mismatch |
+      | a vector of zeros                | zero-vector        |
+      | a vector without direction       | zero-vector        |
+      | a number beyond measure          | validation-failed  |
+      | a text of blanks                 | validation-failed  |
+      | another model's name             | model-mismatch     |
+      | an invalid id                    | validation-failed  |
 
   @G7
   Scenario: The counts of both stores agree
@@ -44,7 +47,7 @@ Feature: Rows and vectors agree
     When an editor deletes 5 of them
     Then both stores count 7 documents and nothing is in flight
 
-  @N11
+  @N3 @N11
   Scenario: Storing the same document again changes nothing
     Given the document "price list" about "All prices are net of tax."
     When an editor stores the document "price list" about "All prices are net of tax."
@@ -57,12 +60,13 @@ Feature: Rows and vectors agree
     Then exactly one of them created it and the others found it unchanged
     And both stores hold "agenda" once
 
-  @G5 @critical
+  @G5 @N3 @critical
   Scenario: After a race of writers both stores hold the same winner
     Given the document "agenda" about "Version zero of the agenda."
     When 6 editors rewrite "agenda" at the same moment, each in other words
     Then every rewrite counted, also one that another overtook
     And the row and the point of "agenda" agree in version, text, metadata and vector
+    And both are version 7
 
   @N2
   Scenario: A missing vector is noticed

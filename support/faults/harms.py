@@ -248,6 +248,19 @@ def hang(link: Link) -> Harm:
     return ToxicHarm(link, "timeout", "upstream", {"timeout": 0})
 
 
+def mute(link: Link) -> Harm:
+    """Requests arrive and are carried out, but no answer comes back; connections stay open."""
+    return ToxicHarm(link, "timeout", "downstream", {"timeout": 0})
+
+
+def narrow(link: Link, *, kb_per_s: int, stream: str) -> Harm:
+    """A connection passes ``kb_per_s`` kilobytes a second: what is large is late, what is small is not.
+
+    ``stream``: requests (``upstream``) or answers (``downstream``).
+    """
+    return ToxicHarm(link, "bandwidth", stream, {"rate": kb_per_s})
+
+
 def slow(link: Link, *, ms: int) -> Harm:
     """Every answer comes ``ms`` milliseconds later."""
     return ToxicHarm(link, "latency", "downstream", {"latency": ms})
@@ -263,4 +276,11 @@ PROCESS_KINDS: dict[str, Callable[[Service, Link | None], Harm]] = {
     "stopped": Stopped,
     "frozen": Frozen,
 }
-LINK_KINDS: dict[str, Callable[..., Harm]] = {"cut": Cut, "hang": hang, "slow": slow, "reset": reset}
+LINK_KINDS: dict[str, Callable[..., Harm]] = {
+    "cut": Cut,
+    "hang": hang,
+    "mute": mute,
+    "narrow": narrow,
+    "slow": slow,
+    "reset": reset,
+}

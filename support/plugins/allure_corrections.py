@@ -258,7 +258,7 @@ def _verdict(status: Outcome) -> str:
 
 def _in_words(name: str) -> str:
     """Tags and folders cannot hold blanks."""
-    return name.replace("_", " ")
+    return name.replace("_", " ").replace("apis", "APIs")
 
 
 def _telling_the_feature(original: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:

@@ -36,9 +36,11 @@ TAGS = {
     "trivial",
 }
 TAG_FAMILIES = re.compile(
-    r"(allure\.issue:.+|use\.with_\w+=.+|not\.with_\w+=.+|fixture\..+|G[1-7]|N(1[0-5]|[1-9])|NFR-.+)"
+    r"(allure\.issue:.+|(use|not)\.with_(mode|stores|providers|live)=.+|fixture\..+|G[1-7]|N(1[0-5]|[1-9])|NFR-.+)"
 )
 REFUSED = 2
+# Hands the seed of random data on to the workers.
+SEED = "CITADEL_ACCEPTANCE_SEED"
 
 
 def interrupt_on_sigterm() -> None:
@@ -60,7 +62,7 @@ def choose(context: Any) -> None:
     unknown = sorted(tag for tag in tags if not _allowed(tag))
     if unknown:
         refuse(context, f"unknown tags in the features: {', '.join('@' + tag for tag in unknown)}")
-    asked = [tag.lstrip("@") for tag in re.findall(r"@[\w.:=-]+", str(context.config.tag_expression))]
+    asked = [tag.lstrip("@") for tag in re.findall(r"@[\w.:=-]+", " ".join(context.config.tags or ()))]
     misspelt = sorted(tag for tag in asked if not _allowed(tag) and tag not in tags)
     if misspelt:
         refuse(context, f"no such tag: {', '.join('@' + tag for tag in misspelt)}; known are: {_known(tags)}")
@@ -92,6 +94,13 @@ def prepare(context: Any) -> None:
         shutil.rmtree(output / name, ignore_errors=True)
     for line in sweep(settings):
         print(line)
+    print(f"random data of seed {_seed(context)}, repeat with: -D seed={_seed(context)}")
+
+
+def _seed(context: Any) -> int:
+    """The number that random data are made from: the user's, else a new one; workers inherit it."""
+    given = context.config.userdata.get("seed")
+    return int(os.environ.setdefault(SEED, str(random.randrange(2**32)) if given is None else given))
 
 
 def open_report(context: Any) -> None:
@@ -134,6 +143,7 @@ def open_platform(context: Any) -> None:
     except Exception as error:
         message = f"the platform did not start: {settings.secrets().redact(str(error))}"
         raise lane.Refused(message) from error
+    citadel.seed = _seed(context)
     context.citadel = citadel
     own.redact = citadel.secrets.redact
     own.introduction = citadel.introduction()
@@ -160,7 +170,7 @@ def tell_results(context: Any) -> None:
         return
     outcomes = [
         results.Outcome(
-            area=Path(scenario.filename).parent.name.replace("_", " "),
+            area=Path(scenario.filename).parent.name.replace("_", " ").replace("apis", "APIs"),
             name=scenario.name,
             location=str(scenario.location),
             status=scenario.status.name,

@@ -14,6 +14,12 @@ from support.reporting import diagnosis
 from support.world import World
 
 ActiveTagMatcher.use_skip_reason = True
+# Why a scenario that asks for it cannot run here, by the category of its active tag.
+REASONS = {
+    "mode": "it is not for this mode",
+    "stores": "it looks into the stores: set TEST_DATABASE_URL, TEST_REDIS_URL and QDRANT_URL",
+    "providers": "it controls the provider emulators, which only a stack of the suite's own has",
+}
 ATTACH = {
     "text": attachments.attach_text,
     "json": attachments.attach_json,
@@ -25,7 +31,8 @@ def can_run(context: Any, scenario: Any) -> bool:
     """Skip, with the reason, what this mode cannot show."""
     matcher = ActiveTagMatcher(context.citadel.traits())
     if matcher.should_skip_with_tags(scenario.effective_tags):
-        scenario.skip(reason=f"needs {matcher.skip_reason}")
+        category = str(matcher.skip_reason).partition(" ")[0]
+        scenario.skip(reason=REASONS.get(category, f"needs {matcher.skip_reason}"))
         return False
     return True
 
@@ -57,5 +64,5 @@ def end(context: Any, scenario: Any) -> None:
     if problems or scenario.status.has_failed():
         for name, text in diagnosis.of(citadel, world, context.marks).items():
             attachments.attach_text(name, text)
-        attachments.attach_text("How to repeat", f"behave {scenario.location}")
+        attachments.attach_text("How to repeat", f"behave {scenario.location} -D seed={citadel.seed}")
     assert not problems, "\n".join(problems)

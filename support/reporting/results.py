@@ -19,6 +19,31 @@ if TYPE_CHECKING:
 PASSED = {"passed", "xfailed", "xpassed"}
 SKIPPED = {"skipped", "untested"}
 SLOWEST_SHOWN = 10
+# What the platform guarantees and what must never happen, by the tag of the scenarios that hold it.
+PROMISES = {
+    "G1": "what is acknowledged is durable",
+    "G2": "what is acknowledged is seen by all at once",
+    "G3": "what is deleted is gone",
+    "G4": "a cached answer equals a computed one",
+    "G5": "concurrent writers: the same winner in both stores",
+    "G6": "a refused write leaves nothing, an unknown one is settled",
+    "G7": "the counts of both stores agree",
+    "N1": "an acknowledged write lost",
+    "N2": "a point without a row, a row without a point",
+    "N3": "row and point of different content",
+    "N4": "a stale answer from the cache",
+    "N5": "an outage hidden behind an empty success",
+    "N6": "an outage told as the caller's mistake, or the other way round",
+    "N7": "vectors of another model or size in a collection",
+    "N8": "a secret in any output",
+    "N9": "a provider's limit exceeded, a call through an open breaker",
+    "N10": "one caller's data served to another",
+    "N11": "one request carried out twice",
+    "N12": "one collection touching another, or its own past",
+    "N13": "silent truncation, vectors that are no vectors",
+    "N14": "text or vectors in names, metrics or logs",
+    "N15": "a job that counts wrongly or changes its end",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +151,10 @@ def _summary(parts: Sequence[Figures], outcomes: list[Outcome], wall_s: float) -
             "observed": len(coverage.observed),
             "documented": len(coverage.documented),
             "missing": [f"{operation} {status}" for operation, status in coverage.missing()],
+            "reasons": {
+                f"{operation} {status}": coverage.reason(operation, status)
+                for operation, status in coverage.missing()
+            },
         },
         "performance": performance,
         "consistency": {
@@ -134,12 +163,19 @@ def _summary(parts: Sequence[Figures], outcomes: list[Outcome], wall_s: float) -
             "percent": round(100.0 * agreeing / union, 3) if union else 100.0,
             "audits": sum(part.audits for part in parts),
         },
+        "promises_unchecked": unchecked_promises(outcomes),
         "start_s": {name: round(seconds, 2) for name, seconds in _slowest_starts(parts).items()},
         "slowest": [
             {"scenario": o.name, "location": o.location, "seconds": round(o.seconds, 2)}
             for o in _slowest(outcomes)
         ],
     }
+
+
+def unchecked_promises(outcomes: Iterable[Outcome]) -> list[str]:
+    """Promises that no scenario of this run has put to the test; a skipped one has not."""
+    checked = {tag for o in outcomes if o.verdict != "skipped" for tag in o.tags}
+    return [promise for promise in PROMISES if promise not in checked]
 
 
 def _slowest_starts(parts: Iterable[Figures]) -> dict[str, float]:
@@ -171,6 +207,7 @@ def _table(summary: dict[str, Any], outcomes: list[Outcome], report: str) -> str
             f"{coverage['percent']} % of the contract's answers seen"
             f" ({coverage['observed']} of {coverage['documented']})",
         ),
+        ("promises", _promises_told(summary["promises_unchecked"])),
         *(("performance", told) for told in performance_sentences(summary["performance"])),
         (
             "consistency",
@@ -194,6 +231,11 @@ def _table(summary: dict[str, Any], outcomes: list[Outcome], report: str) -> str
     width = max(len(name) for name, _told in rows)
     lines += [f"  {name:<{width}}  {told}" for name, told in rows]
     return "\n".join(lines)
+
+
+def _promises_told(unchecked: list[str]) -> str:
+    told = f"{len(PROMISES) - len(unchecked)} of {len(PROMISES)} put to the test"
+    return f"{told}; no scenario of this run for {', '.join(unchecked)}" if unchecked else told
 
 
 def performance_sentences(performance: dict[str, Any]) -> list[str]:
@@ -273,11 +315,26 @@ def _document(summary: dict[str, Any], outcomes: list[Outcome]) -> str:
         for promise in promises:
             held = "; ".join(f"{o.name} ({o.verdict})" for o in outcomes if promise in o.tags)
             lines.append(f"| {promise} | {held} |")
+    unchecked = summary["promises_unchecked"]
+    if unchecked:
+        lines += ["", "## Promises that no scenario of this run has put to the test", ""]
+        lines += [f"- {promise}: {PROMISES[promise]}" for promise in unchecked]
     lines += ["", "## Slowest scenarios", "", "| scenario | seconds |", "|---|---|"]
     lines += [f"| {item['scenario']} | {item['seconds']} |" for item in summary["slowest"]]
     lines += ["", "## Documented answers not seen", ""]
-    lines += [f"- {pair}" for pair in coverage["missing"]] or ["None."]
+    lines += _unseen(coverage["reasons"])
     return "\n".join(lines) + "\n"
+
+
+def _unseen(reasons: dict[str, str]) -> list[str]:
+    """The documented answers that were not seen, those of one reason in one line."""
+    if not reasons:
+        return ["None."]
+    lines = ["| reason | operation and status |", "|---|---|"]
+    for reason in dict.fromkeys(reasons.values()):
+        pairs = ", ".join(pair for pair, told in reasons.items() if told == reason)
+        lines.append(f"| {reason} | {pairs} |")
+    return lines
 
 
 def _promise(tag: str) -> tuple[str, int]:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from hamcrest import assert_that
+
+from support.audit import cached
 from support.drivers.gateway import Answer
 from support.drivers.redis import CacheEntry, CacheStore
-from support.vocabulary import documents, embeddings, searches
+from support.matchers.answers import succeeded
+from support.matchers.every import every_item
+from support.vocabulary import documents, embeddings, searches, stores
 from support.world import World
 
 # Seconds each kind of entry may live at most, by the part of its name after the platform's prefix.
 LONGEST_LIFE_S = {"emb": 3600, "search": 1800, "meta": 7200, "ext": 1800, "rl": 60, "brk": 120, "jobs": 60}
 PLATFORM = "citadel:v1:"
+# Long enough for the scenario; a damaged entry that nobody replaces dies soon.
+DAMAGE_LIVES_S = 30
+# Largest difference in a component between two embeddings of the same text.
+SAME_NUMBER = 1e-5
 SEARCHED_FIELDS = ("id", "score", "text", "metadata", "version")
 
 
@@ -30,7 +43,7 @@ def overlong(world: World) -> list[str]:
     """Entries that live for ever, longer than their kind may, or are of no known kind."""
     wrong = []
     for entry in entries(world):
-        kind = entry.key.removeprefix(PLATFORM).partition(":")[0]
+        kind = _kind(entry.key)
         longest = LONGEST_LIFE_S.get(kind)
         if longest is None:
             wrong.append(f"{entry.key}: no such kind of entry")
@@ -40,31 +53,133 @@ def overlong(world: World) -> list[str]:
 
 
 def warm_everything(world: World, title: str, question: str) -> None:
-    """Read, search and embed, so that every kind of entry exists."""
-    documents.read(world, title)
-    searches.ask(world, question)
-    embeddings.embed(world, question)
+    """Read, search, embed and ask a provider, so that every kind of entry exists."""
+    answers = [*warm(world, title, question), _ask_provider(world)]
+    assert_that(answers, every_item(succeeded()))
 
 
-def damage_all(world: World) -> int:
-    """Overwrite every search, item and embedding entry with rubbish; returns how many.
+def _ask_provider(world: World) -> Answer:
+    texts = [f"Warm {world.names.prefix}"]
+    return world.citadel.gateway.call(
+        "embedWithProvider", json_body={"texts": texts}, provider="mistral", key=world.key
+    )
 
-    The audit will rightly complain, also after other scenarios: the entries are removed at the end.
-    """
-    world.disagreement_expected = True
-    found = [entry.key for entry in entries(world)]
-    damaged = [
-        key for key in found if key.removeprefix(PLATFORM).partition(":")[0] in ("emb", "search", "meta")
+
+def missing_kinds(world: World) -> set[str]:
+    """Kinds of entries that the cache does not hold, though each was used."""
+    return {"meta", "search", "emb", "ext", "rl"} - {_kind(entry.key) for entry in entries(world)}
+
+
+def _kind(key: str) -> str:
+    return key.removeprefix(PLATFORM).partition(":")[0]
+
+
+def warm(world: World, title: str, question: str, **options: Any) -> list[Answer]:
+    """Read, search and embed; afterwards each of the three has an entry of its own."""
+    return [
+        documents.read(world, title),
+        searches.ask(world, question, **options),
+        embeddings.embed(world, question, **options),
     ]
 
-    def remove() -> None:
-        for key in damaged:
-            cache(world).unlink(key)
 
-    world.undo(remove)
-    for key in damaged:
-        cache(world).set_raw(key, b'{"body": [1, 2', ttl_s=60)
-    return len(damaged)
+def damage(world: World, kind: str, title: str, question: str) -> None:
+    """Cache a reading, a search and an embedding, then replace each entry by a damaged one."""
+    held = [answer.body["cache_info"]["cache_key"] for answer in warm(world, title, question)]
+    world.evidence["damaged"] = held
+    for key in held:
+        value = cache(world).value(key)
+        assert value is not None, f"{key} is not in the cache"
+        if kind == "a list":
+            cache(world).set_list(key, [value], ttl_s=DAMAGE_LIVES_S)
+        else:
+            cache(world).set_raw(key, DAMAGES[kind](value), ttl_s=DAMAGE_LIVES_S)
+
+
+def differs_from_uncached(world: World, title: str, question: str) -> list[str]:
+    """What reading, searching or embedding answers otherwise than computed anew."""
+    told = warm(world, title, question)
+    row = stores.row_of(world, title)
+    _reading, fresh_search, fresh_embedding = warm(world, title, question, use_cache=False)
+    assert_that(told, every_item(succeeded()))
+    reading, search, embedding = told
+    found = []
+    # A reading cannot be asked for without the cache: the row itself is the second opinion.
+    if row is None or (reading.body["text"], reading.body["version"]) != (row.text, row.version):
+        found.append(f"reading: {reading.body}")
+    if results_of(search) != results_of(fresh_search):
+        found.append(f"searching: {results_of(search)}")
+    apart = embeddings.furthest_apart(embedding.body["embedding"], fresh_embedding.body["embedding"])
+    if apart > SAME_NUMBER:
+        found.append(f"embedding: {apart:g} from the computed one")
+    return found
+
+
+def not_cached_again(world: World, title: str, question: str) -> list[str]:
+    """Which of reading, searching and embedding still do not come from the cache."""
+    return [answer.operation for answer in warm(world, title, question) if not came_from_cache(answer)]
+
+
+def throw_out_half(world: World) -> int:
+    """Evict every other entry, as a cache does that is full; returns how many."""
+    keys = sorted(entry.key for entry in entries(world))[::2]
+    return sum(cache(world).unlink(key) for key in keys)
+
+
+def restore_older(world: World, meanwhile: Callable[[], Answer]) -> int:
+    """Copy the cache, do something, then put the copy back; returns how many entries came back."""
+    copied = [entry for entry in entries(world) if entry.value is not None and _holds_data(entry)]
+    assert_that(meanwhile(), succeeded())
+    for entry in copied:
+        cache(world).set_raw(entry.key, entry.value or b"", ttl_s=max(1, entry.ttl_ms // 1000))
+    return len(copied)
+
+
+def _holds_data(entry: CacheEntry) -> bool:
+    return _kind(entry.key) in ("emb", "search", "meta", "ext")
+
+
+def _changed_by_one_bit(value: bytes) -> bytes:
+    middle = len(value) // 2
+    return value[:middle] + bytes([value[middle] ^ 1]) + value[middle + 1 :]
+
+
+def _sealed_again(value: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
+    """The value with another body and the right checksum for it."""
+    body = json.loads(value.partition(b"\n")[2])
+    change(body)
+    return cached.encode(body)
+
+
+def _of_another_size(body: dict[str, Any]) -> None:
+    """A vector of four numbers; of an item or a search, one without its text."""
+    if "vector" in body:
+        body["vector"], body["dimensions"] = base64.b64encode(np.ones(4, "<f4").tobytes()).decode(), 4
+    for item in body.get("results", [body.get("item", {})]):
+        item.pop("text", None)
+
+
+def _of_an_older_form(body: dict[str, Any]) -> None:
+    """Only what a first version of the platform might have kept."""
+    if "vector" in body:
+        body["embedding"] = [0.1] * int(body.pop("dimensions"))
+        del body["vector"]
+    if "item" in body:
+        body["item"] = {"id": body["item"]["id"]}
+    if "results" in body:
+        body["results"] = [{"id": item["id"], "score": item["score"]} for item in body["results"]]
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "rubbish": lambda value: b"\x00\xffrubbish",
+    "empty": lambda value: b"",
+    "cut in half": lambda value: value[: len(value) // 2],
+    "changed by one bit": _changed_by_one_bit,
+    "without its checksum": lambda value: value.partition(b"\n")[2],
+    "of another size": lambda value: _sealed_again(value, _of_another_size),
+    "of an older form": lambda value: _sealed_again(value, _of_an_older_form),
+    "a list": lambda value: value,
+}
 
 
 def empty(world: World) -> Answer:
@@ -79,6 +194,11 @@ def empty(world: World) -> Answer:
 def results_of(answer: Answer) -> list[dict[str, Any]]:
     """What a search answered, without the timings and cache marks that may differ."""
     return [{name: item.get(name) for name in SEARCHED_FIELDS} for item in answer.body["results"]]
+
+
+def results_with_vectors(answer: Answer) -> list[dict[str, Any]]:
+    """What a search answered, vectors included."""
+    return [dict(item) for item in answer.body["results"]]
 
 
 def came_from_cache(answer: Answer) -> bool:

@@ -276,6 +276,16 @@ def due_s(world: World) -> float:
     return min(promises.refusal_s, promises.due_s(struck(world)))
 
 
+def due_for_all_s(world: World) -> float:
+    """Seconds within which all operations are answered that are asked for at once, whatever is away."""
+    return world.citadel.promises.refusal_s
+
+
+def admitted(world: World) -> tuple[str, ...]:
+    """Refusals that admit the outage of what was struck."""
+    return PROVIDER_FAILED if struck(world) == "providers" else UNAVAILABLE
+
+
 def readiness_shows(world: World, target: str) -> Answer:
     """The readiness report, once it has noticed that ``target`` is away."""
     return _readiness_when(world, lambda answer: not answer.ok, f"readiness reflects that {target} is away")

@@ -13,7 +13,7 @@ from support.aftermath import audit_of
 from support.audit import Report
 from support.drivers.gateway import Answer
 from support.drivers.postgres import MetadataStore, Row
-from support.drivers.qdrant import Point, VectorStore
+from support.drivers.qdrant import Point, PointId, VectorStore
 from support.vocabulary import collections, embeddings
 from support.vocabulary.documents import place
 from support.world import World
@@ -58,6 +58,19 @@ def sides(world: World, title: str) -> Sides:
     )
 
 
+def version_of(world: World, title: str) -> int:
+    """The version of the document's row. Raises ``AssertionError`` if there is none."""
+    row = row_of(world, title)
+    assert row is not None, f'"{title}" is not in the metadata store'
+    return row.version
+
+
+def text_of(world: World, title: str) -> str | None:
+    """The text of the document's row, or None."""
+    row = row_of(world, title)
+    return None if row is None else row.text
+
+
 def row_of(world: World, title: str) -> Row | None:
     """The document's row, or None."""
     return rows(world).row(*place(world, title))
@@ -79,6 +92,36 @@ def counts(world: World) -> dict[str, int]:
         "points": vectors(world).count(name),
         "in flight": len(rows(world).open_events(name)),
     }
+
+
+def halves(world: World) -> list[str]:
+    """What the stores do not hold alike, of all collections of the scenario: collections and documents."""
+    prefix = world.names.prefix
+    known = {record.name: record.status for record in rows(world).collections(prefix)}
+    held = set(vectors(world).collections(prefix))
+    wrong = [f"{name} is {status} in PostgreSQL" for name, status in known.items() if status != "active"]
+    wrong += [
+        f"{name} is only in {'PostgreSQL' if name in known else 'Qdrant'}" for name in known.keys() ^ held
+    ]
+    for name in known.keys() & held:
+        wrong += _halves_of(world, name)
+    return wrong
+
+
+def _halves_of(world: World, name: str) -> list[str]:
+    found = list(rows(world).rows(name))
+    ours: dict[PointId, object] = {row.point_id: _row_side(row) for row in found if row.status == "stored"}
+    theirs = {point.id: _point_side(point) for point in vectors(world).points(name)}
+    on_the_way = [
+        f"{name}: {row.external_id} is {row.status} in PostgreSQL for ever"
+        for row in found
+        if row.status != "stored"
+    ]
+    return on_the_way + [
+        f"{name}: PostgreSQL has {ours.get(each)}, Qdrant has {theirs.get(each)}"
+        for each in ours.keys() | theirs.keys()
+        if ours.get(each) != theirs.get(each)
+    ]
 
 
 def named(world: World, alias: str) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ vector has `dimensions` and `vector` (base64 of float32 little-endian).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -157,7 +158,7 @@ class Cache:
                 for key in keys:
                     pipeline.get(key)
                     pipeline.ttl(key)
-                return await pipeline.execute()
+                return [_usable(answer) for answer in await pipeline.execute(raise_on_error=False)]
 
         started = time.monotonic()
         try:
@@ -250,6 +251,29 @@ class Cache:
             return None
         return int(number), max(int(milliseconds), 0) / 1000
 
+    async def wake(self, key: str, word: str, keep: int, ttl_s: int) -> None:
+        """Best effort: push a word for one who waits; at most `keep` words stay, for at most `ttl_s`."""
+
+        async def push(client: redis.Redis) -> None:
+            async with client.pipeline(transaction=True) as pipeline:
+                pipeline.lpush(key, word)
+                pipeline.ltrim(key, 0, keep - 1)
+                pipeline.expire(key, ttl_s)
+                await pipeline.execute()
+
+        with contextlib.suppress(CacheDown):
+            await self._call(push)
+
+    async def wait(self, key: str, within_s: float) -> None:
+        """Wait for a word, or the time to pass. Raises `CacheDown` at once where Redis cannot be used."""
+        if time.monotonic() < self._bypass_until:
+            raise CacheDown
+        try:
+            async with asyncio.timeout(within_s + self._budget_s):
+                await self._client.brpop([key], timeout=within_s)
+        except (RedisError, OSError, TimeoutError) as failure:
+            raise CacheDown from failure
+
     async def probe(self, budget_s: float) -> None:
         """One exchange, outside the bypass: raises what went wrong."""
         async with asyncio.timeout(budget_s):
@@ -304,6 +328,15 @@ async def _remove_some(position: int, pattern: str, client: redis.Redis) -> tupl
     following, keys = await client.scan(position, match=pattern, count=500)
     removed = await client.unlink(*keys) if keys else 0
     return int(following), int(removed)
+
+
+def _usable(answer: Any) -> Any:
+    """An answer of Redis. A key that holds no string is a damaged value of its own, no failure of Redis."""
+    if isinstance(answer, RedisError):
+        if str(answer).startswith("WRONGTYPE"):
+            return None
+        raise answer
+    return answer
 
 
 def _sealed(body: dict[str, object]) -> bytes:

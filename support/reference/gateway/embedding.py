@@ -202,7 +202,12 @@ def _key(model: str, text: str) -> str:
 
 
 def _valid(size: int) -> Callable[[dict[str, Any]], bool]:
-    return lambda body: body["dimensions"] == size == len(unpacked(body["vector"]))
+    def valid(body: dict[str, Any]) -> bool:
+        return {"truncated", "token_count"} <= body.keys() and (
+            body["dimensions"] == size == len(unpacked(body["vector"]))
+        )
+
+    return valid
 
 
 def _embedded(body: dict[str, Any], lookup: Lookup) -> Embedded:

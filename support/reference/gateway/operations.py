@@ -15,6 +15,7 @@ import numpy as np
 from support.reference.gateway import content, models
 from support.reference.gateway.cache import KINDS, PREFIX, TTL_S, Cache, Lookup, ttl_of
 from support.reference.gateway.collections import (
+    ITEM_MEMBERS,
     Collections,
     cache_patterns,
     item_summary,
@@ -24,6 +25,7 @@ from support.reference.gateway.collections import (
 from support.reference.gateway.descriptors import Descriptor, Descriptors
 from support.reference.gateway.embedding import Embedded, Embeddings, stored_info
 from support.reference.gateway.health import VERSION, Health
+from support.reference.gateway.jobs import STATES, Jobs, refuse_duplicates
 from support.reference.gateway.metrics import Metrics
 from support.reference.gateway.postgres import Database
 from support.reference.gateway.problems import DependencyDown, DependencyTimeout, Problem, invalid
@@ -36,7 +38,7 @@ from support.reference.gateway.timing import current
 from support.reference.gateway.writes import Item, Writer, item_key
 
 CONTRACT_VERSION = "1.0.0"
-CAPABILITIES = ("search-cache", "external-providers", "consistency-check")
+CAPABILITIES = ("search-cache", "batch-jobs", "external-providers", "consistency-check")
 
 _INVALIDATE_S = 9.0
 
@@ -55,6 +57,7 @@ class Operations:
     searcher: Searcher
     checker: Checker
     providers: ProviderRouter
+    jobs: Jobs
     health_of: Health
     metrics: Metrics
     stopping: Callable[[], bool]
@@ -84,7 +87,9 @@ class Operations:
 
     async def metrics_page(self, request: Request) -> Reply:
         """Values of a backend that is away are the last known ones."""
-        await asyncio.gather(self.health_of.services(), self._measure_outbox(), self._measure_cache())
+        await asyncio.gather(
+            self.health_of.services(), self._measure_outbox(), self._measure_cache(), self.jobs.measure()
+        )
         self.metrics.cache_hit_rate.put(value=self.cache.hit_rate())
         for provider, state in self.providers.breaker_states().items():
             self.metrics.breaker_state.put(provider, value=state)
@@ -289,7 +294,7 @@ class Operations:
         with self._measured("batch", wanted.collection) as done:
             ids = wanted.ids or [item.id for item in wanted.items or []]
             target = await self.descriptors.get(wanted.collection)
-            _refuse_duplicates(ids, "/ids" if wanted.ids else "/items")
+            refuse_duplicates(ids, "/ids" if wanted.ids else "/items")
             items = [self._item(target, external_id, request) for external_id in ids]
             if wanted.operation == "delete":
                 await self._guarded(self.writer.delete, target, items)
@@ -371,8 +376,7 @@ class Operations:
                 point_id = content.point_id(target.collection_id, external_id)
                 row = await read_item(lease, target, point_id)
             lookup = await self.cache.get(
-                item_key(target.collection_id, point_id, row["stored_generation"]),
-                lambda body: isinstance(body["item"]["id"], str),
+                item_key(target.collection_id, point_id, row["stored_generation"]), _valid_item(row)
             )
             if lookup.body is None:
                 body = item_summary(row, name)
@@ -511,6 +515,25 @@ class Operations:
         content_key = content.digest([order.texts, order.input_kind, order.dimensions])
         return f"{PREFIX}ext:{provider}:{model}:{content_key}"
 
+    # --- jobs
+
+    async def list_jobs(self, request: Request) -> Reply:
+        limit = models.page_limit(request.query)
+        status = models.choice(request.query, "status", ("all", *STATES))
+        wanted = None if status == "all" else status
+        return Reply(body=await self.jobs.page(request.caller(), wanted, limit, _cursor(request)))
+
+    async def submit_job(self, request: Request) -> Reply:
+        job = await self.jobs.submit(request.given(models.JobRequest), request.caller(), current().request_id)
+        return Reply(202, job, {"Location": f"/api/v1/batch/jobs/{job['job_id']}/status"})
+
+    async def job_status(self, request: Request) -> Reply:
+        return Reply(body=await self.jobs.status(request.params["job_id"], request.caller()))
+
+    async def cancel_job(self, request: Request) -> Reply:
+        job = await self.jobs.cancel(request.params["job_id"], request.caller())
+        return Reply(200 if job["status"] == "cancelled" else 202, job)
+
     # --- cache
 
     async def cache_stats(self, request: Request) -> Reply:
@@ -633,22 +656,27 @@ def _batch_entry(index: int, item: Item) -> dict[str, object]:
     return entry if item.outcome == "deleted" else entry | {"version": item.version}
 
 
-def _refuse_duplicates(ids: list[str], pointer: str) -> None:
-    first: set[str] = set()
-    errors = []
-    for index, external_id in enumerate(ids):
-        if external_id in first:
-            errors.append({"pointer": f"{pointer}/{index}", "code": "duplicate", "message": "repeated id"})
-        first.add(external_id)
-    if errors:
-        raise Problem("duplicate-id", "An id may appear once in a batch.", errors=errors)
+def _valid_item(row: Any) -> Callable[[dict[str, Any]], bool]:
+    """A cached item has every member (a former version may have had others) and is of the row just read."""
+
+    def valid(body: dict[str, Any]) -> bool:
+        item = body["item"]
+        return bool(
+            item.keys() == ITEM_MEMBERS
+            and item["point_id"] == str(row["point_id"])
+            and item["version"] == row["version"]
+            and item["vector_checksum"] == row["vector_checksum"].hex()
+        )
+
+    return valid
 
 
 def _valid_provider_entry(order: EmbedOrder) -> Callable[[dict[str, Any]], bool]:
     def valid(body: dict[str, Any]) -> bool:
         size = body["dimensions"]
         return (
-            order.required_dimensions in (None, size)
+            {"provider", "served_by", "model"} <= body.keys()
+            and order.required_dimensions in (None, size)
             and len(body["vectors"]) == len(order.texts)
             and all(len(content.unpacked(each)) == size for each in body["vectors"])
         )

@@ -22,7 +22,8 @@ from support.reference.gateway.timing import allowed, hop
 
 T = TypeVar("T")
 
-_LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
+# A server killed in the middle of an answer leaves asyncpg in a state of its own: InternalClientError.
+_LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError)
 
 _DEFECTS = (asyncpg.IntegrityConstraintViolationError, asyncpg.SyntaxOrAccessError, asyncpg.DataError)
 _NOT_DEFECTS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from support.reference.gateway import content
@@ -13,6 +14,9 @@ from support.reference.gateway.models import Search
 from support.reference.gateway.problems import Problem, invalid
 from support.reference.gateway.qdrant import Qdrant, QdrantMissing
 from support.reference.gateway.timing import current
+
+_MEMBERS = frozenset({"id", "point_id", "score", "collection", "text", "metadata", "version"})
+"""Of a search result, vector apart."""
 
 
 class Searcher:
@@ -33,7 +37,7 @@ class Searcher:
         key = _key(wanted, target)
         degraded = ["postgresql"] if without_postgresql else []
         if wanted.use_cache and not without_postgresql:
-            lookup = await self._cache.get(key, _valid)
+            lookup = await self._cache.get(key, partial(_valid, wanted))
         else:
             # Without PostgreSQL nobody knows the generation, so no cached answer can be trusted.
             lookup = self._cache.bypass(key)
@@ -157,8 +161,10 @@ def _key(wanted: Search, target: Descriptor) -> str:
     return f"{PREFIX}search:{target.collection_id}:g{target.generation}:{content.digest(request)}"
 
 
-def _valid(body: dict[str, Any]) -> bool:
-    return isinstance(body["results"], list)
+def _valid(wanted: Search, body: dict[str, Any]) -> bool:
+    """Every result has the members that a fresh one would have: a former version may have had others."""
+    members = _MEMBERS | {"vector"} if wanted.include_vector else _MEMBERS
+    return isinstance(body["results"], list) and all(result.keys() == members for result in body["results"])
 
 
 def _hit(point: dict[str, Any], target: Descriptor, wanted: Search) -> dict[str, Any]:

@@ -20,8 +20,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
+import asyncpg
 import orjson
 
 from support.reference.gateway import content
@@ -127,6 +128,22 @@ def from_payload(point_id: uuid.UUID, version: int, payload: str) -> Item:
     )
 
 
+class Progress(Protocol):
+    """Whoever must know exactly what became of each item: noted in the write's own transactions.
+
+    After a crash an item that was begun and has no open event is done: it must not be written again.
+    """
+
+    async def begun(self, lease: Lease, items: list[Item]) -> None:
+        """The items' events are in the outbox. May raise to call the whole write off."""
+
+    async def taken_back(self, lease: Lease, items: list[Item]) -> None:
+        """Qdrant refused: the items' events are gone again."""
+
+    async def done(self, lease: Lease, items: list[Item]) -> None:
+        """The items are as wanted."""
+
+
 _ROW = (
     "point_id, external_id, source, text_content, metadata, model, dimensions,"
     " content_hash, metadata_hash, vector_checksum, version, created_by"
@@ -151,6 +168,7 @@ LEFT JOIN LATERAL (
 ) o ON true
 """
 
+_OF_COLLECTION = "vector_metadata_collection_id_fkey"
 _PENDING_ROWS = f"""
 INSERT INTO vector_metadata (collection_id, {_ROW})
 SELECT $1, w.* FROM unnest({_ROW_ARRAYS}) AS w({_ROW})
@@ -267,18 +285,19 @@ class Writer:
                 raise DependencyTimeout("qdrant", "all writers wait for it") from busy
             raise
 
-    async def upsert(self, target: Descriptor, items: list[Item]) -> None:
+    async def upsert(self, target: Descriptor, items: list[Item], progress: Progress | None = None) -> None:
         """Store items of one collection; sets `outcome`, `version` and times of each."""
         async with self._lease() as lease:
-            changed = await self._prepare(lease, target, items)
+            changed = await self._prepare(lease, target, items, progress)
             if changed:
-                await self._apply_upserts(lease, target, changed)
+                await self._apply_upserts(lease, target, changed, progress)
         await self._forget(target, items)
 
     async def patch(self, target: Descriptor, item: Item, given: set[str]) -> None:
         """Change the `given` members (text, vector, metadata) of a stored item; 404 if there is none."""
         async with self._lease() as lease:
             async with lease.transaction():
+                await self._hold_collection(lease, target)
                 await self._lock(lease, target.collection_id, [item.point_id])
                 row = await lease.fetchrow(_STATE, target.collection_id, [item.point_id])
                 if row["status"] != "stored":
@@ -316,12 +335,20 @@ class Writer:
             raise DependencyDown("qdrant", "point missing")
         return content.unpacked(orjson.loads(payload)["vector"])
 
-    async def _prepare(self, lease: Lease, target: Descriptor, items: list[Item]) -> list[Item]:
+    async def _prepare(
+        self, lease: Lease, target: Descriptor, items: list[Item], progress: Progress | None
+    ) -> list[Item]:
         async with lease.transaction():
             ids = [item.point_id for item in items]
+            await self._hold_collection(lease, target)
             await self._lock(lease, target.collection_id, ids)
             rows = {row["point_id"]: row for row in await lease.fetch(_STATE, target.collection_id, ids)}
-            return await self._announce(lease, target, items, rows)
+            changed = await self._announce(lease, target, items, rows)
+            if progress is not None:
+                # After the rows: who waits for the collection's row must not hold the progress' one.
+                await progress.begun(lease, changed)
+                await progress.done(lease, [item for item in items if item.outcome == "unchanged"])
+            return changed
 
     async def _announce(
         self, lease: Lease, target: Descriptor, items: list[Item], rows: dict[uuid.UUID, Any]
@@ -344,7 +371,13 @@ class Writer:
             return []
         await self._qdrant.refuse_if_down()
         columns = list(zip(*(item.columns() for item in changed), strict=True))
-        await self._insert(lease, target, _PENDING_ROWS, columns)
+        try:
+            await self._insert(lease, target, _PENDING_ROWS, columns)
+        except asyncpg.ForeignKeyViolationError as gone:
+            # Dropped since its descriptor was read.
+            if gone.constraint_name != _OF_COLLECTION:
+                raise
+            raise missing(target.name) from gone
         await lease.execute(
             _EVENTS,
             target.collection_id,
@@ -361,13 +394,19 @@ class Writer:
     ) -> list[Any]:
         return await lease.fetch(sql, target.collection_id, *(list(column) for column in columns))
 
-    async def _apply_upserts(self, lease: Lease, target: Descriptor, items: list[Item]) -> None:
+    async def _apply_upserts(
+        self, lease: Lease, target: Descriptor, items: list[Item], progress: Progress | None = None
+    ) -> None:
         """Phase B of upserts."""
-        refused: DependencyDown | None = None
+        refused: Problem | None = None
         try:
             async with lease.transaction():
-                rows = await self._reopen(lease, target, [item.point_id for item in items])
-                winners = []
+                found = await self._reopen(lease, target, [item.point_id for item in items])
+                rows, winners = found or {}, []
+                if found is None:
+                    refused = missing(target.name)
+                    await self._take_back_upserts(lease, target, items)
+                    items = []
                 for item in items:
                     row = rows[item.point_id]
                     item.old_generation = row["stored_generation"]
@@ -382,9 +421,11 @@ class Writer:
                         winners.append(item)
                 if winners:
                     refused = await self._upsert_points(lease, target, winners)
-                    if not refused:
-                        settling = [rows[item.point_id]["suspect"] for item in winners]
-                        await self.finish_upserts(lease, target.collection_id, winners, settling)
+                if progress is not None:
+                    await _note(progress, lease, items, lost=winners if refused else [])
+                if winners and not refused:
+                    settling = [rows[item.point_id]["suspect"] for item in winners]
+                    await self.finish_upserts(lease, target.collection_id, winners, settling)
         except DependencyDown as failure:
             # PostgreSQL failed somewhere in phase B: the event is open, the reconciler will see to it.
             raise DependencyTimeout(failure.dependency or "postgresql", failure.reason) from failure
@@ -399,13 +440,18 @@ class Writer:
         try:
             await self._qdrant.upsert(target.name, [item.point() for item in items])
         except DependencyDown as refused:
-            await lease.execute(_CANCEL, target.collection_id, ids, versions)
-            await lease.execute(_DROP_PENDING, target.collection_id, ids)
+            await self._take_back_upserts(lease, target, items)
             return refused
         except DependencyTimeout:
             await self._abandon(target.collection_id, ids, versions)
             raise
         return None
+
+    @staticmethod
+    async def _take_back_upserts(lease: Lease, target: Descriptor, items: list[Item]) -> None:
+        ids, versions = [item.point_id for item in items], [item.version for item in items]
+        await lease.execute(_CANCEL, target.collection_id, ids, versions)
+        await lease.execute(_DROP_PENDING, target.collection_id, ids)
 
     async def finish_upserts(
         self, lease: Lease, collection_id: uuid.UUID, items: list[Item], settling: list[bool]
@@ -423,11 +469,12 @@ class Writer:
 
     # --- delete
 
-    async def delete(self, target: Descriptor, items: list[Item]) -> None:
+    async def delete(self, target: Descriptor, items: list[Item], progress: Progress | None = None) -> None:
         """Remove items. An item that is not there gets `problem` 404; the others `outcome` deleted."""
         async with self._lease() as lease:
             async with lease.transaction():
                 ids = [item.point_id for item in items]
+                await self._hold_collection(lease, target)
                 await self._lock(lease, target.collection_id, ids)
                 rows = {row["point_id"]: row for row in await lease.fetch(_STATE, target.collection_id, ids)}
                 present = []
@@ -456,16 +503,24 @@ class Writer:
                     target.collection_id,
                     [item.point_id for item in present],
                 )
-            await self._apply_deletes(lease, target, present)
+                if progress is not None:
+                    await progress.begun(lease, present)
+            await self._apply_deletes(lease, target, present, progress)
         await self._forget(target, present)
 
-    async def _apply_deletes(self, lease: Lease, target: Descriptor, items: list[Item]) -> None:
+    async def _apply_deletes(
+        self, lease: Lease, target: Descriptor, items: list[Item], progress: Progress | None
+    ) -> None:
         """Phase B of deletes."""
-        refused: DependencyDown | None = None
+        refused: Problem | None = None
         try:
             async with lease.transaction():
-                rows = await self._reopen(lease, target, [item.point_id for item in items])
-                winners = []
+                found = await self._reopen(lease, target, [item.point_id for item in items])
+                rows, winners = found or {}, []
+                if found is None:
+                    refused = missing(target.name)
+                    await self._take_back_deletes(lease, target, items)
+                    items = []
                 for item in items:
                     item.old_generation = rows[item.point_id]["stored_generation"]
                     item.outcome = "deleted"
@@ -478,18 +533,25 @@ class Writer:
                         await self._qdrant.delete(target.name, ids)
                     except DependencyDown as down:
                         refused = down
-                        await lease.execute(_CANCEL, target.collection_id, ids, versions)
-                        await lease.execute(_UNDELETE, target.collection_id, ids)
+                        await self._take_back_deletes(lease, target, winners)
                     except DependencyTimeout:
                         await self._abandon(target.collection_id, ids, versions)
                         raise
-                    else:
-                        settling = [rows[item.point_id]["suspect"] for item in winners]
-                        await self.finish_deletes(lease, target.collection_id, ids, versions, settling)
+                if progress is not None:
+                    await _note(progress, lease, items, lost=winners if refused else [])
+                if winners and not refused:
+                    settling = [rows[item.point_id]["suspect"] for item in winners]
+                    await self.finish_deletes(lease, target.collection_id, ids, versions, settling)
         except DependencyDown as failure:
             raise DependencyTimeout(failure.dependency or "postgresql", failure.reason) from failure
         if refused:
             raise refused
+
+    @staticmethod
+    async def _take_back_deletes(lease: Lease, target: Descriptor, items: list[Item]) -> None:
+        ids, versions = [item.point_id for item in items], [item.version for item in items]
+        await lease.execute(_CANCEL, target.collection_id, ids, versions)
+        await lease.execute(_UNDELETE, target.collection_id, ids)
 
     async def finish_deletes(
         self,
@@ -505,18 +567,32 @@ class Writer:
 
     # --- shared
 
-    async def _reopen(self, lease: Lease, target: Descriptor, ids: list[uuid.UUID]) -> dict[uuid.UUID, Any]:
-        """Start of phase B: locks, a collection that still lives, the state of the items."""
+    @staticmethod
+    async def _hold_collection(lease: Lease, target: Descriptor) -> None:
+        """Start of phase A: 404 unless the collection lives; it cannot vanish before the commit."""
+        status = await lease.fetchval(
+            "SELECT status FROM collections WHERE collection_id = $1 FOR KEY SHARE", target.collection_id
+        )
+        if status != "active":
+            raise missing(target.name)
+
+    async def _reopen(
+        self, lease: Lease, target: Descriptor, ids: list[uuid.UUID]
+    ) -> dict[uuid.UUID, Any] | None:
+        """Start of phase B: the locks, and the state of the items; None if the collection is being dropped.
+
+        What was announced must then be taken back: the client is told 404, and the drop may yet be refused.
+        """
         try:
             await lease.execute("SELECT pg_advisory_xact_lock_shared($1)", self.collection_lock(target.name))
         except LockBusy as busy:
             raise DependencyDown("qdrant", "collection locked") from busy
+        await self._lock(lease, target.collection_id, ids)
         alive = await lease.fetchval(
             "SELECT status FROM collections WHERE collection_id = $1", target.collection_id
         )
         if alive != "active":
-            raise missing(target.name)
-        await self._lock(lease, target.collection_id, ids)
+            return None
         return {row["point_id"]: row for row in await lease.fetch(_STATE, target.collection_id, ids)}
 
     async def _close(
@@ -551,6 +627,13 @@ class Writer:
                 if item.old_generation is not None and item.outcome in ("updated", "deleted")
             ]
         )
+
+
+async def _note(progress: Progress, lease: Lease, items: list[Item], *, lost: list[Item]) -> None:
+    """Phase B is decided: what was lost is to be done again, everything else is done."""
+    refused = {item.point_id for item in lost}
+    await progress.taken_back(lease, lost)
+    await progress.done(lease, [item for item in items if item.point_id not in refused])
 
 
 def item_key(collection_id: uuid.UUID, point_id: uuid.UUID, generation: int) -> str:

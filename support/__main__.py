@@ -13,7 +13,7 @@ from support.audit import command
 from support.citadel import Citadel
 from support.isolation.names import Run
 from support.isolation.sweep import leftovers, sweep
-from support.reporting import allure_report
+from support.reporting import allure_report, flakiness
 from support.settings import ROOT, Settings, SettingsError
 
 OUTPUT = ROOT / ".acceptance"
@@ -36,10 +36,14 @@ def main(arguments: list[str] | None = None) -> int:
     )
     command.add_arguments(audit)
     commands.add_parser("report", help="build the Allure HTML report from the last results")
-    # What follows "acceptance" is behave's to understand, options included.
+    flaky = commands.add_parser("flakiness", help="repeat a selection, tell how often what fails")
+    flaky.add_argument("--runs", type=_positive, default=10, help="how often (10); then arguments for behave")
+    # What follows "acceptance" or "flakiness" is behave's to understand, options included.
     options, others = parser.parse_known_args(arguments)
     if options.command == "acceptance":
         return _acceptance(others)
+    if options.command == "flakiness":
+        return flakiness.measure(options.runs, others, OUTPUT)
     if others:
         parser.error(f"unknown arguments: {' '.join(others)}")
     if options.command == "report":
@@ -67,6 +71,12 @@ def _acceptance(arguments: list[str]) -> int:
     if code not in (0, 1):
         return code
     return max(code, _report())
+
+
+def _positive(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
 
 
 def _report() -> int:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.load.statistics import (
+    highest_share,
     mean_bounds,
     quantile_ranks,
     share_bounds,
@@ -125,3 +126,17 @@ def test_a_slow_start_is_cut() -> None:
 def test_too_short_a_series_is_left_alone() -> None:
     assert warm_up_ends([]) == 0
     assert warm_up_ends([5.0, 1.0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "expected"),
+    [(0, 59, 0.0495), (0, 10, 0.2589), (1, 10, 0.3942), (5, 10, 0.7776), (10, 10, 1.0), (3, 1000, 0.00773)],
+)
+def test_the_highest_share_is_clopper_and_pearsons(successes: int, n: int, expected: float) -> None:
+    assert highest_share(successes, n) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 0), (2, 1), (-1, 3)])
+def test_the_highest_share_of_nothing_is_refused(successes: int, n: int) -> None:
+    with pytest.raises(ValueError, match="no share"):
+        highest_share(successes, n)

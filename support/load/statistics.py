@@ -82,6 +82,23 @@ def share_bounds(successes: int, n: int) -> tuple[float, float]:
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
+def highest_share(successes: int, n: int) -> float:
+    """The share that so many successes still allow, one-sided with 95 % confidence: Clopper and Pearson's.
+
+    Exact also where nothing was seen at all: 0 of 59 allows 5 %.
+    """
+    if n < 1 or not 0 <= successes <= n:
+        raise ValueError(f"{successes} of {n} is no share")
+    if successes == n:
+        return 1.0
+    low, high = successes / n, 1.0
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        seen = sum(_binomial(k, n, middle) for k in range(successes + 1))
+        low, high = (middle, high) if seen > 1 - CONFIDENCE else (low, middle)
+    return high
+
+
 def smallest_sample(quantile: float) -> int:
     """How many values bound a quantile from above with 95 % confidence: 59 for p95, 299 for p99."""
     return math.ceil(math.log(1 - CONFIDENCE) / math.log(quantile))
@@ -99,17 +116,17 @@ def quantile_ranks(quantile: float, n: int) -> tuple[int, int | None]:
         # ``below`` is the chance that fewer than k values lie below the quantile.
         if below <= 1 - CONFIDENCE:
             lower = k
-        below += math.exp(
-            math.lgamma(n + 1)
-            - math.lgamma(k + 1)
-            - math.lgamma(n - k + 1)
-            + k * math.log(quantile)
-            + (n - k) * math.log(1 - quantile)
-        )
+        below += _binomial(k, n, quantile)
         if below >= CONFIDENCE:
             upper = k + 1
             break
     return lower, upper
+
+
+def _binomial(k: int, n: int, chance: float) -> float:
+    """How likely exactly ``k`` of ``n`` happen, each with a chance above 0 and below 1."""
+    ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return math.exp(ways + k * math.log(chance) + (n - k) * math.log(1 - chance))
 
 
 def warm_up_ends(values: Sequence[float], batch: int = 5) -> int:

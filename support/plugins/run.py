@@ -20,7 +20,7 @@ from support.isolation.sweep import sweep
 from support.plugins import allure_corrections, console, lane, parallel
 from support.reporting import results
 from support.reporting.results import Figures
-from support.settings import Mode, Settings, SettingsError
+from support.settings import ROOT, Mode, Settings, SettingsError
 
 TAGS = {
     "smoke",
@@ -128,7 +128,8 @@ def _hand_out(context: Any) -> bool:
         context,
         settings.workers,
         logs=context.output / "logs",
-        memory=context.output / "durations.json",
+        # Known to every run, wherever it leaves its results.
+        memory=ROOT / ".acceptance" / "durations.json",
         before_alone=open_platform,
     )
 

@@ -67,7 +67,7 @@ class Worker:
     line: Connection
     log: Path
     ready: bool = False
-    refused: bool = False
+    refusal: str = ""
     finished: bool = False
     job: Job | None = None
 
@@ -77,11 +77,15 @@ class Worker:
             self.line.send(what)
 
     def ended_how(self) -> str:
-        """How the process ended, in words, with the end of its log."""
+        """How the process ended, in one line."""
         code = self.process.returncode
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return f"worker {self.lane.name} {how}"
+
+    def ended_how_in_full(self) -> str:
+        """How the process ended, and the end of its log if it wrote any."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-SHOWN_LOG_LINES:]
-        return "\n".join([f"worker {self.lane.name} {how}; the end of {self.log}:", *lines])
+        return "\n".join([self.ended_how(), *([f"the end of {self.log}:", *lines] if lines else [])])
 
 
 class Pool:
@@ -97,6 +101,8 @@ class Pool:
         self._workers: list[Worker] = []
         self._started = 0
         self._refusals: list[str] = []
+        self._complaints: list[str] = []
+        self._begun = False
         self._stopping = False
         self._done = False
         self._interrupts = 0
@@ -116,11 +122,11 @@ class Pool:
         self._listen_to_signals()
         for _ in range(count):
             self._start_worker()
-        self._until(lambda: any(worker.ready for worker in self._workers) or not self._workers)
+        self._until(lambda: self._begun)
         if self._interrupts:
             self.finish()
             raise KeyboardInterrupt
-        if not any(worker.ready for worker in self._workers):
+        if not self._begun:
             self._done = True
             self._hand_signals_back()
             raise NoWorker(self._refusals[0])
@@ -155,24 +161,24 @@ class Pool:
         if self._memory is not None:
             times.remember(self._memory, {job.file: job.took_s for job in self._jobs if _whole(job)})
 
-    def broken(self, job: Job, message: str) -> None:
-        """Whatever is not known of the job's scenarios is broken, for this reason."""
+    def broken(self, job: Job, message: str, mark: str = "") -> None:
+        """Whatever is not known of the job's scenarios is broken, for this reason; ``mark`` is the lane."""
         feature = job.feature
         scenarios = feature.walk_scenarios()
         left = [number for number in job.unreported if scenarios[number].should_run(self._runner.config)]
         if not job.calls:
             job.calls += [("feature", 0), *([("background", 0)] if feature.background else [])]
-        first = scenarios[job.running].name if job.running is not None else ""
         for number in left:
             scenario = scenarios[number]
-            own = number == job.running or not first
-            text = message if own else f'not run, because of "{first}": {message.splitlines()[0]}'
+            text = message
+            if job.running not in (None, number):
+                text = f'not run: {message.splitlines()[0]} in "{scenarios[job.running].name.strip()}"'
             # The steps are left as they are: nobody knows how far it came.
             scenario.error_message = text
             scenario.set_status(Status.error)
             for formatter in self._allure():
                 formatter.listener.report_not_run(scenario, text)
-            self._show("ended", scenario, "")
+            self._show("ended", scenario, mark)
         if not left:
             feature.hook_failed, feature.error_message = True, message
             feature.set_status(Status.hook_error)
@@ -209,13 +215,13 @@ class Pool:
         getattr(self, f"_on_{what}")(worker, *told)
 
     def _on_ready(self, worker: Worker, introduction: str) -> None:
-        worker.ready = True
+        worker.ready = self._begun = True
         if introduction:
             print("\n".join(f"{worker.lane.name}: {line}" for line in introduction.splitlines()), flush=True)
+        self._complain_of_workers()
 
     def _on_failed(self, worker: Worker, message: str) -> None:
-        worker.refused = True
-        self._refusals.append(message)
+        worker.refusal = message
 
     def _on_idle(self, worker: Worker) -> None:
         worker.job = None
@@ -266,7 +272,7 @@ class Pool:
         worker.finished = True
         if figures is not None:
             self.figures.append(figures)
-        if broken and not worker.refused:
+        if broken and not worker.refusal:
             # Its own Allure results say so already.
             self._complain(f"worker {worker.lane.name}: {broken}", reported=True)
 
@@ -277,26 +283,25 @@ class Pool:
         self._workers.remove(worker)
         job, worker.job = worker.job, None
         died = not worker.finished
-        if worker.refused:
-            if self._any_ready():
-                self._complain(f"worker {worker.lane.name} could not begin: {self._refusals[-1]}")
-        elif died and not worker.ready:
-            self._refusals.append(worker.ended_how())
-            if self._any_ready():
-                self._complain(self._refusals[-1])
+        if died and not worker.ready and not worker.refusal:
+            worker.refusal = worker.ended_how_in_full()
+        if worker.refusal:
+            self._refusals.append(worker.refusal)
+            self._complaints.append(f"worker {worker.lane.name} could not begin: {worker.refusal}")
         elif died and job is None:
-            self._complain(worker.ended_how())
+            self._complaints.append(worker.ended_how_in_full())
+        self._complain_of_workers()
         if job is not None and not job.over:
             if self._interrupts:
                 job.over = job.failed = True
             else:
-                self.broken(job, worker.ended_how())
+                self.broken(job, worker.ended_how_in_full(), worker.lane.name)
                 if self._runner.config.stop:
                     self._stop()
         if self._queue and not self._stopping and not self._interrupts:
             if worker.ready:
                 self._start_worker()
-            elif not self._workers and self._started_any():
+            elif not self._workers and self._begun:
                 for lost in self._queue:
                     self.broken(lost, self._refusals[-1])
                 self._queue.clear()
@@ -357,6 +362,11 @@ class Pool:
         if not reported:
             allure_corrections.report_problem(self._context, message)
 
+    def _complain_of_workers(self) -> None:
+        """If none can begin, the run itself will say why."""
+        while self._begun and self._complaints and not self._interrupts:
+            self._complain(self._complaints.pop(0))
+
     def _show(self, what: str, about: Any, mark: str) -> None:
         """Tell the formatters that show scenarios as they end."""
         for formatter in self._runner.formatters:
@@ -380,13 +390,6 @@ class Pool:
 
     def _busy(self) -> bool:
         return any(worker.job is not None for worker in self._workers)
-
-    def _any_ready(self) -> bool:
-        """Whether the run goes on without the one that could not begin."""
-        return any(worker.ready for worker in self._workers) or any(job.begun for job in self._jobs)
-
-    def _started_any(self) -> bool:
-        return any(job.begun for job in self._jobs)
 
     def _stop(self) -> None:
         """Begin nothing more; what runs may end (``--stop``)."""

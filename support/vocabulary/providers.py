@@ -126,7 +126,7 @@ def longest_change_over_ms(world: World) -> float:
 
 
 def ask_until_given_up(world: World, provider: str) -> None:
-    """Ask until the gateway's breaker opens; each failed attempt counts, so that a few requests are enough."""
+    """Ask until the gateway's breaker opens; each failed attempt counts, so a few requests are enough."""
     eventually(
         lambda: ask_once(world, provider).code,
         lambda code: code == "circuit-open",

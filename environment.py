@@ -15,12 +15,13 @@ parameter_types.install()
 
 
 def before_all(context: Any) -> None:
-    """Diagnose, start the platform or connect to it, open the report."""
+    """Diagnose, open the report, start the platform or the workers that each start their own."""
     run.interrupt_on_sigterm()
     run.choose(context)
-    run.open_platform(context)
+    run.prepare(context)
     run.open_report(context)
     steps.bound_every_step(context)
+    run.start(context)
 
 
 def before_scenario(context: Any, this: Any) -> None:

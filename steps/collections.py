@@ -36,6 +36,19 @@ def takes_vectors_only(context, alias, size):
     assert_that(documents.store(context.world, "a text", "Not a vector."), refused_as("text-not-supported"))
 
 
+@when("an editor makes the collection {string} once more")
+def make_again(context, alias):
+    """The name is taken."""
+    context.world.answer = collections.create(context.world, alias)
+
+
+@when("an editor drops the collection {string} and makes it anew for vectors of {int} numbers")
+def drop_and_make_otherwise(context, alias, size):
+    """The same name for another kind of vectors."""
+    assert_that(collections.drop(context.world, alias), succeeded())
+    collections.have(context.world, alias, vector_size=size, model=None)
+
+
 @when("an editor drops the collection {string} and makes it anew")
 def drop_and_make(context, alias):
     """The same name twice."""

@@ -56,3 +56,10 @@ def own_first(context):
 def ranked_as_stored(context):
     """Brute force over the stored vectors gives the same ten in the same order, ties aside."""
     assert_that(corpora.ranked_otherwise(context.world), empty())
+
+
+@then("the mean reciprocal rank is at least {float}")
+def reciprocal_rank(context, floor):
+    """Mean of 1/place of the first right article."""
+    quality = context.world.evidence["quality"]
+    assert_that(quality.mean_reciprocal_rank(), greater_than_or_equal_to(floor), quality.told())

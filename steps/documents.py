@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from behave import given, then, when
-from hamcrest import assert_that, empty, equal_to, has_item, starts_with
+from hamcrest import assert_that, contains_exactly, empty, equal_to, has_item, starts_with
+from hamcrest import greater_than_or_equal_to as at_least
 
 from support.matchers.answers import refused_as, succeeded
 from support.matchers.every import every_item
-from support.vocabulary import documents
+from support.vocabulary import documents, embeddings
 
 
 @given("the document {string} about {string}")
@@ -226,8 +227,64 @@ def rewrite_together(context, count, title):
     context.world.answers = documents.rewrite_together(context.world, count, title)
 
 
-@then("every rewrite got a version of its own")
-def own_versions(context):
-    """None was lost in another."""
-    versions = sorted(answer.body.get("version", 0) for answer in context.world.answers)
-    assert_that(versions, equal_to(list(range(2, 2 + len(context.world.answers)))))
+@then("every rewrite counted, also one that another overtook")
+def every_rewrite_counted(context):
+    """None was lost: each takes a version, and one that was overtaken is told the later version that won."""
+    told = sorted(answer.body.get("version", 0) for answer in context.world.answers)
+    own = range(2, 2 + len(told))
+    assert_that(told, contains_exactly(*(at_least(each) for each in own[:-1]), equal_to(own[-1])))
+
+
+@when("the same documents are ingested again")
+def ingest_again(context):
+    """The same ids and texts as at first."""
+    context.world.answers = documents.ingest_again(context.world)
+
+
+@then("each of them is found unchanged")
+def all_unchanged(context):
+    """No second version and no second document."""
+    assert_that(documents.otherwise_than(context.world.answers, "unchanged", 1), empty())
+
+
+@when("an editor stores a batch in which the vector of document {int} of {int} does not fit")
+def store_misfit(context, misfit, count):
+    """A vector of another size than the collection's."""
+    context.world.answer = documents.store_batch_with_misfit(context.world, misfit, count)
+
+
+@when("an editor deletes a batch of {string} and {string}")
+def delete_batch(context, one, other):
+    """Two ids in one request."""
+    context.world.answer = documents.delete_batch(context.world, [one, other])
+
+
+@then("only document {int} of the batch has failed, as {string}")
+def only_failed(context, place, code):
+    """Told as partly done, with the reason where it failed."""
+    assert_that(documents.partly_failed(context.world.last), equal_to({place: code}))
+
+
+@when("an editor stores the document {string} of {int} words")
+def store_long(context, title, words):
+    """Longer than the model's window."""
+    context.world.answer = documents.store(context.world, title, embeddings.long_text(words))
+
+
+@then("{string} is read as long as it was stored")
+def read_whole(context, title):
+    """Cutting off concerns the embedding, never the text."""
+    held = documents.read(context.world, title).body.get("text")
+    assert_that(held, equal_to(documents.last_text(context.world, title)))
+
+
+@when("a reader lists the collection in pages of {int} while documents come and go")
+def list_while_changing(context, size):
+    """Between each two pages one document is stored and one deleted."""
+    context.world.evidence["listed"] = documents.list_while_changing(context.world, size)
+
+
+@then("every document that was there all the time is listed exactly once")
+def throughout_once(context):
+    """Whatever came and went meanwhile."""
+    assert_that(documents.listed_otherwise_than_once(context.world), equal_to({}))

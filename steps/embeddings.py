@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from behave import given, then, when
-from hamcrest import assert_that, equal_to, less_than_or_equal_to
+from hamcrest import assert_that, equal_to, greater_than, greater_than_or_equal_to, less_than_or_equal_to
 
 from support.matchers.answers import succeeded
 from support.vocabulary import embeddings
@@ -103,3 +103,30 @@ def embedded_together(context, count):
 def every_text_its_own(context):
     """No answer is missing and none is mixed up."""
     assert_that(embeddings.furthest_from_service(context.world), less_than_or_equal_to(SAME))
+
+
+@when("the golden texts are embedded")
+def embed_golden(context):
+    """Fresh from the model, not from the cache."""
+    context.world.evidence["least"] = embeddings.least_like_golden(context.world)
+
+
+@then("each vector is like its golden one to at least {float}")
+def like_golden(context, floor):
+    """Cosine of the least like."""
+    alike, text = context.world.evidence["least"]
+    assert_that(alike, greater_than_or_equal_to(floor), f'cosine of "{text}" with its golden vector')
+
+
+@when("these pairs of texts are embedded:")
+def embed_pairs(context):
+    """Two texts of the same meaning in each row."""
+    embeddings.embed_pairs(context.world, [(row["text"], row["in other words"]) for row in context.table])
+
+
+@then("every text is closer to its own other words than any two unrelated texts are")
+def related_closer(context):
+    """The worst related pair beats the best unrelated one."""
+    unrelated, between = embeddings.most_alike_unrelated(context.world)
+    related, own = embeddings.least_related(context.world)
+    assert_that(related, greater_than(unrelated), f'"{own}" against the unrelated "{between}"')

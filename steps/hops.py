@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from behave import then, when
+from behave import given, then, when
 from hamcrest import (
+    all_of,
     assert_that,
     equal_to,
+    greater_than_or_equal_to,
     has_entries,
     has_items,
     less_than,
@@ -76,3 +78,56 @@ def counters_grew(context, stored, searched):
     before = context.world.evidence["counted"]
     expected = {"insert": before["insert"] + stored, "search": before["search"] + searched}
     assert_that(hops.counters_grown_to(context.world, expected), has_entries(expected))
+
+
+@then("the delay is found once in the time of {dependency} and nowhere else")
+def delay_found(context, target):
+    """One round trip, not two; and no other hop and not the gateway itself has become slower."""
+    delay = context.world.evidence["delay"]
+    spent = hops.spent_ms(context.world.last)
+    own = spent.pop(target)
+    assert_that(own, all_of(greater_than_or_equal_to(delay), less_than(2 * delay)), f"ms of {target}")
+    assert_that(max(spent.values()), less_than(delay), f"ms elsewhere {spent}")
+
+
+@then("no time is left over that neither a service nor the gateway accounts for")
+def all_accounted(context):
+    """The whole is the gateway's share and that of the services."""
+    assert_that(hops.unaccounted_ms(context.world.last), less_than_or_equal_to(hops.ROUNDING_MS))
+
+
+@given("the gateway's counters have been read")
+def counters_read(context):
+    """All of them."""
+    hops.read_counters(context.world)
+
+
+@then("the counters have grown by exactly the answers that were given")
+def counters_tell_answers(context):
+    """Operation by operation and status by status."""
+    assert_that(hops.answers_not_counted(context.world), equal_to({}))
+
+
+@then("the counters of {provider} have grown by what {provider} received")
+def counters_tell_provider(context, provider, same):
+    """Counted at the provider; refusals and repetitions included."""
+    received = hops.received_by(context.world, provider)
+    assert_that(hops.provider_calls_counted(context.world, same, received), equal_to(received))
+
+
+@then("the cache counters have grown by {int} misses and {int} hit")
+def counters_tell_cache(context, misses, hits):
+    """Look-ups of the cache."""
+    assert_that(hops.cache_calls_counted(context.world, misses, hits), equal_to((misses, hits)))
+
+
+@when("an employee searches twice for a question that nobody has asked")
+def search_twice(context):
+    """The first answer is computed, the second cached."""
+    context.world.answers = hops.search_twice(context.world)
+
+
+@when("an employee searches for {string} while {dependency} answers {int} ms later")
+def search_with_delay(context, question, target, ms):
+    """One computed search."""
+    hops.search_with_delay(context.world, question, target, ms)

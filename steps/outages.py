@@ -125,6 +125,13 @@ def recovers(context):
     outages.recovered(context.world, "storing", "searching", "reading")
 
 
+@then("everything works again within the promised time")
+def everything_recovers(context):
+    """Stores, cache, embedding service and providers."""
+    outages.recovered(context.world, "storing", "searching", "reading", "asking OpenAI")
+    outages.cache_is_used_again(context.world)
+
+
 @then("OpenAI answers again within the promised time")
 def openai_recovers(context):
     """The breaker lets the provider back in."""
@@ -211,3 +218,17 @@ def acknowledged_kept(context):
 def no_half_documents(context):
     """Rows and points are the same set."""
     assert_that(outages.in_one_store_only(context.world), empty())
+
+
+@when("the link to {dependency} passes nothing on")
+def link_hangs(context, target):
+    """Requests never arrive and no answer comes; connections stay open."""
+    outages.strike(context.world, target, "hang")
+
+
+@then("the very first requests of every kind succeed")
+def first_requests_succeed(context):
+    """Ready means ready: no request pays for the start."""
+    kinds = ["storing", "searching", "reading", "storing by vector", "searching by vector", "deleting"]
+    tried = outages.attempts(context.world, kinds)
+    assert_that([attempt.answer for attempt in tried], every_item(succeeded()))

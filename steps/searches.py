@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from behave import then, when
-from hamcrest import assert_that, equal_to, greater_than_or_equal_to, not_
+from behave import given, then, when
+from hamcrest import assert_that, equal_to, greater_than_or_equal_to, less_than, not_
 
 from support.matchers.rankings import has_first, offers, offers_exactly
-from support.vocabulary import searches
+from support.vocabulary import documents, searches
 
 
 @when("an employee searches for {string}")
@@ -107,3 +107,68 @@ def finds_nothing(context, question):
     """No old point, row or cached answer comes back."""
     ranking = searches.ranking(context.world, searches.ask(context.world, question))
     assert_that(ranking, offers_exactly([]))
+
+
+@then("a search for {string} finds nothing like itself")
+def nothing_like_itself(context, text):
+    """The vector of the old text is gone."""
+    scores = [hit.score for hit in searches.ranking(context.world, searches.ask(context.world, text))]
+    assert_that(max(scores, default=0.0), less_than(searches.LIKE_ITSELF), "the best similarity")
+
+
+@then("a search by {int} numbers finds nothing")
+def by_numbers_nothing(context, size):
+    """Neither points nor cached answers of the old collection."""
+    answer = searches.ask_by_vector(context.world, [1.0] * size)
+    assert_that(searches.ranking(context.world, answer), offers_exactly([]))
+
+
+@given("{int} documents with the same vector")
+def same_vector(context, count):
+    """Nothing but their ids tells them apart."""
+    context.world.evidence["titles"] = searches.have_ties(context.world, count)
+
+
+@when("an employee looks through the ranking in pages of {int}")
+def page_through(context, size):
+    """To the end, and one page further."""
+    context.world.evidence["pages"] = searches.page_through(context.world, size)
+
+
+@then("the pages show every document once, in the order of ids")
+def pages_in_id_order(context):
+    """Ties are broken the same way on every page."""
+    expected = documents.in_id_order(context.world, context.world.evidence["titles"])
+    assert_that(searches.titles_of(context.world.evidence["pages"]), equal_to(expected))
+
+
+@then("the pages put together are the whole ranking")
+def pages_are_ranking(context):
+    """With the scores of the whole."""
+    whole = searches.whole_ranking(context.world)
+    assert_that([hit for page in context.world.evidence["pages"] for hit in page], equal_to(whole))
+
+
+@then("the page after the last is empty")
+def empty_last_page(context):
+    """An answer, not an error and not the last page again."""
+    assert_that(context.world.evidence["pages"][-1], equal_to([]))
+
+
+@when("an employee looks through the ranking for {string} in pages of {int}")
+def page_through_search(context, question, size):
+    """To the end, and one page further."""
+    context.world.evidence["pages"] = searches.page_through(context.world, size, question)
+
+
+@when("an employee searches for {string} with a threshold just below and just above the {int}nd result")
+def threshold_at_score(context, question, place):
+    """The nearest numbers on either side of its similarity."""
+    context.world.answers = searches.ask_at_threshold(context.world, question, place)
+
+
+@then("that result is shown below and not above")
+def boundary_included(context):
+    """Neither rounded nor applied to the wrong side."""
+    shown = [len(searches.ranking(context.world, answer)) for answer in context.world.answers]
+    assert_that(shown, equal_to([2, 1]), "results just below and just above it")

@@ -9,6 +9,7 @@ import sys
 import threading
 
 from support import doctor
+from support.audit import command
 from support.citadel import Citadel
 from support.isolation.names import Run
 from support.isolation.sweep import leftovers, sweep
@@ -23,22 +24,32 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code (0 good, 1 bad news, 2 could not be done)."""
     parser = argparse.ArgumentParser(prog="python -m support", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    acceptance = commands.add_parser("acceptance", help="run behave, then build the report, also when red")
-    acceptance.add_argument("behave", nargs=argparse.REMAINDER, help="arguments for behave")
+    commands.add_parser("acceptance", help="run behave with the arguments that follow, then build the report")
     commands.add_parser("doctor", help="what would be tested, what is reachable, what to mend")
     commands.add_parser("up", help="start the stack, print the variables to use it, keep it until Ctrl-C")
     clean = commands.add_parser("clean", help="remove what dead runs left, kept stacks included")
     clean.add_argument("--check", action="store_true", help="only tell; exit code 1 if there is something")
+    audit = commands.add_parser(
+        "audit",
+        help="compare the stores that the settings name: 0 clean, 1 findings, 2 unknown",
+        description="Compare PostgreSQL, Qdrant and Redis of one platform, without writing to any of them.",
+    )
+    command.add_arguments(audit)
     commands.add_parser("report", help="build the Allure HTML report from the last results")
-    options = parser.parse_args(arguments)
+    # What follows "acceptance" is behave's to understand, options included.
+    options, others = parser.parse_known_args(arguments)
     if options.command == "acceptance":
-        return _acceptance(options.behave)
+        return _acceptance(others)
+    if others:
+        parser.error(f"unknown arguments: {' '.join(others)}")
     if options.command == "report":
         return _report()
     try:
         settings = Settings.load()
         if options.command == "doctor":
             return _doctor(settings)
+        if options.command == "audit":
+            return command.run(settings, options)
         if options.command == "clean":
             return _clean(settings, only_tell=options.check)
         return _up(settings)

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 ROLES = {"reader": "readonly", "editor": "user", "administrator": "admin"}
 # Far above anything the suite sends in a minute: limits are tested with keys of their own.
 WIDE_LIMIT_RPM = 100_000
-WORKER = "w0"
 
 
 class Inconclusive(Exception):
@@ -105,6 +104,8 @@ class Citadel:
     audits: AuditTally = field(default_factory=AuditTally)
     performance: dict[str, Any] = field(default_factory=dict)
     closed: bool = False
+    # What random data are made from: the same number makes the same data.
+    seed: int = 0
     _numbers: Iterator[int] = field(default_factory=partial(itertools.count, 1))
 
     @property
@@ -118,12 +119,15 @@ class Citadel:
         return self.stack.services if self.stack else {}
 
     @classmethod
-    def open(cls, settings: Settings, run: Run, logs: Path) -> Citadel:
-        """Start what the mode needs and connect to all of it; on a failure nothing is left behind."""
+    def open(cls, settings: Settings, run: Run, logs: Path, worker: str = "w0") -> Citadel:
+        """Start what the mode needs and connect to all of it; on a failure nothing is left behind.
+
+        ``worker`` is part of the names of what a run makes in several processes.
+        """
         secrets = settings.secrets()
         if settings.mode is Mode.DEPLOYED:
             return _deployed(settings, run, secrets)
-        return _started(settings, run, secrets, logs)
+        return _started(settings, run, secrets, logs, worker)
 
     def next_scenario(self) -> int:
         """A number that no other scenario of this run has."""
@@ -188,11 +192,11 @@ class Citadel:
                 print(self.stack.keep(self.variables()))
 
 
-def _started(settings: Settings, run: Run, secrets: Secrets, logs: Path) -> Citadel:
+def _started(settings: Settings, run: Run, secrets: Secrets, logs: Path, worker: str) -> Citadel:
     from support.stack.stack import Stack
 
     promises = promises_for(settings.mode)
-    stack = Stack(settings, run, WORKER, promises, logs)
+    stack = Stack(settings, run, worker, promises, logs)
     endpoints = stack.start()
     try:
         for name, key in stack.provider_keys.items():

@@ -110,15 +110,24 @@ def _database(settings: Settings) -> Finding:
         return Finding(what, False, f"{_host(url)}: {str(error).strip().splitlines()[-1]}", mend)
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT has_database_privilege(current_database(), 'CREATE')")
+            deployed = settings.mode is Mode.DEPLOYED
+            # A deployed platform has its tables; elsewhere the suite makes its own in a schema of its own.
+            cursor.execute(
+                "SELECT to_regclass('vector_metadata') IS NOT NULL"
+                if deployed
+                else "SELECT has_database_privilege(current_database(), 'CREATE')"
+            )
             row = cursor.fetchone()
-            may_create = settings.mode is Mode.DEPLOYED or bool(row and row[0])
+            usable = bool(row and row[0])
         version = connection.server_version
     except psycopg2.Error as error:
         return Finding(what, False, str(error).strip(), mend)
     finally:
         connection.close()
-    if not may_create:
+    if not usable and deployed:
+        path = "name the platform's schema in TEST_DATABASE_URL: ...?options=-csearch_path%3D<schema>"
+        return Finding(what, False, f"{_host(url)}: no table vector_metadata in the search path", path)
+    if not usable:
         grant = "GRANT CREATE ON DATABASE to this role: the suite works in a schema of its own"
         return Finding(what, False, f"{_host(url)}: the role may not create a schema", grant)
     seen = f"{_host(url)}, version {version // 10000}"

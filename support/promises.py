@@ -20,6 +20,7 @@ class Promises:
     ``backend_s`` is how long the gateway waits for each dependency before it gives up; the answer is due
     half a second later. ``reflects_s``/``recovers_s``: how soon health shows a stop or a return.
     ``converges_s``: how soon an unknown write is in both stores or in neither after the dependency is back.
+    ``job_lease_s``: how soon a job goes on after the gateway that worked on it has died.
     """
 
     backend_s: dict[str, float]
@@ -32,6 +33,7 @@ class Promises:
     reflects_s: float
     recovers_s: float
     converges_s: float
+    job_lease_s: float
 
     def due_s(self, dependency: str) -> float:
         """Seconds within which a request is answered while ``dependency`` hangs."""
@@ -50,6 +52,7 @@ ACCEPTANCE = Promises(
     reflects_s=5.0,
     recovers_s=10.0,
     converges_s=5.0,
+    job_lease_s=1.5,
 )
 
 # What the contract promises for any deployment.
@@ -64,6 +67,7 @@ CONTRACT = Promises(
     reflects_s=5.0,
     recovers_s=10.0,
     converges_s=30.0,
+    job_lease_s=30.0,
 )
 
 

@@ -44,7 +44,7 @@ def bare_environment(**given: str) -> dict[str, str]:
 
 
 def behave(output: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> SuiteRun:
-    """Run plain ``behave`` in the project with ``environ`` as the only settings."""
+    """Run plain ``behave`` in the project with ``environ`` as the only settings (one process by default)."""
     command = [
         sys.executable, "-m", "behave", "--no-color", "--junit-directory", str(output / "junit"),
         "-D", f"output={output}", "-D", f"allure_results={output / 'allure-results'}", *arguments,
@@ -52,7 +52,8 @@ def behave(output: Path, *arguments: str, environ: Mapping[str, str] | None = No
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env=bare_environment(**(environ or {})),
+        # pytest runs several of these at a time already.
+        env=bare_environment(**{"TEST_PARALLEL_WORKERS": "1", **(environ or {})}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -74,7 +74,8 @@ def written(
     citadel: Any, outcomes: list[Outcome], folder: Path, wall_s: float = 10.0
 ) -> tuple[dict[str, Any], str, str]:
     """summary.json, the results document and the closing table."""
-    table = results.write(cast(Citadel, citadel), outcomes, wall_s, folder, "see there")
+    parts = [results.Figures.of(cast(Citadel, citadel), wall_s)]
+    table = results.write(parts, outcomes, wall_s, folder, "see there", citadel.secrets.redact)
     summary: dict[str, Any] = json.loads((folder / "results" / "summary.json").read_text(encoding="utf-8"))
     document = (folder / "results" / "Integration_Testing_Results.md").read_text(encoding="utf-8")
     return summary, document, table

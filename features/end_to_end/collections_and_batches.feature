@@ -32,6 +32,11 @@ Feature: Collections and batches
       | 7    |
       | 100  |
 
+  Scenario: What is there all the time is listed once, whatever comes and goes meanwhile
+    Given 16 stored documents
+    When a reader lists the collection in pages of 3 while documents come and go
+    Then every document that was there all the time is listed exactly once
+
   @N12
   Scenario: A collection made anew under an old name is empty
     Given the document "old secret" about "What the old collection knew."

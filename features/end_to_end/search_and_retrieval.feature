@@ -13,6 +13,7 @@ Feature: Search and retrieval
     When every question of the knowledge base is asked
     Then the right article leads the ranking for at least 80 % of the questions
     And it is among the first 5 for at least 95 % of them
+    And the mean reciprocal rank is at least 0.9
 
   Scenario: A filter keeps other departments out
     Given these documents:
@@ -64,3 +65,27 @@ Feature: Search and retrieval
   Scenario: Asking an empty collection is no error
     When an employee searches for "anything at all"
     Then the results are empty
+
+  Scenario: A threshold cuts exactly where it says
+    Why it matters: the least step of a number to either side of a similarity must decide; whether the number
+    itself is inside, the contract leaves open.
+
+    Given these documents:
+      | title  | text                                  |
+      | tea    | Tea is served in the kitchen at four. |
+      | coffee | Coffee machines stand on every floor. |
+      | desks  | Height-adjustable desks can be had.   |
+    When an employee searches for "a hot drink" with a threshold just below and just above the 2nd result
+    Then that result is shown below and not above
+
+  Scenario: Documents that are equally similar keep one order on all pages
+    Given 9 documents with the same vector
+    When an employee looks through the ranking in pages of 2
+    Then the pages show every document once, in the order of ids
+    And the page after the last is empty
+
+  Scenario: The pages of a ranking put together are the ranking
+    Given 12 stored documents
+    When an employee looks through the ranking for "Where is the boiler?" in pages of 5
+    Then the pages put together are the whole ranking
+    And the page after the last is empty

@@ -20,6 +20,22 @@ Feature: What goes in comes out
     When an editor stores "sample" with large, small, negative and listed metadata values
     Then the metadata of "sample" are exactly those
 
+  @critical
+  Scenario: The model is the one that the stored vectors were made with
+    Why it matters: after a change of model, pooling or tokenizer old and new vectors cannot be compared.
+
+    When the golden texts are embedded
+    Then each vector is like its golden one to at least 0.9999
+
+  Scenario: Texts of the same meaning are closer than unrelated ones
+    When these pairs of texts are embedded:
+      | text                                      | in other words                                 |
+      | How much holiday am I granted each year?  | How many days of annual leave do I get?        |
+      | The pump lost pressure overnight.         | During the night the pressure of the pump fell. |
+      | Invoices are paid within a month.         | Bills are settled within thirty days.          |
+      | The meeting was moved to Friday.          | They postponed the meeting until Friday.       |
+    Then every text is closer to its own other words than any two unrelated texts are
+
   Scenario: A text has one embedding, alone or among others
     When the same text is embedded alone and in a batch with longer texts
     Then both embeddings are the same

@@ -1,4 +1,4 @@
-@outage @use.with_mode=embedded
+@outage @use.with_stores=visible
 Feature: The cache or the embedding service fails
   Both are helpers: without the cache everything works, only slower; without the
   embedding service everything works that needs no new embedding.

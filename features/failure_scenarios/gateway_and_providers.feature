@@ -1,4 +1,4 @@
-@outage @use.with_mode=embedded
+@outage @use.with_stores=visible
 Feature: The gateway or a provider fails
   A gateway that dies takes no acknowledged document with it; a provider that
   fails is told apart from the platform.
@@ -20,6 +20,12 @@ Feature: The gateway or a provider fails
     And the gateway has ended in good order
     When the gateway is back
     Then every acknowledged document is in both stores
+
+  Scenario: A gateway that says it is ready works at once
+    Given the document "safety sheet" about "Wear gloves when handling the acid."
+    When the gateway crashes
+    And the gateway is back
+    Then the very first requests of every kind succeed
 
   Scenario: Providers that cannot be reached are reported as such
     When the link to the providers is cut

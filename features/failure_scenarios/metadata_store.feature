@@ -1,4 +1,4 @@
-@outage @use.with_mode=embedded
+@outage @use.with_stores=visible
 Feature: The metadata store fails
   Without PostgreSQL nothing can be stored, and no vector may be written without
   its row; finding goes on, marked as degraded.

@@ -1,4 +1,4 @@
-@outage @use.with_mode=embedded
+@outage @use.with_stores=visible
 Feature: The vector store fails
   Without Qdrant nothing can be found, but nothing may be lost or half stored
   either, and callers must be told so quickly instead of being shown nothing.

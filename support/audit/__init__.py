@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from support.audit.auditor import audit
 from support.audit.cached import decode, opaque
-from support.audit.report import Finding, Kind, Report, Verdict, Versions
-from support.audit.terms import EVERYTHING, Counts, Ledger, Options, Scope, Stores, pause
+from support.audit.report import Finding, Kind, Report, Sample, Verdict, Versions
+from support.audit.terms import EVERYTHING, Counts, Ledger, Options, Progress, Scope, Stores, pause
 
 __all__ = [
     "EVERYTHING",
@@ -14,7 +14,9 @@ __all__ = [
     "Kind",
     "Ledger",
     "Options",
+    "Progress",
     "Report",
+    "Sample",
     "Scope",
     "Stores",
     "Verdict",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from support.audit.report import Finding
-from support.audit.terms import Options, Scope, Stores
+from support.audit.terms import Options, Progress, Scope, Stores
 from support.drivers.postgres import CollectionRecord, OpenEvent
 from support.drivers.qdrant import PointId
 
@@ -51,11 +51,22 @@ class Case:
 
     def collections(self) -> list[CollectionRecord]:
         """The collections in scope, as PostgreSQL declares them now."""
-        return self.stores.metadata.collections(*self.scope.prefixes)
+        records = self.stores.metadata.collections(*self.scope.prefixes)
+        return [record for record in records if self.scope.covers(record.name)]
+
+    def in_qdrant(self) -> set[str]:
+        """The names in scope that Qdrant has a collection for."""
+        return set(filter(self.scope.covers, self.stores.vectors.collections(*self.scope.prefixes)))
 
     def open_events(self) -> list[OpenEvent]:
         """The open events in scope."""
-        return self.stores.metadata.open_events(*self.scope.prefixes)
+        events = self.stores.metadata.open_events(*self.scope.prefixes)
+        return [event for event in events if self.scope.covers(event.collection)]
+
+    def tell(self, what: str, done: int, expected: int | None) -> None:
+        """Say how far the scan is, to whoever listens."""
+        if self.options.progress is not None:
+            self.options.progress(Progress(what, done, expected))
 
     def check_time(self) -> None:
         """Raise ``CutShort`` when the limit has passed."""

@@ -43,14 +43,20 @@ class Cache:
         """Candidate keys."""
         scope = self._case.scope
         ours = {record.collection_id for record in self._case.collections()}
-        wanted = []
-        for name in self._store.keys("*" if self._case.options.own_cache else f"{PREFIX}*"):
-            key = parse(name)
-            bound = key is not None and key.collection_id is not None
-            if name != LEASE_KEY and (not bound or scope.everything or (key and key.collection_id in ours)):
-                wanted.append(name)
-        self.checked = len(wanted)
-        return list(self.look(wanted))
+        found = dict[str, None]()
+        for page in self._store.pages("*" if self._case.options.own_cache else f"{PREFIX}*"):
+            wanted = []
+            for name in page:
+                key = parse(name)
+                bound = key is not None and key.collection_id is not None
+                if name != LEASE_KEY and (
+                    not bound or scope.everything or (key and key.collection_id in ours)
+                ):
+                    wanted.append(name)
+            self.checked += len(wanted)
+            found |= dict.fromkeys(self.look(wanted))
+            self._case.tell("the cache", self.checked, None)
+        return list(found)
 
     def look(self, subjects: Iterable[str]) -> dict[str, Sighting]:
         """The faults among the keys; keys that are gone have none."""

@@ -27,7 +27,7 @@ class Catalogue:
 
     def scan(self, records: list[CollectionRecord], events: list[OpenEvent]) -> list[str]:
         """Candidates by name; afterwards ``comparable`` is known."""
-        in_qdrant = set(self._case.stores.vectors.collections(*self._case.scope.prefixes))
+        in_qdrant = self._case.in_qdrant()
         names = sorted(in_qdrant | {record.name for record in records})
         self.checked = len(names)
         self.comparable = [
@@ -40,7 +40,7 @@ class Catalogue:
         names = list(subjects)
         if not names:
             return {}
-        in_qdrant = set(self._case.stores.vectors.collections(*self._case.scope.prefixes))
+        in_qdrant = self._case.in_qdrant()
         return self._faults(names, self._case.collections(), self._case.open_events(), in_qdrant)
 
     def items_of(self, name: str) -> int:

@@ -1,21 +1,33 @@
-"""Rows against points: one merge join in id order, then by-id looks at what differed."""
+"""Rows against points: a scan in id order, then by-id looks at what differed."""
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
+import numpy as np
+from numpy.typing import NDArray
+
+from support.audit import content
 from support.audit.aspects import Case, Sighting, of_points
-from support.audit.items import Embed, Evidence, State, judge
-from support.audit.report import Finding, Kind, Versions
+from support.audit.items import SAME_EMBEDDING, Evidence, State, as_history_has_it, judge
+from support.audit.report import Finding, Sample, Versions
+from support.audit.scan import WHOLE, Outcome, RangeScan, parts, spread
+from support.audit.workers import in_processes
 from support.drivers.errors import NoSuchCollection
-from support.drivers.postgres import CollectionRecord, OpenEvent, Row
-from support.drivers.qdrant import Point, PointId
+from support.drivers.postgres import Brief, CollectionRecord, OpenEvent
+from support.drivers.qdrant import PointId
 
 # A request writes at most 100 items and moves the generation once.
 LARGEST_BATCH = 100
+# A sample is read in so many ranges. A part of a whole collection has about so many pages, as up to one page
+# of each is read in vain.
+SLICES = 100
+PAGES_OF_A_PART = 20
+LARGEST_PART_COUNT = 4096
 
 
 class Item(NamedTuple):
@@ -41,63 +53,116 @@ class Comparison:
         self.versions = Versions()
         self.agreeing = 0
         self.in_flight = 0
+        # Differences that were counted, not looked at again.
+        self.further = 0
+        self.samples: list[Sample] = []
         self._scanned: list[Scanned] = []
         self._known_as: dict[Item, str] = {}
         self._re_embed: set[Item] = set()
         self._last: dict[Item, State | None] = {}
 
     def scan(self, comparable: list[CollectionRecord], events: list[OpenEvent]) -> list[Item]:
-        """Compare everything once; PostgreSQL from the open snapshot, Qdrant as it is."""
-        by_point = of_points(events)
+        """Compare everything, or a sample, once."""
+        busy: dict[UUID, set[str]] = defaultdict(set)
+        for event in events:
+            busy[event.collection_id].add(str(event.point_id))
         candidates: list[Item] = []
         for record in comparable:
-            busy = sum(event.collection_id == record.collection_id for event in events)
-            candidates += self._scan_one(record, by_point, busy)
+            candidates += self._scan_one(record, busy[record.collection_id])
         return list(dict.fromkeys(candidates))
 
-    def _scan_one(
-        self, record: CollectionRecord, by_point: dict[tuple[UUID, PointId], OpenEvent], busy: int
-    ) -> Iterator[Item]:
-        options, stores = self._case.options, self._case.stores
-        unseen, samples, points = self._acknowledged_in(record), options.sample, 0
+    def _scan_one(self, record: CollectionRecord, busy: set[str]) -> Iterator[Item]:
+        options, identity = self._case.options, record.collection_id
         if options.remember:
-            self.versions.generations[record.collection_id] = record.generation
-        rows = stores.metadata.rows(record.collection_id, page=options.page)
-        for row, point in merge(rows, self._points(record.name)):
-            self._case.check_time()
-            item = _place(record, row, point)
-            points += point is not None
-            seen = Evidence(record, row, point, by_point.get(item))
-            embed: Embed | None = None
-            if row is not None:
-                unseen.discard(row.external_id)
-                if row.text is not None and samples > 0:
-                    # Point ids are hashes, so that the first ones are a sample without bias.
-                    embed, samples = options.embed, samples - 1
-                if options.remember:
-                    key = (record.collection_id, row.external_id)
-                    self.versions.items[key] = (row.version, row.created_at)
-            result = judge(seen, options, embed)
-            if result is State.AGREES:
-                self.agreeing += 1
-            elif result is State.IN_FLIGHT:
-                self.in_flight += 1
-            else:
-                if isinstance(result, Finding) and result.kind is Kind.WRONG_VECTOR:
-                    self._re_embed.add(item)
-                yield item
-        self._scanned.append(Scanned(record, points, busy))
+            self.versions.generations[identity] = record.generation
+        unseen = self._acknowledged_in(record)
+        outcome = self._read(record, busy, unseen)
+        self.agreeing += outcome.agreeing
+        self.further += outcome.further
+        for point_id in outcome.candidates:
+            yield Item(identity, point_id)
         for external_id in unseen:
-            item = Item(record.collection_id, uuid5(record.collection_id, external_id))
+            item = Item(identity, uuid5(identity, external_id))
             self._known_as[item] = external_id
             yield item
 
-    def _points(self, name: str) -> Iterator[Point]:
-        try:
-            yield from self._case.stores.vectors.points(name, page=self._case.options.page)
-        except NoSuchCollection:
-            # Dropped while it was read: the looks at the candidates will show whether it should have been.
-            return
+    def _read(self, record: CollectionRecord, busy: set[str], unseen: set[str]) -> Outcome:
+        options, stores = self._case.options, self._case.stores
+        expected = 0
+        if options.items is not None or options.workers > 1 or options.progress is not None:
+            try:
+                expected = stores.vectors.count(record.name)
+            except NoSuchCollection:
+                expected = 0
+        whole, ranges, sampled = Outcome(), [WHOLE], False
+        if options.items is not None and options.items < expected:
+            share = options.items / expected
+            ranges = spread(max(1, min(SLICES, options.items)), share, random.random)
+            sampled = True
+        elif options.workers > 1:
+            ranges = parts(min(LARGEST_PART_COUNT, expected // (options.page * PAGES_OF_A_PART) + 1))
+        scan = RangeScan(
+            metadata=stores.metadata,
+            vectors=stores.vectors,
+            record=record,
+            busy=busy,
+            page=options.page,
+            most=options.most,
+            with_vectors=options.vectors,
+        )
+        if len(ranges) > 1 and options.workers > 1 and not self._needs_this_process():
+            outcomes = in_processes(scan, ranges, options.workers)
+        else:
+            self._watch(scan, record, unseen, whole, expected)
+            outcomes = map(scan.run, ranges)
+        for outcome in outcomes:
+            whole.add(outcome, options.most)
+            self._case.check_time()
+            self._case.tell(record.name, whole.points, options.items or expected)
+        if sampled:
+            looked_at = whole.agreeing + len(whole.candidates) + whole.further
+            self.samples.append(Sample(record.name, looked_at, expected))
+        else:
+            self._scanned.append(Scanned(record, whole.points, len(busy)))
+        return whole
+
+    def _needs_this_process(self) -> bool:
+        options = self._case.options
+        return bool(options.embed or options.ledger or options.previous or options.remember)
+
+    def _watch(
+        self, scan: RangeScan, record: CollectionRecord, unseen: set[str], before: Outcome, expected: int
+    ) -> None:
+        """Have a scan in this process ask for what only this process knows."""
+        options = self._case.options
+        left = options.sample if options.embed is not None else 0
+
+        def each_row(row: Brief) -> None:
+            unseen.discard(row[1])
+            if options.remember:
+                self.versions.items[record.collection_id, row[1]] = (row[11], row[12])
+
+        def agrees_too(row: Brief, vector: NDArray[np.float32] | None) -> bool:
+            nonlocal left
+            external_id, text, model, version = row[1], row[3], row[5], row[11]
+            if not as_history_has_it(record, external_id, version, options):
+                return False
+            if left > 0 and vector is not None and text is not None and model is not None:
+                # Point ids are hashes, so that the first ones are a sample without bias.
+                left -= 1
+                assert options.embed is not None
+                if content.cosine(options.embed(text, model), vector) < SAME_EMBEDDING:
+                    self._re_embed.add(Item(record.collection_id, UUID(row[0])))
+                    return False
+            return True
+
+        def before_page(points: int) -> None:
+            self._case.check_time()
+            self._case.tell(record.name, before.points + points, options.items or expected)
+
+        if left or self._needs_this_process():
+            scan.each_row, scan.agrees_too = each_row, agrees_too
+        scan.before_page = before_page
 
     def _acknowledged_in(self, record: CollectionRecord) -> set[str]:
         ledger = self._case.options.ledger
@@ -190,34 +255,4 @@ class Comparison:
             # One that changed at every look is being written to.
             self.in_flight += state is State.IN_FLIGHT or state is None
         self._last.clear()
-        return self.agreeing + len(faulty)
-
-
-def merge(rows: Iterable[Row], points: Iterable[Point]) -> Iterator[tuple[Row | None, Point | None]]:
-    """Rows and points paired by id, both in Qdrant's order (which is PostgreSQL's), in constant memory.
-
-    From a store with another order an id would come twice, alone each time: a needless candidate, no error.
-    """
-    left, right = iter(rows), iter(points)
-    row, point = next(left, None), next(right, None)
-    while row is not None or point is not None:
-        if point is None or (row is not None and _order(row.point_id) < _order(point.id)):
-            yield row, None
-            row = next(left, None)
-        elif row is None or _order(point.id) < _order(row.point_id):
-            yield None, point
-            point = next(right, None)
-        else:
-            yield row, point
-            row, point = next(left, None), next(right, None)
-
-
-def _order(point_id: PointId) -> tuple[int, int]:
-    return (1, point_id.int) if isinstance(point_id, UUID) else (0, point_id)
-
-
-def _place(record: CollectionRecord, row: Row | None, point: Point | None) -> Item:
-    if row is not None:
-        return Item(record.collection_id, row.point_id)
-    assert point is not None
-    return Item(record.collection_id, point.id)
+        return self.agreeing + len(faulty) + self.further

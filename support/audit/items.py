@@ -287,6 +287,19 @@ def _against_history(seen: Evidence, options: Options) -> list[_Fault]:
     return faults
 
 
+def as_history_has_it(collection: CollectionRecord, external_id: str, version: int, options: Options) -> bool:
+    """Whether a row of that version is surely what the client was told and an earlier audit saw."""
+    key, ledger = (collection.name, external_id), options.ledger
+    if ledger is not None and key not in ledger.unknown:
+        acknowledged = ledger.acknowledged.get(key)
+        if (key in ledger.refused) if acknowledged is None else not 0 < acknowledged <= version:
+            return False
+    if options.previous is None:
+        return True
+    before = options.previous.items.get((collection.collection_id, external_id))
+    return before is None or version >= before[0]
+
+
 _OF_ONE_STORE = frozenset({Kind.ORPHAN, Kind.MISSING, Kind.STALE, Kind.AHEAD, Kind.MIRROR})
 # The history's word weighs more than the difference by which it shows.
 _FIRST = (Kind.LOST, Kind.PHANTOM, Kind.ROLLBACK)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 SHOWN_OF_A_KIND = 20
@@ -88,6 +89,19 @@ class Versions:
     generations: dict[UUID, int] = field(default_factory=dict)
 
 
+class Sample(NamedTuple):
+    """A part of a collection that was read in place of all: ``items`` looked at of about ``points``."""
+
+    collection: str
+    items: int
+    points: int
+
+    @property
+    def bound_percent(self) -> float:
+        """If nothing was found in it: with 95 % confidence at most so many percent are faulty."""
+        return min(100.0, -100.0 * math.log(0.05) / self.items) if self.items else 100.0
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """The outcome of one audit.
@@ -95,7 +109,8 @@ class Report:
     ``union`` counts the settled items that are in either store (or should be), ``agreeing`` those that are
     the same in both; items with an open event count as ``in_flight`` and in neither. ``checked`` is
     everything looked at: items, collections, events and cache keys. ``doubts`` are the reasons of an
-    ``UNKNOWN``.
+    ``UNKNOWN``. ``further`` differences were only seen once, as there were too many to look at all again;
+    they count in ``union``. ``samples`` are the collections that were not read in full.
     """
 
     verdict: Verdict
@@ -107,6 +122,8 @@ class Report:
     doubts: tuple[str, ...]
     duration_s: float
     versions: Versions | None = None
+    further: int = 0
+    samples: tuple[Sample, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -138,15 +155,28 @@ class Report:
             "findings": [finding.to_dict() for finding in self.findings],
             "doubts": list(self.doubts),
             "duration_s": self.duration_s,
+            "further": self.further,
+            "samples": [{**each._asdict(), "bound_percent": each.bound_percent} for each in self.samples],
         }
 
     def text(self) -> str:
         """The report for people."""
+        if self.verdict is Verdict.UNKNOWN and not self.checked:
+            lines = ["UNKNOWN: nothing can be said"]
+            lines += [f"  could not be decided: {doubt}" for doubt in self.doubts]
+            return "\n".join(lines) + "\n"
         lines = [
             f"{self.verdict}: {self.agreeing} of {self.union} items agree ({self.percent:.2f} %),"
             f" {self.in_flight} in flight, {self.checked} things checked in {self.duration_s * 1000:.0f} ms"
         ]
         lines += [f"  could not be decided: {doubt}" for doubt in self.doubts]
+        if self.further:
+            lines.append(f"  {self.further} further differences were seen once and not looked at again")
+        for each in self.samples:
+            lines.append(
+                f"  of {each.collection} only a sample was read, {each.items} of about {each.points} items:"
+                f" if none of them is faulty, at most {each.bound_percent:.3g} % of all are (95 % confidence)"
+            )
         for kind, number in self.counts().items():
             lines.append(f"  {kind} ({number})")
             found = self.of(kind)

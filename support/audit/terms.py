@@ -43,6 +43,14 @@ def pause(seconds: float) -> None:
     consistently(lambda: True, bool, during=seconds, what="the pause between two looks")
 
 
+class Progress(NamedTuple):
+    """How far a scan is: ``done`` of about ``expected`` things (None: not known) of ``what``."""
+
+    what: str
+    done: int
+    expected: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Stores:
     """The stores of one platform; without a cache its invariants are not checked."""
@@ -56,21 +64,24 @@ class Stores:
 class Scope:
     """Collections whose name starts with one of ``prefixes``; an empty prefix means all.
 
+    ``exactly``: names that only start with a prefix and go on are out of scope.
+
     In a vector store or cache that others use as well, audit by prefix: what the metadata store does not
     know is a finding. Cache keys that belong to no collection (embeddings, provider answers, counters) are
     always in scope.
     """
 
     prefixes: tuple[str, ...] = ("",)
+    exactly: bool = False
 
     def covers(self, collection: str) -> bool:
         """Whether the collection is in scope."""
-        return collection.startswith(self.prefixes)
+        return collection in self.prefixes if self.exactly else collection.startswith(self.prefixes)
 
     @property
     def everything(self) -> bool:
         """Whether all collections are in scope."""
-        return "" in self.prefixes
+        return "" in self.prefixes and not self.exactly
 
 
 EVERYTHING = Scope()
@@ -85,7 +96,14 @@ class Options:
     ``max_attempts`` how often it may be tried. ``limit_s`` bounds the whole audit.
 
     ``embed(text, model)`` re-embeds up to ``sample`` texts of each collection; 299 without a fault show with
-    95 % confidence that less than 1 % are faulty. ``visible(collection, id)`` asks the platform whether
+    95 % confidence that less than 1 % are faulty. ``items`` has about so many items of each collection
+    looked at, in ranges of ids spread evenly, in place of all; ``vectors`` False leaves the vectors
+    themselves unread. Each collection is read by ``workers`` processes (by this one alone where any of
+    ``embed``, ``ledger``, ``previous`` and ``remember`` is given, which other processes cannot share). Of
+    each collection at most ``most`` differences are kept and looked at again; more are only counted.
+    ``progress`` hears how far the scan is.
+
+    ``visible(collection, id)`` asks the platform whether
     clients see an item, ``counts(collection)`` what it reports. ``ledger`` and ``previous`` add the client's
     history and an earlier audit's versions; ``remember`` puts this one's into the report. ``own_cache``: the
     cache is the platform's alone, so that any other key is a finding. ``expect_empty``: nothing may be left.
@@ -98,6 +116,11 @@ class Options:
     limit_s: float = 60.0
     page: int = 500
     sample: int = 299
+    items: int | None = None
+    vectors: bool = True
+    workers: int = 1
+    most: int = 10_000
+    progress: Callable[[Progress], None] | None = None
     pause: Callable[[float], None] = pause
     decode: Decode = decode
     embed: Callable[[str, str], Sequence[float]] | None = None

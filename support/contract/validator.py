@@ -30,8 +30,21 @@ EXCERPT = 120
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of an operation; ``place`` is path or query, ``schema`` has its references resolved."""
+
+    name: str
+    place: str
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation. ``path`` is the template; ``role`` None: any key will do; ``timeout_s`` is its limit."""
+    """One operation. ``path`` is the template; ``role`` None: any key will do; ``timeout_s`` is its limit.
+
+    ``body`` is the schema of its content, None where it takes none; ``examples`` are the contract's own
+    contents. ``down`` tells what it answers while a dependency is away: a status, or a sentence with one.
+    """
 
     id: str
     method: str
@@ -42,6 +55,10 @@ class Operation:
     timeout_s: float
     statuses: frozenset[int]
     pattern: re.Pattern[str] = field(repr=False)
+    parameters: tuple[Parameter, ...] = ()
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    examples: tuple[Any, ...] = field(default=(), repr=False)
+    down: Mapping[str, int | str] = field(default_factory=dict)
 
 
 class Contract:
@@ -160,10 +177,7 @@ class Contract:
         return [f"the body at {pointer}: {_short(error.message)} (got {_short(json.dumps(error.instance))})"]
 
     def _look_up(self, reference: str) -> dict[str, Any]:
-        found: Any = self._document
-        for part in reference.removeprefix("#/").split("/"):
-            found = found[part]
-        return dict(found)
+        return _resolved(self._document, {"$ref": reference})
 
 
 def _problem_rules(status: int, given: Mapping[str, str], media: str, parsed: Any) -> Iterator[str]:
@@ -193,6 +207,7 @@ def _operations(document: Mapping[str, Any]) -> Iterator[Operation]:
                 continue
             described = item[method]
             extra = described.get("x-citadel", {})
+            content = described.get("requestBody", {}).get("content", {}).get(JSON)
             yield Operation(
                 id=described["operationId"],
                 method=method.upper(),
@@ -203,7 +218,35 @@ def _operations(document: Mapping[str, Any]) -> Iterator[Operation]:
                 timeout_s=float(extra.get("timeout_s", 30)),
                 statuses=frozenset(int(status) for status in described["responses"]),
                 pattern=re.compile(re.sub(r"\\\{[^}]+\\\}", "[^/]+", re.escape(path))),
+                parameters=tuple(
+                    _parameter(document, each)
+                    for each in [*item.get("parameters", []), *described.get("parameters", [])]
+                ),
+                body=None if content is None else _resolved(document, content["schema"]),
+                examples=() if content is None else tuple(_examples(content)),
+                down=extra.get("down", {}),
             )
+
+
+def _parameter(document: Mapping[str, Any], described: Mapping[str, Any]) -> Parameter:
+    found = _resolved(document, described)
+    return Parameter(found["name"], found["in"], _resolved(document, found["schema"]))
+
+
+def _examples(content: Mapping[str, Any]) -> Iterator[Any]:
+    if "example" in content:
+        yield content["example"]
+    yield from (each["value"] for each in content.get("examples", {}).values())
+
+
+def _resolved(document: Mapping[str, Any], described: Mapping[str, Any]) -> dict[str, Any]:
+    """What a description says, or what the reference that it is leads to."""
+    while "$ref" in described:
+        found: Any = document
+        for part in described["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        described = found
+    return dict(described)
 
 
 def _refuse_constant(name: str) -> Any:

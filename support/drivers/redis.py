@@ -61,15 +61,21 @@ class CacheStore:
                 raise StoreUnreachable(STORE, self._journal.secrets.redact(reason)) from error
 
     def keys(self, pattern: str = "*") -> Iterator[str]:
-        """Keys that match the glob ``pattern``, each once, by SCAN."""
-        cursor, seen = 0, set[str]()
-        while True:
-            with self._call(f"scan {pattern}") as client:
-                cursor, page = _pair(client.scan(cursor, match=pattern, count=PAGE))
-            for key in map(_text, page):
+        """Keys that match the glob ``pattern``, each once."""
+        seen = set[str]()
+        for page in self.pages(pattern):
+            for key in page:
                 if key not in seen:
                     seen.add(key)
                     yield key
+
+    def pages(self, pattern: str = "*") -> Iterator[list[str]]:
+        """Keys that match the glob ``pattern``, in constant memory: a key may come twice, as SCAN allows."""
+        cursor = 0
+        while True:
+            with self._call(f"scan {pattern}") as client:
+                cursor, page = _pair(client.scan(cursor, match=pattern, count=PAGE))
+            yield [_text(key) for key in page]
             if cursor == 0:
                 return
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from support.errors import Unavailable
 from support.faults.harms import LINK_KINDS, PROCESS_KINDS, Harm, Link, Service
 from support.faults.toxiproxy import Toxiproxy
+from support.faults.wiretap import Wiretap
 
 # What a fault can strike; a deployed Toxiproxy is expected to call its links by these names.
 TARGETS = ("qdrant", "postgresql", "redis", "embedding", "providers", "gateway")
@@ -71,6 +72,8 @@ class Faults:
         self._services = services
         self._listed = listed
         self._active: list[Fault] = []
+        # Set by every fault; whoever waits for the platform to get over them resets it.
+        self.shaken = False
 
     @classmethod
     def deployed(cls, links_url: str | None, listed: Collection[str]) -> Faults:
@@ -89,6 +92,7 @@ class Faults:
         try:
             harm.check()
             self._active.append(fault)
+            self.shaken = True
             harm.do()
         except Unavailable:
             raise
@@ -97,6 +101,24 @@ class Faults:
             fault.lift()
             raise FaultError(f"{fault} could not be done: {error}") from error
         return fault
+
+    def tap(self, target: str) -> Wiretap:
+        """A listener for the link to ``target``, not yet started; it harms nothing but must be stopped.
+
+        Raises ``Unavailable`` where there is no link, or where the platform is not the suite's own.
+        """
+        link = self._link(target)
+        if link is None or self._listed is not None:
+            raise Unavailable(f"the link to {target} is not the suite's own, so nobody may listen there")
+        return Wiretap(link.control, link.name)
+
+    def connections(self, target: str) -> int:
+        """Connections opened to ``target`` so far. Raises ``Unavailable`` where nobody counts them."""
+        link = self._link(target)
+        traffic = link.control.link(link.name).get("traffic") if link else None
+        if traffic is None:
+            raise Unavailable(f"nobody counts the connections to {target}")
+        return int(traffic["connections"])
 
     def lift_all(self) -> list[str]:
         """Lift what is still active; returns a text for each fault, with the reason if lifting failed.

@@ -57,6 +57,10 @@ class Toxiproxy:
         """Close a link's connections and refuse new ones."""
         self._call("POST", _path(name), {"enabled": False})
 
+    def lead(self, name: str, upstream: str) -> None:
+        """Let a link lead to another server (``host:port``); its connections are closed."""
+        self._call("POST", _path(name), {"upstream": upstream})
+
     def add_toxic(
         self, link: str, name: str, kind: str, *, stream: str = "downstream", **attributes: int
     ) -> None:

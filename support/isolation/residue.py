@@ -14,7 +14,10 @@ class Residue(AssertionError):
 
 
 def check(citadel: Citadel, names: Names) -> None:
-    """Raise ``Residue`` if a store still holds a collection, row, point or open event of the scenario."""
+    """Raise ``Residue`` if a store still holds a collection, row, point, open event or job of the scenario.
+
+    Jobs that have ended are history: they stay until the schema is dropped.
+    """
     left = found(citadel, names.prefix)
     if left:
         raise Residue("left behind after the clean-up: " + "; ".join(left))
@@ -29,6 +32,7 @@ def found(citadel: Citadel, prefix: str) -> list[str]:
             f"open event {event.operation} of {event.collection}"
             for event in citadel.rows.open_events(prefix)
         ]
+        left += [f"{state} job of {name}" for state, name in citadel.rows.unfinished_jobs(prefix)]
     if citadel.vectors is not None:
         left += [f"collection {name} in Qdrant" for name in citadel.vectors.collections(prefix)]
     return left

@@ -9,6 +9,7 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2 import sql
 
+from support.drivers.postgres import options_of
 from support.isolation.names import Run
 
 STATEMENT_TIMEOUT = "-c statement_timeout=10000"
@@ -19,7 +20,10 @@ TABLES = Path(__file__).resolve().parent.parent / "contract" / "schema.sql"
 def connect(url: str) -> psycopg2.extensions.connection:
     """A short-lived connection in autocommit mode with bounded statements."""
     connection = psycopg2.connect(
-        url, connect_timeout=3, application_name="citadel-suite", options=STATEMENT_TIMEOUT
+        url,
+        connect_timeout=3,
+        application_name="citadel-suite",
+        options=options_of(url, STATEMENT_TIMEOUT),
     )
     connection.autocommit = True
     return connection

@@ -34,6 +34,8 @@ from behave.formatter.base import StreamOpener
 from behave.model_type import Status as Outcome
 from behave.runner import ModelRunner
 
+from support.plugins import lane
+
 AllureFormatter = allure_behave.formatter.AllureFormatter
 
 RESULTS = "allure_results"
@@ -77,6 +79,10 @@ def attach_formatter(context: Any) -> None:
     categories). Errors of clean-ups are told from now on. Called in ``before_all``.
     """
     context.on_cleanup_error = _note_cleanup_error
+
+    def redact(text: str) -> str:
+        return str(context.citadel.secrets.redact(text)) if "citadel" in context else text
+
     runner, config = context._runner, context.config
     if config.dry_run:
         return
@@ -84,9 +90,9 @@ def attach_formatter(context: Any) -> None:
     if folder and not _formatters(runner):
         runner.formatters.append(AllureFormatter(StreamOpener(folder), config))
     for formatter in _formatters(runner):
-        if "citadel" in context:
-            formatter.listener.redact = context.citadel.secrets.redact
-        _describe_run(context, Path(formatter.stream_opener.name))
+        formatter.listener.redact = redact
+        if not lane.OWN.is_worker:
+            _describe_run(context, Path(formatter.stream_opener.name))
 
 
 def report_refusal(context: Any, message: str) -> None:
@@ -179,12 +185,13 @@ class TruthfulListener(AllureListener):  # type: ignore[misc]  # allure-behave h
             selected = [each for each in feature.walk_scenarios() if self._is_selected(each)]
             if selected and not any(id(each) in self._begun for each in selected):
                 for scenario in selected:
-                    self._report_not_run(scenario, f"not run, because of its feature: {message}")
+                    self.report_not_run(scenario, f"not run, because of its feature: {message}")
             else:
                 self.logger.global_error(message=self.redact(f"{feature.name}: {message}"))
         super().stop_feature()
 
-    def _report_not_run(self, scenario: Any, message: str) -> None:
+    def report_not_run(self, scenario: Any, message: str) -> None:
+        """Report a scenario of which nothing is known but why."""
         super().start_scenario(scenario)
         uuid = self.current_scenario_uuid
         result = self.logger.get_test(uuid)
@@ -218,7 +225,7 @@ class TruthfulListener(AllureListener):  # type: ignore[misc]  # allure-behave h
             Label(LabelType.PARENT_SUITE, area),
             Label(LabelType.SUITE, scenario.feature.name),
             Label(LabelType.HOST, socket.gethostname()),
-            Label(LabelType.THREAD, f"worker {os.environ.get('CITADEL_WORKER', '0')}"),
+            Label(LabelType.THREAD, f"worker {lane.OWN.number}"),
         ]
 
     def _details(self, scenario: Any) -> StatusDetails | None:
@@ -251,7 +258,7 @@ def _verdict(status: Outcome) -> str:
 
 def _in_words(name: str) -> str:
     """Tags and folders cannot hold blanks."""
-    return name.replace("_", " ")
+    return name.replace("_", " ").replace("apis", "APIs")
 
 
 def _telling_the_feature(original: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
@@ -303,6 +310,16 @@ def _note_cleanup_error(context: Any, _cleanup: Callable[[], None], error: Excep
         broken.error_message = text
 
 
+def report_problem(context: Any, message: str) -> None:
+    """Report something that broke outside of scenarios."""
+    _global_error(context, message)
+
+
+def leave_file(formatter: Any) -> None:
+    """Close what ``uri`` opened, where another process reports the feature."""
+    formatter.listener.group_context.exit()
+
+
 def _global_error(context: Any, message: str) -> None:
     for formatter in _formatters(context._runner):
         formatter.listener.logger.global_error(message=formatter.listener.redact(message))
@@ -324,8 +341,8 @@ def _describe_run(context: Any, folder: Path) -> None:
         "behave": version("behave"),
         "system": platform.platform(),
     }
-    if "citadel" in context:
-        shown = {"mode": str(context.citadel.mode), **shown, **context.citadel.settings.shown()}
+    if "settings" in context:
+        shown = {"mode": str(context.settings.mode), **shown, **context.settings.shown()}
     lines = (f"{name} = {' '.join(value.split())}" for name, value in shown.items())
     (folder / "environment.properties").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -31,6 +31,8 @@ class ConsoleFormatter(Formatter):  # type: ignore[misc]  # behave has no types
 
     name = "citadel.console"
     description = "One line per scenario, failures at once"
+    # Workers' scenarios are shown as they end, by ``began`` and ``ended``, and not again with their feature.
+    shows_workers = True
 
     def __init__(self, stream_opener: Any, config: Any) -> None:
         super().__init__(stream_opener, config)
@@ -40,6 +42,8 @@ class ConsoleFormatter(Formatter):  # type: ignore[misc]  # behave has no types
         self._current: Any = None
         self._feature: Any = None
         self._heading = ""
+        self._begun_by: dict[str, str] = {}
+        self._feature_of: dict[str, Any] = {}
         self._verbose = _verbose()
         self._live = self.stream.isatty() and "CI" not in os.environ
 
@@ -74,6 +78,30 @@ class ConsoleFormatter(Formatter):  # type: ignore[misc]  # behave has no types
             self._write(self._heading + "".join(f"      {line}\n" for line in _broken(self._feature)))
         self._feature = None
 
+    def began(self, scenario: Any, lane: str) -> None:
+        """A worker has begun a scenario; a terminal shows what each of them is at."""
+        if scenario.should_run(self.config):
+            self._begun_by[lane] = _name(scenario)
+            self._write_live()
+
+    def ended(self, scenario: Any, lane: str) -> None:
+        """A worker's scenario has ended, its hooks and clean-ups included."""
+        self._begun_by.pop(lane, None)
+        if not scenario.should_run(self.config) and not scenario.skip_reason:
+            return
+        if scenario.feature is not self._feature_of.get(lane):
+            self._feature_of[lane] = scenario.feature
+            self._write(f"{lane:3} {scenario.feature.name}  ({scenario.filename})\n")
+        self._begun += 1
+        self._write(self._line(scenario, lane))
+        self._write_live()
+
+    def ended_feature(self, feature: Any, lane: str) -> None:
+        """A worker's feature has ended; only a broken hook or clean-up of its own is shown."""
+        if feature.status.is_hook_error():
+            heading = f"{lane:3} {feature.name}  ({feature.filename})\n"
+            self._write(heading + "".join(f"      {line}\n" for line in _broken(feature)))
+
     def close(self) -> None:
         """End of the run."""
         self._finish()
@@ -81,20 +109,28 @@ class ConsoleFormatter(Formatter):  # type: ignore[misc]  # behave has no types
 
     def _finish(self) -> None:
         scenario, self._current = self._current, None
-        if scenario is None:
-            return
+        if scenario is not None:
+            self._write(self._line(scenario))
+
+    def _line(self, scenario: Any, lane: str = "") -> str:
         status = scenario.status
         word = "FAILED" if status.has_failed() else WORDS.get(status, status.name)
-        line = f"{self._count()} {word:7} {scenario.duration:6.2f} s  {_name(scenario)}\n"
+        mark = f"{lane:3} " if lane else ""
+        line = f"{self._count()} {word:7} {scenario.duration:6.2f} s  {mark}{_name(scenario)}\n"
         if status is Status.skipped and scenario.skip_reason:
             line += f"{'':18}because: {scenario.skip_reason}\n"
         if status.has_failed():
             line += _failure(scenario)
-        self._write(line)
+        return line
 
     def _count(self) -> str:
         width = len(str(self.total or ""))
         return f"[{self._begun:{width + 1}}/{self.total}]" if self.total else f"[{self._begun:3}]"
+
+    def _write_live(self) -> None:
+        if self._live and self._begun_by:
+            doing = " | ".join(f"{lane} {name}" for lane, name in sorted(self._begun_by.items()))
+            self._write(f"{self._count()} ... {doing}"[:WIDTH])
 
     def _write(self, text: str) -> None:
         if self._live:
@@ -109,7 +145,7 @@ def _failure(scenario: Any) -> str:
         if step.status.has_failed():
             lines.append(f"{step.status.name} in step: {step.keyword} {step.name}  ({step.location})")
             lines += _ends(step.error_message or str(step.exception or ""))
-    if scenario.status.is_hook_error():
+    if scenario.status.is_hook_error() or scenario.error_message:
         lines += _broken(scenario)
     return "".join(f"      {line}\n" for line in lines)
 

@@ -12,7 +12,7 @@ from behave.cucumber_expression import (
     use_step_matcher_for_cucumber_expressions,
 )
 
-from support.vocabulary import caches, crashes, platform, requests, unknown
+from support.vocabulary import caches, crashes, limits, operations, platform, requests, unknown
 
 SECONDS = {
     "ms": 0.001,
@@ -86,6 +86,8 @@ def install() -> None:
         ("mistake", requests.MISTAKES),
         ("flaw", requests.FLAWS),
         ("attack", requests.ATTACKS),
+        ("measure", limits.MEASURES),
+        ("spoilt_content", operations.SPOILT),
         ("moment", crashes.MOMENTS),
         ("damage", caches.DAMAGES),
         ("loss", unknown.LOSSES),

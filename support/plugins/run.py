@@ -17,9 +17,10 @@ from support import doctor
 from support.citadel import Citadel
 from support.isolation.names import Run
 from support.isolation.sweep import sweep
-from support.plugins import allure_corrections
+from support.plugins import allure_corrections, console, lane, parallel
 from support.reporting import results
-from support.settings import Settings, SettingsError
+from support.reporting.results import Figures
+from support.settings import Mode, Settings, SettingsError
 
 TAGS = {
     "smoke",
@@ -35,14 +36,17 @@ TAGS = {
     "trivial",
 }
 TAG_FAMILIES = re.compile(
-    r"(allure\.issue:.+|use\.with_\w+=.+|not\.with_\w+=.+|fixture\..+|G[1-7]|N(1[0-5]|[1-9])|NFR-.+)"
+    r"(allure\.issue:.+|(use|not)\.with_(mode|stores|providers|live)=.+|fixture\..+|G[1-7]|N(1[0-5]|[1-9])|NFR-.+)"
 )
 REFUSED = 2
+# Hands the seed of random data on to the workers.
+SEED = "CITADEL_ACCEPTANCE_SEED"
 
 
 def interrupt_on_sigterm() -> None:
-    """Make SIGTERM unwind like Ctrl-C, so that every clean-up runs."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    """Make SIGTERM unwind like Ctrl-C, so that every clean-up runs; a worker does that by itself."""
+    if not lane.OWN.is_worker:
+        signal.signal(signal.SIGTERM, _interrupt)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -51,12 +55,14 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def choose(context: Any) -> None:
     """Refuse an unknown tag and an empty selection; put the features in the order asked for."""
+    if lane.OWN.is_worker:
+        return
     runner = context._runner
     tags = {tag for feature in runner.features for tag in _all_tags(feature)}
     unknown = sorted(tag for tag in tags if not _allowed(tag))
     if unknown:
         refuse(context, f"unknown tags in the features: {', '.join('@' + tag for tag in unknown)}")
-    asked = [tag.lstrip("@") for tag in re.findall(r"@[\w.:=-]+", str(context.config.tag_expression))]
+    asked = [tag.lstrip("@") for tag in re.findall(r"@[\w.:=-]+", " ".join(context.config.tags or ()))]
     misspelt = sorted(tag for tag in asked if not _allowed(tag) and tag not in tags)
     if misspelt:
         refuse(context, f"no such tag: {', '.join('@' + tag for tag in misspelt)}; known are: {_known(tags)}")
@@ -70,35 +76,80 @@ def choose(context: Any) -> None:
         print(f"features in random order, repeat with: -D order={order}")
 
 
-def open_platform(context: Any) -> None:
-    """Diagnose the environment, sweep dead runs, then start the platform or connect to it."""
+def prepare(context: Any) -> None:
+    """Read the settings, diagnose the environment, remove old results and what dead runs left."""
+    context.started = time.monotonic()
     output = Path(context.config.userdata.get("output", ".acceptance"))
     try:
         settings = Settings.load()
     except SettingsError as error:
         refuse(context, str(error))
+    context.settings, context.output = settings, output
+    if lane.OWN.is_worker:
+        return
     findings = doctor.examine(settings, output)
     if not all(finding.ok for finding in findings):
         refuse(context, "the environment is not ready\n" + doctor.table(settings, findings))
     for name in ("allure-results", "junit", "logs"):
         shutil.rmtree(output / name, ignore_errors=True)
-    run = Run.current()
     for line in sweep(settings):
         print(line)
-    try:
-        citadel = Citadel.open(settings, run, output / "logs")
-    except Exception as error:
-        refuse(context, f"the platform did not start: {settings.secrets().redact(str(error))}")
-    context.citadel = citadel
-    context.output = output
-    context.started = time.monotonic()
-    context.add_cleanup(citadel.close)
-    print(citadel.introduction())
+    print(f"random data of seed {_seed(context)}, repeat with: -D seed={_seed(context)}")
+
+
+def _seed(context: Any) -> int:
+    """The number that random data are made from: the user's, else a new one; workers inherit it."""
+    given = context.config.userdata.get("seed")
+    return int(os.environ.setdefault(SEED, str(random.randrange(2**32)) if given is None else given))
 
 
 def open_report(context: Any) -> None:
-    """Let Allure listen, unless the user chose formatters of his own."""
+    """Let Allure listen, unless the user chose formatters of his own; let the console count."""
     allure_corrections.attach_formatter(context)
+    if not lane.OWN.is_worker:
+        console.announce(context)
+
+
+def start(context: Any) -> None:
+    """Start workers, each of which starts a platform of its own; where that cannot be, the platform."""
+    try:
+        if not _hand_out(context):
+            open_platform(context)
+    except (parallel.NoWorker, lane.Refused) as error:
+        refuse(context, str(error))
+
+
+def _hand_out(context: Any) -> bool:
+    settings = context.settings
+    # A deployed platform is one for all; servers to be kept for a look are wanted once.
+    if settings.mode is Mode.DEPLOYED or not settings.cleanup:
+        return False
+    return parallel.distribute(
+        context,
+        settings.workers,
+        logs=context.output / "logs",
+        memory=context.output / "durations.json",
+        before_alone=open_platform,
+    )
+
+
+def open_platform(context: Any) -> None:
+    """Start the platform or connect to it. Raises ``Refused`` if that cannot be done."""
+    settings, own = context.settings, lane.OWN
+    context.opened = time.monotonic()
+    logs = context.output / "logs"
+    try:
+        citadel = Citadel.open(settings, Run.current(), logs / own.name if own.is_worker else logs, own.name)
+    except Exception as error:
+        message = f"the platform did not start: {settings.secrets().redact(str(error))}"
+        raise lane.Refused(message) from error
+    citadel.seed = _seed(context)
+    context.citadel = citadel
+    own.redact = citadel.secrets.redact
+    own.introduction = citadel.introduction()
+    context.add_cleanup(citadel.close)
+    if not own.is_worker:
+        print(own.introduction)
 
 
 def close_platform(context: Any) -> None:
@@ -108,12 +159,18 @@ def close_platform(context: Any) -> None:
 
 
 def tell_results(context: Any) -> None:
-    """Write the summary and the results document, and end with the table."""
-    if "citadel" not in context:
+    """Write the summary and the results document, and end with the table; a worker only tells the run."""
+    parts = list(parallel.figures(context) or [])
+    if "citadel" in context:
+        parts.append(Figures.of(context.citadel, time.monotonic() - context.opened))
+    if lane.OWN.is_worker:
+        lane.OWN.figures = parts[0] if parts else None
+        return
+    if not parts:
         return
     outcomes = [
         results.Outcome(
-            area=Path(scenario.filename).parent.name.replace("_", " "),
+            area=Path(scenario.filename).parent.name.replace("_", " ").replace("apis", "APIs"),
             name=scenario.name,
             location=str(scenario.location),
             status=scenario.status.name,
@@ -124,13 +181,16 @@ def tell_results(context: Any) -> None:
         for scenario in _scenarios(context._runner.features)
         if scenario.should_run(context.config) or scenario.skip_reason
     ]
+    redact = context.citadel.secrets.redact if "citadel" in context else context.settings.secrets().redact
     wall_s = time.monotonic() - context.started
     where = f"{context.output}/results, {context.output}/allure-results (make report)"
-    print(results.write(context.citadel, outcomes, wall_s, context.output, where))
+    print(results.write(parts, outcomes, wall_s, context.output, where, redact))
 
 
 def refuse(context: Any, message: str) -> NoReturn:
-    """End the run before it began, with one message and a report that says so."""
+    """End the run before it began, with one message and a report that says so; a worker leaves that to it."""
+    if lane.OWN.is_worker:
+        raise lane.Refused(message)
     allure_corrections.report_refusal(context, message)
     print(f"\nCannot run: {message}", file=sys.stderr)
     sys.stdout.flush()

@@ -6,7 +6,7 @@ from typing import Any
 
 from behave.tag_matcher import ActiveTagMatcher
 
-from support import aftermath
+from support import aftermath, steadiness
 from support.isolation import residue
 from support.isolation.names import Names
 from support.plugins import attachments
@@ -14,6 +14,12 @@ from support.reporting import diagnosis
 from support.world import World
 
 ActiveTagMatcher.use_skip_reason = True
+# Why a scenario that asks for it cannot run here, by the category of its active tag.
+REASONS = {
+    "mode": "it is not for this mode",
+    "stores": "it looks into the stores: set TEST_DATABASE_URL, TEST_REDIS_URL and QDRANT_URL",
+    "providers": "it controls the provider emulators, which only a stack of the suite's own has",
+}
 ATTACH = {
     "text": attachments.attach_text,
     "json": attachments.attach_json,
@@ -25,7 +31,8 @@ def can_run(context: Any, scenario: Any) -> bool:
     """Skip, with the reason, what this mode cannot show."""
     matcher = ActiveTagMatcher(context.citadel.traits())
     if matcher.should_skip_with_tags(scenario.effective_tags):
-        scenario.skip(reason=f"needs {matcher.skip_reason}")
+        category = str(matcher.skip_reason).partition(" ")[0]
+        scenario.skip(reason=REASONS.get(category, f"needs {matcher.skip_reason}"))
         return False
     return True
 
@@ -33,6 +40,7 @@ def can_run(context: Any, scenario: Any) -> bool:
 def begin(context: Any, scenario: Any) -> None:
     """Give the scenario its world; the first clean-up registered is the last to run: the residue check."""
     citadel = context.citadel
+    steadiness.regain(citadel)
     names = Names(citadel.run, citadel.next_scenario())
     keep = not citadel.settings.cleanup
 
@@ -57,5 +65,5 @@ def end(context: Any, scenario: Any) -> None:
     if problems or scenario.status.has_failed():
         for name, text in diagnosis.of(citadel, world, context.marks).items():
             attachments.attach_text(name, text)
-        attachments.attach_text("How to repeat", f"behave {scenario.location}")
+        attachments.attach_text("How to repeat", f"behave {scenario.location} -D seed={citadel.seed}")
     assert not problems, "\n".join(problems)

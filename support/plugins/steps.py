@@ -9,8 +9,6 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
-from behave.step_registry import registry
-
 from support.citadel import Inconclusive, Unavailable
 from support.settings import Mode
 
@@ -25,7 +23,8 @@ class _Deadline(BaseException):
 def bound_every_step(context: Any) -> None:
     """Wrap every step definition once."""
     signal.signal(signal.SIGALRM, _ring)
-    for definitions in registry.steps.values():
+    # The runner's own: behave replaces the registry of its module when it starts.
+    for definitions in context._runner.step_registry.steps.values():
         for definition in definitions:
             definition.func = _bounded(definition.func)
 

@@ -39,10 +39,11 @@ class Call:
 
 @dataclass(slots=True)
 class Journal:
-    """All calls of a run, in the order in which they ended."""
+    """All calls of a run, in the order in which they ended; none of them if it is not ``recording``."""
 
     secrets: Secrets
     entries: list[Entry] = field(default_factory=list)
+    recording: bool = True
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
@@ -59,6 +60,8 @@ class Journal:
             self._append(driver, what, call, started)
 
     def _append(self, driver: str, what: str, call: Call, started: float) -> None:
+        if not self.recording:
+            return
         entry = Entry(
             driver=driver,
             what=self.secrets.redact(what),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from support import waiting
+from support.contract.coverage import Coverage
+from support.contract.validator import Contract
 from support.reporting.journal import union_of_seconds
 
 if TYPE_CHECKING:
@@ -64,48 +66,105 @@ class Outcome:
         return "skipped" if self.status in SKIPPED else "failed"
 
 
-def write(citadel: Citadel, outcomes: list[Outcome], wall_s: float, output: Path, report: str) -> str:
-    """Write ``results/summary.json`` and the results document; returns the closing table."""
-    summary = _summary(citadel, outcomes, wall_s)
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one process of a run has measured, as plain data: a worker sends it to the run.
+
+    ``wall_s`` is how long the process had a platform to work with, ``busy_s`` how much of that calls, waits,
+    loads and process starts filled; ``seen`` counts the platform's answers by operation and status.
+    """
+
+    mode: str
+    wall_s: float
+    busy_s: float
+    seen: dict[tuple[str, int], int]
+    agreeing: int
+    union: int
+    audits: int
+    findings: int
+    performance: dict[str, Any]
+    start_s: dict[str, float]
+
+    @classmethod
+    def of(cls, citadel: Citadel, wall_s: float) -> Figures:
+        """The figures of this process."""
+        calls = [(entry.started, entry.ended) for entry in citadel.journal.entries]
+        tally = citadel.audits
+        return cls(
+            mode=str(citadel.mode),
+            wall_s=wall_s,
+            busy_s=min(wall_s, union_of_seconds(calls + waiting.SPANS + citadel.starts())),
+            seen=dict(citadel.coverage.seen),
+            agreeing=tally.agreeing,
+            union=tally.union,
+            audits=tally.audits,
+            findings=len(tally.findings),
+            performance=dict(citadel.performance),
+            start_s=citadel.start_times(),
+        )
+
+
+def write(
+    parts: Sequence[Figures],
+    outcomes: list[Outcome],
+    wall_s: float,
+    output: Path,
+    report: str,
+    redact: Callable[[str], str],
+) -> str:
+    """Write ``results/summary.json`` and the results document; returns the closing table.
+
+    ``parts`` are the figures of every process that had a platform, at least one.
+    """
+    summary = _summary(parts, outcomes, wall_s)
     folder = output / "results"
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (
         ("summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n"),
         ("Integration_Testing_Results.md", _document(summary, outcomes)),
     ):
-        (folder / name).write_text(citadel.secrets.redact(text), encoding="utf-8")
-    return citadel.secrets.redact(_table(summary, outcomes, report))
+        (folder / name).write_text(redact(text), encoding="utf-8")
+    return redact(_table(summary, outcomes, report))
 
 
-def _summary(citadel: Citadel, outcomes: list[Outcome], wall_s: float) -> dict[str, Any]:
+def _summary(parts: Sequence[Figures], outcomes: list[Outcome], wall_s: float) -> dict[str, Any]:
     counts = {
         verdict: sum(o.verdict == verdict for o in outcomes) for verdict in ("passed", "failed", "skipped")
     }
-    coverage = citadel.coverage
-    busy = (
-        [(entry.started, entry.ended) for entry in citadel.journal.entries] + waiting.SPANS + citadel.starts()
-    )
-    tally = citadel.audits
+    coverage = Coverage(Contract.load())
+    for part in parts:
+        coverage.merge(Coverage(coverage.contract, part.seen))
+    # Of the time of all workers together: each of them is slowed down by its own framework.
+    share = 1.0 - sum(part.busy_s for part in parts) / sum(part.wall_s for part in parts)
+    agreeing, union = sum(part.agreeing for part in parts), sum(part.union for part in parts)
+    performance: dict[str, Any] = {}
+    for part in parts:
+        performance |= part.performance
     return {
-        "mode": str(citadel.mode),
+        "mode": parts[0].mode,
         "wall_s": round(wall_s, 2),
-        "framework_share_percent": round(100.0 * (1.0 - min(1.0, union_of_seconds(busy) / wall_s)), 1),
+        "platforms": len(parts),
+        "framework_share_percent": round(100.0 * share, 1),
         "scenarios": {**counts, "total": len(outcomes)},
         "coverage": {
             "percent": round(coverage.percent(), 1),
             "observed": len(coverage.observed),
             "documented": len(coverage.documented),
             "missing": [f"{operation} {status}" for operation, status in coverage.missing()],
+            "reasons": {
+                f"{operation} {status}": coverage.reason(operation, status)
+                for operation, status in coverage.missing()
+            },
         },
-        "performance": citadel.performance,
+        "performance": performance,
         "consistency": {
-            "checked": tally.union,
-            "findings": len(tally.findings),
-            "percent": round(tally.percent, 3),
-            "audits": tally.audits,
+            "checked": union,
+            "findings": sum(part.findings for part in parts),
+            "percent": round(100.0 * agreeing / union, 3) if union else 100.0,
+            "audits": sum(part.audits for part in parts),
         },
         "promises_unchecked": unchecked_promises(outcomes),
-        "start_s": {name: round(seconds, 2) for name, seconds in citadel.start_times().items()},
+        "start_s": {name: round(seconds, 2) for name, seconds in _slowest_starts(parts).items()},
         "slowest": [
             {"scenario": o.name, "location": o.location, "seconds": round(o.seconds, 2)}
             for o in _slowest(outcomes)
@@ -117,6 +176,15 @@ def unchecked_promises(outcomes: Iterable[Outcome]) -> list[str]:
     """Promises that no scenario of this run has put to the test; a skipped one has not."""
     checked = {tag for o in outcomes if o.verdict != "skipped" for tag in o.tags}
     return [promise for promise in PROMISES if promise not in checked]
+
+
+def _slowest_starts(parts: Iterable[Figures]) -> dict[str, float]:
+    """The longest time each server took, over all platforms of the run."""
+    slowest: dict[str, float] = {}
+    for part in parts:
+        for name, seconds in part.start_s.items():
+            slowest[name] = max(seconds, slowest.get(name, 0.0))
+    return slowest
 
 
 def _slowest(outcomes: Iterable[Outcome]) -> list[Outcome]:
@@ -254,8 +322,19 @@ def _document(summary: dict[str, Any], outcomes: list[Outcome]) -> str:
     lines += ["", "## Slowest scenarios", "", "| scenario | seconds |", "|---|---|"]
     lines += [f"| {item['scenario']} | {item['seconds']} |" for item in summary["slowest"]]
     lines += ["", "## Documented answers not seen", ""]
-    lines += [f"- {pair}" for pair in coverage["missing"]] or ["None."]
+    lines += _unseen(coverage["reasons"])
     return "\n".join(lines) + "\n"
+
+
+def _unseen(reasons: dict[str, str]) -> list[str]:
+    """The documented answers that were not seen, those of one reason in one line."""
+    if not reasons:
+        return ["None."]
+    lines = ["| reason | operation and status |", "|---|---|"]
+    for reason in dict.fromkeys(reasons.values()):
+        pairs = ", ".join(pair for pair, told in reasons.items() if told == reason)
+        lines.append(f"| {reason} | {pairs} |")
+    return lines
 
 
 def _promise(tag: str) -> tuple[str, int]:

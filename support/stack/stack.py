@@ -316,6 +316,7 @@ class Stack:
             "GATEWAY_BREAKER_OPEN_S": str(limits.breaker_open_s),
             "GATEWAY_CACHE_BYPASS_S": str(limits.cache_bypass_s),
             "GATEWAY_KEY_SNAPSHOT_S": str(limits.key_snapshot_s),
+            "GATEWAY_JOB_LEASE_S": str(limits.job_lease_s),
         }
         for name, path in PROVIDER_PATHS.items():
             variable = f"GATEWAY_PROVIDER_{name.upper()}"

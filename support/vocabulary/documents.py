@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from hamcrest import assert_that
+from hamcrest import assert_that, equal_to, only_contains
 
 from support.drivers.gateway import Answer, GatewayUnreachable
 from support.matchers.answers import succeeded
@@ -143,17 +144,23 @@ def read(world: World, title: str, *, with_vector: bool = False) -> Answer:
 
 def titles_listed(world: World, page_size: int) -> list[str]:
     """Every title of the collection, page by page, in the order listed."""
-    collection = world.names.collection(world.collection)
     titles: list[str] = []
     cursor: str | None = None
     while True:
-        query = {"limit": page_size, **({"cursor": cursor} if cursor else {})}
-        page = world.citadel.gateway.call("listVectors", query=query, collection=collection, key=world.key)
-        assert_that(page, succeeded(), "listing the documents")
+        page = list_page(world, page_size, cursor)
         titles += [world.names.alias_of(item["id"]) for item in page.body["items"]]
         cursor = page.body["next_cursor"]
         if cursor is None:
             return titles
+
+
+def list_page(world: World, size: int, cursor: str | None) -> Answer:
+    """One page of the collection's list; None for the first."""
+    query = {"limit": size, **({"cursor": cursor} if cursor else {})}
+    collection = world.names.collection(world.collection)
+    page = world.citadel.gateway.call("listVectors", query=query, collection=collection, key=world.key)
+    assert_that(page, succeeded(), "listing the documents")
+    return page
 
 
 def place(world: World, title: str) -> tuple[str, str]:
@@ -290,3 +297,107 @@ def _batch(world: World, documents: Sequence[Mapping[str, Any]]) -> Answer:
     for document in documents:
         _remember(world, document["title"], document["text"])
     return store_batch(world, documents)
+
+
+def ingest_again(world: World) -> list[Answer]:
+    """Store every document of ``have_many`` once more, in the batches of the first time."""
+    titles: list[str] = world.evidence["titles"]
+    texts = sentences(len(titles), world.names.prefix)
+    pairs = [{"title": title, "text": text} for title, text in zip(titles, texts, strict=True)]
+    return [
+        store_batch(world, pairs[start : start + LARGEST_BATCH])
+        for start in range(0, len(pairs), LARGEST_BATCH)
+    ]
+
+
+def otherwise_than(answers: Sequence[Answer], outcome: str, version: int) -> list[str]:
+    """Documents of these batches that were answered with another outcome or version."""
+    assert_that(
+        [answer.ok for answer in answers], only_contains(True), f"the batches {list(map(str, answers))}"
+    )
+    return [
+        f"{result['id']}: {result.get('outcome', result['status'])} in version {result.get('version')}"
+        for answer in answers
+        for result in answer.body["results"]
+        if (result.get("outcome"), result.get("version")) != (outcome, version)
+    ]
+
+
+def store_batch_with_misfit(world: World, misfit: int, count: int) -> Answer:
+    """A batch of vectors of which number ``misfit`` is one number too short for the text collection."""
+    return store_batch(
+        world,
+        [
+            {"title": f"item {number}", "vector": [1.0] * (383 if number == misfit else 384)}
+            for number in range(1, count + 1)
+        ],
+    )
+
+
+def delete_batch(world: World, titles: Sequence[str]) -> Answer:
+    """Ask for the deletion of several documents at once."""
+    places = [place(world, title) for title in titles]
+    world.wrote = True
+    answer = world.citadel.gateway.call(
+        "batchVectors",
+        json_body={"operation": "delete", "collection": places[0][0], "ids": [item for _c, item in places]},
+        key=world.key,
+    )
+    for result in answer.body["results"] if answer.ok else []:
+        if result["status"] < 300:
+            world.ledger.acknowledged[places[0][0], result["id"]] = 0
+    return answer
+
+
+def partly_failed(answer: Answer) -> dict[int, str]:
+    """The places of a batch that failed, from 1, with the problem of each.
+
+    The answer must say in its status and its counts alike that the batch was carried out in part.
+    """
+    assert_that(answer.status, equal_to(207), str(answer))
+    results = answer.body["results"]
+    failed = {
+        result["index"] + 1: str(result["problem"]["code"]) for result in results if result["status"] >= 300
+    }
+    told = [answer.body["failed_count"], answer.body["success_count"]]
+    assert_that(
+        told, equal_to([len(failed), len(results) - len(failed)]), "failed and successful by its counts"
+    )
+    return failed
+
+
+def list_while_changing(world: World, size: int) -> list[str]:
+    """List page by page; between pages documents come and go.
+
+    After each odd page one is stored that belongs before what was listed, after each even page one is
+    deleted that was listed: never both, which would keep what follows in its place. The last that is
+    yet to come is deleted each time.
+    """
+    titles = in_id_order(world, world.evidence["titles"])
+    listed: list[str] = []
+    gone: list[str] = []
+    cursor: str | None = None
+    for number in itertools.count(1):
+        page = list_page(world, size, cursor)
+        listed += [world.names.alias_of(item["id"]) for item in page.body["items"]]
+        cursor = page.body["next_cursor"]
+        if cursor is None:
+            break
+        going = [title for title in titles if title not in listed and title not in gone][-1:]
+        if number % 2:
+            have(world, f"a newcomer {number}", f"What came after {len(listed)} documents.")
+        else:
+            going.append(listed[-1])
+        for title in going:
+            assert_that(delete(world, title), succeeded(), f'deleting "{title}" between two pages')
+        gone += going
+    world.evidence["gone"] = gone
+    return listed
+
+
+def listed_otherwise_than_once(world: World) -> dict[str, int]:
+    """Documents that were there all the time and how often they were listed, where that is not once."""
+    listed: list[str] = world.evidence["listed"]
+    alive = [title for title in world.evidence["titles"] if title not in world.evidence["gone"]]
+    assert alive and world.evidence["gone"], "nothing went, or nothing stayed"
+    return {title: listed.count(title) for title in alive if listed.count(title) != 1}

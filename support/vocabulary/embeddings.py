@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 from hamcrest import assert_that
 
+from support.corpus.golden import golden
 from support.drivers.embedding import Embedding, Work
 from support.drivers.gateway import Answer
 from support.matchers.answers import succeeded
@@ -120,3 +122,51 @@ def embed_directly(world: World, texts: Sequence[str]) -> list[list[float]]:
     if world.citadel.embedding is not None:
         return world.citadel.embedding.embed(list(texts))
     return [list(embed(world, text, use_cache=False).body["embedding"]) for text in texts]
+
+
+def least_like_golden(world: World) -> tuple[float, str]:
+    """The golden text whose fresh embedding is least like its golden vector, and how like it is (cosine)."""
+    expected = golden()
+    answer = embed_batch(world, list(expected), use_cache=False)
+    assert_that(answer, succeeded())
+    alike = {
+        text: cosine(vector, own)
+        for (text, own), vector in zip(expected.items(), answer.body["embeddings"], strict=True)
+    }
+    text = min(alike, key=alike.__getitem__)
+    return alike[text], text
+
+
+def embed_pairs(world: World, pairs: Sequence[tuple[str, str]]) -> None:
+    """Embed both texts of every pair and keep how like each is to its own and to every other partner."""
+    answer = embed_batch(world, [text for pair in pairs for text in pair])
+    assert_that(answer, succeeded())
+    vectors = answer.body["embeddings"]
+    firsts, seconds = vectors[::2], vectors[1::2]
+    world.evidence["alike"] = {
+        (one, other): cosine(firsts[i], seconds[j])
+        for i, (one, _) in enumerate(pairs)
+        for j, (_, other) in enumerate(pairs)
+    }
+    world.evidence["pairs"] = list(pairs)
+
+
+def least_related(world: World) -> tuple[float, str]:
+    """The pair of the same meaning that is least alike."""
+    return min((alike, f"{one} / {other}") for (one, other), alike in _related(world, True).items())
+
+
+def most_alike_unrelated(world: World) -> tuple[float, str]:
+    """The two texts of different pairs that are most alike."""
+    return max((alike, f"{one} / {other}") for (one, other), alike in _related(world, False).items())
+
+
+def _related(world: World, related: bool) -> dict[tuple[str, str], float]:
+    pairs = world.evidence["pairs"]
+    return {texts: alike for texts, alike in world.evidence["alike"].items() if (texts in pairs) is related}
+
+
+def cosine(one: Sequence[float], other: Sequence[float]) -> float:
+    """Cosine of the angle between two vectors."""
+    a, b = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))

@@ -37,9 +37,6 @@ class Attempt:
 
 def strike(world: World, target: str, kind: str, **parameters: object) -> Fault:
     """Make ``target`` fail; its healing is registered first and due at the scenario's end at the latest."""
-    if target == "redis":
-        # A gateway that still passes the cache by after the last outage would not notice this one.
-        cache_is_used_again(world)
     world.wrote = True
     world.evidence["struck"] = target
     fault = world.citadel.faults.inject(target, kind, **parameters)
@@ -274,6 +271,16 @@ def due_s(world: World) -> float:
         # Each operation makes a few cache calls, and pays for them until the bypass begins.
         return CACHE_CALLS * promises.backend_s["redis"] + 0.5
     return min(promises.refusal_s, promises.due_s(struck(world)))
+
+
+def due_for_all_s(world: World) -> float:
+    """Seconds within which all operations are answered that are asked for at once, whatever is away."""
+    return world.citadel.promises.refusal_s
+
+
+def admitted(world: World) -> tuple[str, ...]:
+    """Refusals that admit the outage of what was struck."""
+    return PROVIDER_FAILED if struck(world) == "providers" else UNAVAILABLE
 
 
 def readiness_shows(world: World, target: str) -> Answer:

@@ -41,15 +41,23 @@ def services_by_status(answer: Answer) -> dict[str, str]:
 
 def counter(world: World, name: str, **labels: str) -> float:
     """Sum of a Prometheus counter over all series that carry ``labels``."""
-    text = world.citadel.gateway.call("getMetrics", key="").text
-    total = 0.0
-    for line in text.splitlines():
-        match = re.fullmatch(rf"{name}(?:\{{(.*)\}})?\s+(\S+)(?:\s+\d+)?", line)
+    wanted = labels.items()
+    return sum(
+        value
+        for (series, given), value in counters(world).items()
+        if series == name and wanted <= dict(given).items()
+    )
+
+
+def counters(world: World) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Every figure of the gateway's metrics by its name and labels."""
+    found = {}
+    for line in world.citadel.gateway.call("getMetrics", key="").text.splitlines():
+        match = re.fullmatch(r"(\w+)(?:\{(.*)\})?\s+(\S+)(?:\s+\d+)?", line)
         if match:
-            given = dict(re.findall(r'(\w+)="([^"]*)"', match[1] or ""))
-            if labels.items() <= given.items():
-                total += float(match[2])
-    return total
+            labels = frozenset(re.findall(r'(\w+)="([^"]*)"', match[2] or ""))
+            found[match[1], labels] = float(match[3])
+    return found
 
 
 def pointed_at_nothing(service: str) -> Settings:

@@ -26,6 +26,52 @@ class Defect:
     message: str
 
 
+def _keys_in_the_log() -> None:
+    from support.reference.gateway import logs
+    from support.reference.gateway.access import Keys
+
+    authenticate = Keys.authenticate
+
+    async def telling(self: Keys, headers: Mapping[str, str]) -> Any:
+        logs.info("authenticating", key=headers.get("x-api-key"))
+        return await authenticate(self, headers)
+
+    Keys.authenticate = telling  # type: ignore[method-assign]
+
+
+def _hidden_crash() -> None:
+    from support.reference.gateway import logs
+    from support.reference.gateway.writes import Writer
+
+    async def crash(self: Writer, target: Any, items: Any) -> None:
+        try:
+            raise KeyError("old_generation")
+        except KeyError:
+            logs.defect("clean-up failed")
+
+    Writer._forget = crash  # type: ignore[method-assign]
+
+
+def _answer_lacks_a_member() -> None:
+    from support.reference.gateway import operations
+
+    written = operations._written
+
+    def shorter(target: Any, item: Any) -> dict[str, object]:
+        return {name: value for name, value in written(target, item).items() if name != "point_id"}
+
+    operations._written = shorter
+
+
+def _dropped_collections_stay_in_qdrant() -> None:
+    from support.reference.gateway.qdrant import Qdrant
+
+    async def drop_collection(self: Qdrant, name: str) -> None:
+        return None
+
+    Qdrant.drop_collection = drop_collection  # type: ignore[method-assign]
+
+
 def _cache_key_without_fence() -> None:
     from support.reference.gateway import content, search
     from support.reference.gateway.cache import PREFIX
@@ -166,6 +212,90 @@ def _metadata_as_text() -> None:
         return dict(written)
 
     Item.point = textual  # type: ignore[method-assign]
+
+
+def _jobs_shown_to_everybody() -> None:
+    from dataclasses import replace
+
+    from support.reference.gateway.jobs import Jobs
+
+    page = Jobs.page
+
+    async def newest(self: Jobs, caller: Any, status: Any, limit: int, cursor: Any) -> dict[str, Any]:
+        async with self._database.reader.lease() as lease:
+            owner = await lease.fetchval("SELECT submitted_by FROM embedding_jobs ORDER BY created_at DESC")
+        return await page(self, replace(caller, user_id=owner or caller.user_id), status, limit, cursor)
+
+    Jobs.page = newest  # type: ignore[method-assign]
+
+
+def _jobs_of_others_can_be_cancelled() -> None:
+    from support.reference.gateway import jobs
+
+    jobs._CANCEL = jobs._CANCEL.replace("submitted_by = $2", "$2::uuid IS NOT NULL")
+    row = jobs.Jobs._row
+
+    async def anybodys(self: jobs.Jobs, lease: Any, job_id: Any, owner: Any = None) -> Any:
+        return await row(self, lease, job_id)
+
+    jobs.Jobs._row = anybodys  # type: ignore[method-assign]
+
+
+def _cancel_forgets_what_is_done() -> None:
+    from support.reference.gateway import jobs
+
+    jobs._CANCEL = jobs._CANCEL.replace("completed_at =", "processed_items = 0, completed_at =", 1)
+
+
+def _job_repeats_what_was_begun() -> None:
+    from support.reference.gateway import jobs
+
+    jobs._BEGUN = jobs._BEGUN.replace("WHERE", "WHERE false AND")
+
+
+def _failed_items_counted_twice() -> None:
+    from support.reference.gateway import jobs
+
+    described = jobs._described
+
+    def doubled(row: Any) -> dict[str, Any]:
+        told = described(row)
+        told["progress"]["processed_items"] += told["progress"]["failed_items"]
+        return told
+
+    jobs._described = doubled
+
+
+def _bad_item_spoils_its_chunk() -> None:
+    from support.reference.gateway.jobs import Jobs
+
+    fill = Jobs._fill
+
+    async def strict(self: Jobs, target: Any, items: Any, inputs: Any) -> None:
+        await fill(self, target, items, inputs)
+        for item in items:
+            if item.problem is not None:
+                raise item.problem
+
+    Jobs._fill = strict  # type: ignore[method-assign]
+
+
+def _job_fails_with_its_dependency() -> None:
+    from support.reference.gateway.embedding import Embeddings
+    from support.reference.gateway.problems import DependencyDown, Problem
+    from support.reference.gateway.timing import current
+
+    embed = Embeddings.embed
+
+    async def impatient(self: Embeddings, texts: Any, model: str, *, use_cache: bool) -> Any:
+        try:
+            return await embed(self, texts, model, use_cache=use_cache)
+        except DependencyDown as down:
+            if not current().background:
+                raise
+            raise Problem("model-not-found") from down
+
+    Embeddings.embed = impatient  # type: ignore[method-assign]
 
 
 class _Every(list[int]):
@@ -336,7 +466,178 @@ def _collection_events_forgotten() -> None:
     Reconciler._collection_event = forget  # type: ignore[method-assign]
 
 
+def _bounds_include_their_ends() -> None:
+    from support.reference.gateway import search
+
+    condition = search._condition
+
+    def inclusive(key: str, value: Any) -> Any:
+        made: Any = condition(key, value)
+        if isinstance(value, dict) and "lt" in value:
+            made["range"] = {("lte" if name == "lt" else name): bound for name, bound in value.items()}
+        return made
+
+    search._condition = inclusive
+
+
+def _unchanged_in_spite_of_metadata() -> None:
+    from support.reference.gateway import content, writes
+
+    class Blind:
+        """The module of hashes, of which the one of metadata is the same for all."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(content, name)
+
+        @staticmethod
+        def metadata_hash(metadata: Any) -> bytes:
+            return content.metadata_hash({})
+
+    writes.content = Blind()  # type: ignore[attr-defined,assignment]
+
+
+def _caller_key_passed_on() -> None:
+    from contextvars import ContextVar
+
+    import aiohttp
+
+    from support.reference.gateway.access import Keys
+
+    caller: ContextVar[str] = ContextVar("caller", default="")
+    authenticate, request = Keys.authenticate, aiohttp.ClientSession.request
+
+    async def remembering(self: Keys, headers: Mapping[str, str]) -> Any:
+        caller.set(headers.get("x-api-key", ""))
+        return await authenticate(self, headers)
+
+    def with_all_headers(self: Any, method: str, url: Any, **options: Any) -> Any:
+        options["headers"] = {**(options.get("headers") or {}), "X-API-Key": caller.get()}
+        return request(self, method, url, **options)
+
+    Keys.authenticate = remembering  # type: ignore[method-assign]
+    aiohttp.ClientSession.request = with_all_headers  # type: ignore[method-assign]
+
+
+def _connection_for_each_request() -> None:
+    import aiohttp
+
+    init = aiohttp.TCPConnector.__init__
+
+    def closing(self: Any, **options: Any) -> None:
+        options.pop("keepalive_timeout", None)
+        init(self, **{**options, "force_close": True})
+
+    aiohttp.TCPConnector.__init__ = closing  # type: ignore[method-assign]
+
+
+def _batches_embedded_one_by_one() -> None:
+    from support.reference.gateway import embedding
+
+    embedding._TEXTS_A_CALL = 1
+
+
+def _texts_embedded_with_a_prompt() -> None:
+    from support.reference.embedding.model import MiniLM
+
+    embed = MiniLM.embed
+
+    def prompted(self: MiniLM, text: str) -> Any:
+        return embed(self, f"query: {text}")
+
+    MiniLM.embed = prompted  # type: ignore[method-assign]
+
+
+def _outage_as_not_found() -> None:
+    from support.reference.gateway.descriptors import Descriptors, missing
+    from support.reference.gateway.problems import DependencyDown
+
+    get = Descriptors.get
+
+    async def hiding(self: Descriptors, name: str) -> Any:
+        try:
+            return await get(self, name)
+        except DependencyDown:
+            raise missing(name) from None
+
+    Descriptors.get = hiding  # type: ignore[method-assign]
+
+
+def _limits_clamped() -> None:
+    from support.reference.gateway import models
+
+    parse = models.parse
+
+    def clamping(model: Any, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("limit"), int):
+            data["limit"] = min(data["limit"], 1000)
+        return parse(model, data)
+
+    models.parse = clamping
+
+
+def _pages_by_offset() -> None:
+    import base64
+
+    from support.reference.gateway.collections import _ITEM_COLUMNS, Collections, item_summary
+
+    async def items(self: Any, name: str, limit: int, cursor: Any) -> Any:
+        passed = int(base64.urlsafe_b64decode(cursor)) if cursor else 0
+        async with self._database.reader.lease() as lease:
+            target = await self._descriptors.read(lease, name)
+            rows = await lease.fetch(
+                f"SELECT {_ITEM_COLUMNS} FROM vector_metadata WHERE collection_id = $1"
+                " AND status = 'stored' ORDER BY external_id COLLATE \"C\" LIMIT $2 OFFSET $3",
+                target.collection_id,
+                limit + 1,
+                passed,
+            )
+        more = base64.urlsafe_b64encode(str(passed + limit).encode()).decode() if len(rows) > limit else None
+        found = [item_summary(row, name) for row in rows[:limit]]
+        return {"items": found, "count": len(found), "next_cursor": more}
+
+    Collections.items = items  # type: ignore[method-assign]
+
+
+def _created_counted_as_ok() -> None:
+    from support.reference.gateway.app import Gateway
+
+    note = Gateway._note
+
+    def rounded(self: Gateway, method: str, endpoint: str, status: int, call: Any) -> None:
+        note(self, method, endpoint, status // 100 * 100 if status < 300 else status, call)
+
+    Gateway._note = rounded  # type: ignore[method-assign]
+
+
 DEFECTS: Mapping[str, Defect] = {
+    "keys-in-the-log": Defect(
+        "the gateway logs the key of each request",
+        "gateway",
+        _keys_in_the_log,
+        ("data_consistency/two_stores.feature", "The counts of both stores agree"),
+        r"the log of gateway shows a secret: key of \S*editor",
+    ),
+    "hidden-crash": Defect(
+        "an exception in the clean-up after a write is swallowed and logged",
+        "gateway",
+        _hidden_crash,
+        ("data_consistency/two_stores.feature", "The counts of both stores agree"),
+        r"gateway logged an unexpected error: .*KeyError",
+    ),
+    "answer-lacks-a-member": Defect(
+        "the answer to a write lacks a member that the contract requires",
+        "gateway",
+        _answer_lacks_a_member,
+        ("end_to_end/document_life.feature", "A stored document is found by its meaning"),
+        r"against the contract:[\s\S]*'point_id' is a required property",
+    ),
+    "dropped-collections-stay": Defect(
+        "a deleted collection stays in the vector store",
+        "gateway",
+        _dropped_collections_stay_in_qdrant,
+        ("end_to_end/document_life.feature", "A stored document is found by its meaning"),
+        r"left behind after the clean-up: collection \S+ in Qdrant",
+    ),
     "cache-key-without-fence": Defect(
         "search results are cached under a key that no write changes",
         "gateway",
@@ -384,20 +685,20 @@ DEFECTS: Mapping[str, Defect] = {
         "gateway",
         _readers_may_write,
         ("security/access.feature", "A reader cannot change anything"),
-        r"refused as forbidden",
+        r"insertVector answered",
     ),
     "filter-ignored": Defect(
         "the filter of a search is dropped on the way to the vector store",
         "gateway",
         _filter_ignored,
-        ("end_to_end/search_and_retrieval.feature", "department"),
+        ("end_to_end/search_and_retrieval.feature", "A filter keeps other departments out"),
         r"ranking",
     ),
     "pages-skip-an-item": Defect(
         "every page but the first lacks its first item",
         "gateway",
         _pages_skip_an_item,
-        ("end_to_end/collections_and_batches.feature", "Pages of any size show every document exactly once"),
+        ("end_to_end/collections_and_batches.feature", "Pages of any size show every document"),
         r"document",
     ),
     "request-id-not-passed-on": Defect(
@@ -412,7 +713,59 @@ DEFECTS: Mapping[str, Defect] = {
         "embedding",
         _embeddings_mixed_up,
         ("performance/latency.feature", "Many embeddings at the same time are all right"),
-        r"",
+        r"every text got its own embedding[\s\S]*less than or equal to",
+    ),
+    "jobs-shown-to-everybody": Defect(
+        "the list of jobs is not limited to the caller's",
+        "gateway",
+        _jobs_shown_to_everybody,
+        ("end_to_end/batch_jobs.feature", "Nobody sees or stops the jobs of others"),
+        r"Expected: an empty collection",
+    ),
+    "jobs-of-others-can-be-cancelled": Defect(
+        "whoever knows the number of a job can look at it and cancel it",
+        "gateway",
+        _jobs_of_others_can_be_cancelled,
+        ("end_to_end/batch_jobs.feature", "Nobody sees or stops the jobs of others"),
+        r"getJobStatus answered 200",
+    ),
+    "cancel-forgets-what-is-done": Defect(
+        "cancelling a job sets its counter back",
+        "gateway",
+        _cancel_forgets_what_is_done,
+        ("end_to_end/batch_jobs.feature", "A cancelled job keeps what is done and says how much that is"),
+        r"the counters went back",
+    ),
+    "failed-items-counted-twice": Defect(
+        "a failed item of a job counts as processed as well",
+        "gateway",
+        _failed_items_counted_twice,
+        ("end_to_end/batch_jobs.feature", "A document that cannot be stored is named and spoils nothing"),
+        r"20 done and 1 failed of 20",
+    ),
+    "bad-item-spoils-its-chunk": Defect(
+        "one bad item fails everything that is written together with it",
+        "gateway",
+        _bad_item_spoils_its_chunk,
+        ("end_to_end/batch_jobs.feature", "A document that cannot be stored is named and spoils nothing"),
+        r"15 done and 5 failed of 20",
+    ),
+    "job-repeats-what-was-begun": Defect(
+        "a job that is tried again begins anew what may still be under way",
+        "gateway",
+        _job_repeats_what_was_begun,
+        (
+            "failure_scenarios/batch_jobs.feature",
+            "A job whose writes went unanswered is finished and does nothing twice",
+        ),
+        r"in version \d+: done more than once",
+    ),
+    "job-fails-with-its-dependency": Defect(
+        "a job does not wait for the embedding service",
+        "gateway",
+        _job_fails_with_its_dependency,
+        ("failure_scenarios/batch_jobs.feature", "A job waits for the embedding service"),
+        r"the job waits: no longer so .*state='(processing|failed)'",
     ),
     "outage-as-empty-answer": Defect(
         "a search without its vector store answers with nothing found",
@@ -526,5 +879,78 @@ DEFECTS: Mapping[str, Defect] = {
             "A new collection is whole or absent after a death between the row and the vector",
         ),
         r"is creating in PostgreSQL",
+    ),
+    "bounds-include-their-ends": Defect(
+        "a filter's bound 'less than' lets equal values in",
+        "gateway",
+        _bounds_include_their_ends,
+        ("end_to_end/random_journeys.feature", "A filter finds exactly what it says"),
+        r"is found(?s:.)*smallest example(?s:.)*\"lt\"",
+    ),
+    "unchanged-in-spite-of-metadata": Defect(
+        "a document stored again with other metadata is taken for unchanged",
+        "gateway",
+        _unchanged_in_spite_of_metadata,
+        ("end_to_end/random_journeys.feature", "Random journeys end where a plain model ends"),
+        r"answered \('unchanged', 1\), not \('updated', 2\)(?s:.)*smallest example",
+    ),
+    "caller-key-passed-on": Defect(
+        "the gateway hands the caller's headers on to its services",
+        "gateway",
+        _caller_key_passed_on,
+        ("cross_service/wires.feature", "A key goes no further than it must"),
+        r"embedding: POST /embed .* shows the key of",
+    ),
+    "connection-for-each-request": Defect(
+        "connections to the services are not kept",
+        "gateway",
+        _connection_for_each_request,
+        ("cross_service/wires.feature", "Many requests share a few connections"),
+        r"new connections by service .*'qdrant': \d\d",
+    ),
+    "batches-embedded-one-by-one": Defect(
+        "the texts of a batch go to the embedding service one by one",
+        "gateway",
+        _batches_embedded_one_by_one,
+        ("cross_service/wires.feature", "A batch costs each service one request"),
+        r"requests to embed",
+    ),
+    "texts-embedded-with-a-prompt": Defect(
+        "the embedding service puts a prompt of another model before each text",
+        "embedding",
+        _texts_embedded_with_a_prompt,
+        (
+            "end_to_end/values_and_embeddings.feature",
+            "The model is the one that the stored vectors were made",
+        ),
+        r"with its golden vector",
+    ),
+    "outage-as-not-found": Defect(
+        "a collection that cannot be looked up is said not to exist",
+        "gateway",
+        _outage_as_not_found,
+        ("failure_scenarios/every_operation.feature", "Only what needs it is refused while it is away"),
+        r"answered 404 collection-not-found",
+    ),
+    "limits-clamped": Defect(
+        "a limit beyond the largest is cut down in silence",
+        "gateway",
+        _limits_clamped,
+        ("end_to_end/ingest.feature", "next larger refused: number of results"),
+        r"searchVectors answered 200",
+    ),
+    "pages-by-offset": Defect(
+        "pages are counted off from the start, so a deletion moves what follows",
+        "gateway",
+        _pages_by_offset,
+        ("end_to_end/collections_and_batches.feature", "What is there all the time is listed once"),
+        r"document \d+': [02]",
+    ),
+    "created-counted-as-ok": Defect(
+        "the counters tell 200 for every success",
+        "gateway",
+        _created_counted_as_ok,
+        ("cross_service/wires.feature", "The counters tell every answer that was given"),
+        r"createCollection 201': 'given \d+, counted 0'",
     ),
 }

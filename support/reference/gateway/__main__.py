@@ -51,6 +51,7 @@ async def _serve(config: Config, listener: socket.socket) -> None:
         )
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(logs.unhandled)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         gateway.start()

@@ -23,6 +23,7 @@ from support.reference.gateway.config import Config
 from support.reference.gateway.descriptors import Descriptors
 from support.reference.gateway.embedding import Embeddings
 from support.reference.gateway.health import Health
+from support.reference.gateway.jobs import Jobs
 from support.reference.gateway.metrics import Metrics
 from support.reference.gateway.operations import Operations
 from support.reference.gateway.postgres import Database
@@ -89,6 +90,16 @@ class Gateway:
             on_call=self._provider_called,
         )
         self._reconciler = Reconciler(config, self._database, qdrant, collections, writer)
+        self._jobs = Jobs(
+            config,
+            self._database,
+            self._cache,
+            self._descriptors,
+            embeddings,
+            writer,
+            self.metrics,
+            lambda: self.stopping,
+        )
         health = Health(
             config, self._database, qdrant, self._cache, embeddings, providers, self._keys, self.metrics
         )
@@ -103,6 +114,7 @@ class Gateway:
             searcher=Searcher(self._descriptors, embeddings, qdrant, self._cache),
             checker=Checker(self._database, qdrant, writer, self._descriptors),
             providers=providers,
+            jobs=self._jobs,
             health_of=health,
             metrics=self.metrics,
             stopping=lambda: self.stopping,
@@ -122,11 +134,13 @@ class Gateway:
             self._keep_known(every_s),
             self._reconciler.run(),
             self._audit.run(),
+            self._jobs.run(),
         ):
             self._tasks.append(asyncio.create_task(_in_background(work)))
 
     async def shut_down(self) -> None:
         """End the background work and cut the connections."""
+        await self._jobs.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -348,6 +362,7 @@ _PATH_RULES = {
     "vector_id": models.EXTERNAL_ID,
     "model": models.MODEL_NAME,
     "provider": models.PROVIDER_NAME,
+    "job_id": models.JOB_ID,
 }
 
 
@@ -453,6 +468,10 @@ def _table(do: Operations) -> list[Operation]:
         Operation(
             "POST", f"{api}/external/{{provider}}/embed", do.provider_embed, 30, body=models.ProviderEmbed
         ),
+        Operation("GET", f"{api}/batch/jobs", do.list_jobs, 10),
+        Operation("POST", f"{api}/batch/jobs", do.submit_job, 30, "user", models.JobRequest, "job.submit"),
+        Operation("GET", f"{api}/batch/jobs/{{job_id}}/status", do.job_status, 10),
+        Operation("DELETE", f"{api}/batch/jobs/{{job_id}}", do.cancel_job, 10, "user", audited="job.cancel"),
         Operation("GET", f"{api}/cache/stats", do.cache_stats, 5),
         Operation(
             "POST",

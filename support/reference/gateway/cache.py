@@ -7,6 +7,7 @@ vector has `dimensions` and `vector` (base64 of float32 little-endian).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -249,6 +250,29 @@ class Cache:
         except CacheDown:
             return None
         return int(number), max(int(milliseconds), 0) / 1000
+
+    async def wake(self, key: str, word: str, keep: int, ttl_s: int) -> None:
+        """Best effort: push a word for one who waits; at most `keep` words stay, for at most `ttl_s`."""
+
+        async def push(client: redis.Redis) -> None:
+            async with client.pipeline(transaction=True) as pipeline:
+                pipeline.lpush(key, word)
+                pipeline.ltrim(key, 0, keep - 1)
+                pipeline.expire(key, ttl_s)
+                await pipeline.execute()
+
+        with contextlib.suppress(CacheDown):
+            await self._call(push)
+
+    async def wait(self, key: str, within_s: float) -> None:
+        """Wait for a word, or the time to pass. Raises `CacheDown` at once where Redis cannot be used."""
+        if time.monotonic() < self._bypass_until:
+            raise CacheDown
+        try:
+            async with asyncio.timeout(within_s + self._budget_s):
+                await self._client.brpop([key], timeout=within_s)
+        except (RedisError, OSError, TimeoutError) as failure:
+            raise CacheDown from failure
 
     async def probe(self, budget_s: float) -> None:
         """One exchange, outside the bypass: raises what went wrong."""

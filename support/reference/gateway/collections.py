@@ -79,7 +79,7 @@ class Collections:
 
     async def page(self, limit: int, cursor: str | None) -> dict[str, object]:
         """Live collections in byte order of their names."""
-        after = _read_cursor(cursor, "collections") if cursor else ""
+        after = read_cursor(cursor, "collections") if cursor else ""
         async with self._database.reader.lease() as lease:
             rows = await lease.fetch(
                 f"SELECT {_COLUMNS} FROM collections WHERE status = 'active' AND name COLLATE \"C\" > $1"
@@ -88,7 +88,7 @@ class Collections:
                 limit + 1,
             )
         found = [_collection(row) for row in rows[:limit]]
-        more = _cursor("collections", rows[limit - 1]["name"]) if len(rows) > limit else None
+        more = cursor_of("collections", rows[limit - 1]["name"]) if len(rows) > limit else None
         return {"collections": found, "count": len(found), "next_cursor": more}
 
     async def get(self, name: str) -> dict[str, object]:
@@ -106,7 +106,7 @@ class Collections:
         async with self._database.reader.lease() as lease:
             target = await self._descriptors.read(lease, name)
             scope = str(target.collection_id)
-            after = _read_cursor(cursor, scope) if cursor else ""
+            after = read_cursor(cursor, scope) if cursor else ""
             rows = await lease.fetch(
                 f"SELECT {_ITEM_COLUMNS} FROM vector_metadata WHERE collection_id = $1"
                 " AND status = 'stored' AND external_id COLLATE \"C\" > $2"
@@ -116,7 +116,7 @@ class Collections:
                 limit + 1,
             )
         found = [item_summary(row, name) for row in rows[:limit]]
-        more = _cursor(scope, rows[limit - 1]["external_id"]) if len(rows) > limit else None
+        more = cursor_of(scope, rows[limit - 1]["external_id"]) if len(rows) > limit else None
         return {"items": found, "count": len(found), "next_cursor": more}
 
     async def status(self, name: str) -> dict[str, object]:
@@ -425,11 +425,13 @@ def _collection(row: Any) -> dict[str, object]:
     }
 
 
-def _cursor(scope: str, last: str) -> str:
+def cursor_of(scope: str, last: str) -> str:
+    """An opaque cursor of the list `scope`, to go on after `last`."""
     return base64.urlsafe_b64encode(orjson.dumps([scope, last])).decode()
 
 
-def _read_cursor(cursor: str, scope: str) -> str:
+def read_cursor(cursor: str, scope: str) -> str:
+    """What `cursor_of` was given, or the 422 for anything but a cursor of this list."""
     try:
         found_scope, last = orjson.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
     except (ValueError, TypeError):

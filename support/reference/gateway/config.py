@@ -38,6 +38,8 @@ class Config:
     cache_bypass_s: float
     key_snapshot_s: float
     reconcile_every_s: float
+    job_lease_s: float
+    """How long a job waits for a worker that has died."""
 
 
 def from_environment(env: Mapping[str, str] = os.environ) -> Config:
@@ -65,6 +67,7 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Config:
         cache_bypass_s=seconds("CACHE_BYPASS", 5),
         key_snapshot_s=seconds("KEY_SNAPSHOT", 30),
         reconcile_every_s=seconds("RECONCILE_EVERY", 1),
+        job_lease_s=seconds("JOB_LEASE", 10),
     )
 
 

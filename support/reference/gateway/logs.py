@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import Any
 
 _log = logging.getLogger("citadel.gateway")
 
@@ -47,6 +49,15 @@ def info(event: str, **fields: object) -> None:
 def warning(event: str, **fields: object) -> None:
     """A dependency failed."""
     _log.warning(event, extra={"fields": fields})
+
+
+def unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The event loop's handler of what nobody awaits: a connection lost after it was given up is no bug."""
+    error = context.get("exception")
+    if isinstance(error, OSError):
+        warning("connection-lost", reason=type(error).__name__)
+    else:
+        loop.default_exception_handler(context)
 
 
 def defect(event: str, **fields: object) -> None:

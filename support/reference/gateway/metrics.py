@@ -105,6 +105,7 @@ class Metrics:
             "gauge", "circuit_breaker_state", "0 closed, 1 half-open, 2 open", ("provider",)
         )
         self.open_events = Series("gauge", "outbox_open_events", "Open events of the outbox")
+        self.jobs = Series("gauge", "jobs", "Batch jobs by state", ("status",))
 
     def exposition(self) -> str:
         """The whole page."""

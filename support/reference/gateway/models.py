@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -26,6 +26,7 @@ MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 PROVIDER_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 PROVIDER_NAME = re.compile(r"[a-z][a-z0-9_-]{1,31}")
 METADATA_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 CURSOR = re.compile(r"[A-Za-z0-9_=-]{1,512}")
 
 _SAFE_INTEGER = 2**53 - 1
@@ -211,6 +212,42 @@ class Batch(Body):
                 yield found | {"pointer": f"/items/{index}{found['pointer']}"}
 
 
+class JobItem(WithMetadata):
+    """An item of a bulk operation; the operation decides whether it has a text or a vector."""
+
+    id: ExternalId
+    text: Text | None = None
+    vector: Numbers | None = None
+
+
+class JobOptions(Body):
+    batch_size: Annotated[int, Integer, Field(ge=1, le=1000)] = 100
+    priority: Literal["low", "normal", "high"] = "normal"
+
+
+class JobRequest(Body):
+    operation: Literal["bulk_embed", "bulk_insert", "bulk_delete"]
+    collection: CollectionName
+    data: Annotated[list[JobItem], Field(min_length=1, max_length=10_000)] | None = None
+    ids: Annotated[list[ExternalId], Field(min_length=1, max_length=10_000)] | None = None
+    options: JobOptions = Field(default_factory=JobOptions)
+
+    def findings(self) -> Iterator[_Error]:
+        wanted, other = ("ids", "data") if self.operation == "bulk_delete" else ("data", "ids")
+        if not self.given(wanted):
+            yield _error(f"/{wanted}", "missing", f"{self.operation} needs {wanted}")
+        if self.given(other):
+            yield _error(f"/{other}", "unexpected", f"{self.operation} takes no {other}")
+        wanted, other = ("vector", "text") if self.operation == "bulk_insert" else ("text", "vector")
+        for index, item in enumerate(self.data or []):
+            if not item.given(wanted):
+                yield _error(f"/data/{index}/{wanted}", "missing", f"{self.operation} needs a {wanted}")
+            if item.given(other):
+                yield _error(f"/data/{index}/{other}", "unexpected", f"{self.operation} takes no {other}")
+            for found in item.findings():
+                yield found | {"pointer": f"/data/{index}{found['pointer']}"}
+
+
 class Search(Body):
     collection: CollectionName
     query_text: Text | None = None
@@ -283,6 +320,14 @@ def page_limit(query: Mapping[str, str]) -> int:
     if not re.fullmatch(r"[0-9]{1,3}", text, re.ASCII) or not 1 <= int(text) <= 100:
         raise _refusal([_error("query/limit", "range", "must be an integer from 1 to 100")])
     return int(text)
+
+
+def choice(query: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
+    """A query parameter that takes one of a few words, the first when absent."""
+    text = query.get(name, choices[0])
+    if text not in choices:
+        raise _refusal([_error(f"query/{name}", "enum", f"must be one of {', '.join(choices)}")])
+    return text
 
 
 def flag(query: Mapping[str, str], name: str) -> bool:

@@ -25,6 +25,7 @@ from support.reference.gateway.collections import (
 from support.reference.gateway.descriptors import Descriptor, Descriptors
 from support.reference.gateway.embedding import Embedded, Embeddings, stored_info
 from support.reference.gateway.health import VERSION, Health
+from support.reference.gateway.jobs import STATES, Jobs, refuse_duplicates
 from support.reference.gateway.metrics import Metrics
 from support.reference.gateway.postgres import Database
 from support.reference.gateway.problems import DependencyDown, DependencyTimeout, Problem, invalid
@@ -37,7 +38,7 @@ from support.reference.gateway.timing import current
 from support.reference.gateway.writes import Item, Writer, item_key
 
 CONTRACT_VERSION = "1.0.0"
-CAPABILITIES = ("search-cache", "external-providers", "consistency-check")
+CAPABILITIES = ("search-cache", "batch-jobs", "external-providers", "consistency-check")
 
 _INVALIDATE_S = 9.0
 
@@ -56,6 +57,7 @@ class Operations:
     searcher: Searcher
     checker: Checker
     providers: ProviderRouter
+    jobs: Jobs
     health_of: Health
     metrics: Metrics
     stopping: Callable[[], bool]
@@ -85,7 +87,9 @@ class Operations:
 
     async def metrics_page(self, request: Request) -> Reply:
         """Values of a backend that is away are the last known ones."""
-        await asyncio.gather(self.health_of.services(), self._measure_outbox(), self._measure_cache())
+        await asyncio.gather(
+            self.health_of.services(), self._measure_outbox(), self._measure_cache(), self.jobs.measure()
+        )
         self.metrics.cache_hit_rate.put(value=self.cache.hit_rate())
         for provider, state in self.providers.breaker_states().items():
             self.metrics.breaker_state.put(provider, value=state)
@@ -290,7 +294,7 @@ class Operations:
         with self._measured("batch", wanted.collection) as done:
             ids = wanted.ids or [item.id for item in wanted.items or []]
             target = await self.descriptors.get(wanted.collection)
-            _refuse_duplicates(ids, "/ids" if wanted.ids else "/items")
+            refuse_duplicates(ids, "/ids" if wanted.ids else "/items")
             items = [self._item(target, external_id, request) for external_id in ids]
             if wanted.operation == "delete":
                 await self._guarded(self.writer.delete, target, items)
@@ -511,6 +515,25 @@ class Operations:
         content_key = content.digest([order.texts, order.input_kind, order.dimensions])
         return f"{PREFIX}ext:{provider}:{model}:{content_key}"
 
+    # --- jobs
+
+    async def list_jobs(self, request: Request) -> Reply:
+        limit = models.page_limit(request.query)
+        status = models.choice(request.query, "status", ("all", *STATES))
+        wanted = None if status == "all" else status
+        return Reply(body=await self.jobs.page(request.caller(), wanted, limit, _cursor(request)))
+
+    async def submit_job(self, request: Request) -> Reply:
+        job = await self.jobs.submit(request.given(models.JobRequest), request.caller(), current().request_id)
+        return Reply(202, job, {"Location": f"/api/v1/batch/jobs/{job['job_id']}/status"})
+
+    async def job_status(self, request: Request) -> Reply:
+        return Reply(body=await self.jobs.status(request.params["job_id"], request.caller()))
+
+    async def cancel_job(self, request: Request) -> Reply:
+        job = await self.jobs.cancel(request.params["job_id"], request.caller())
+        return Reply(200 if job["status"] == "cancelled" else 202, job)
+
     # --- cache
 
     async def cache_stats(self, request: Request) -> Reply:
@@ -631,17 +654,6 @@ def _batch_entry(index: int, item: Item) -> dict[str, object]:
         "point_id": str(item.point_id),
     }
     return entry if item.outcome == "deleted" else entry | {"version": item.version}
-
-
-def _refuse_duplicates(ids: list[str], pointer: str) -> None:
-    first: set[str] = set()
-    errors = []
-    for index, external_id in enumerate(ids):
-        if external_id in first:
-            errors.append({"pointer": f"{pointer}/{index}", "code": "duplicate", "message": "repeated id"})
-        first.add(external_id)
-    if errors:
-        raise Problem("duplicate-id", "An id may appear once in a batch.", errors=errors)
 
 
 def _valid_item(row: Any) -> Callable[[dict[str, Any]], bool]:

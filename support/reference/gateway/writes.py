@@ -20,8 +20,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
+import asyncpg
 import orjson
 
 from support.reference.gateway import content
@@ -127,6 +128,22 @@ def from_payload(point_id: uuid.UUID, version: int, payload: str) -> Item:
     )
 
 
+class Progress(Protocol):
+    """Whoever must know exactly what became of each item: noted in the write's own transactions.
+
+    After a crash an item that was begun and has no open event is done: it must not be written again.
+    """
+
+    async def begun(self, lease: Lease, items: list[Item]) -> None:
+        """The items' events are in the outbox. May raise to call the whole write off."""
+
+    async def taken_back(self, lease: Lease, items: list[Item]) -> None:
+        """Qdrant refused: the items' events are gone again."""
+
+    async def done(self, lease: Lease, items: list[Item]) -> None:
+        """The items are as wanted."""
+
+
 _ROW = (
     "point_id, external_id, source, text_content, metadata, model, dimensions,"
     " content_hash, metadata_hash, vector_checksum, version, created_by"
@@ -151,6 +168,7 @@ LEFT JOIN LATERAL (
 ) o ON true
 """
 
+_OF_COLLECTION = "vector_metadata_collection_id_fkey"
 _PENDING_ROWS = f"""
 INSERT INTO vector_metadata (collection_id, {_ROW})
 SELECT $1, w.* FROM unnest({_ROW_ARRAYS}) AS w({_ROW})
@@ -267,12 +285,12 @@ class Writer:
                 raise DependencyTimeout("qdrant", "all writers wait for it") from busy
             raise
 
-    async def upsert(self, target: Descriptor, items: list[Item]) -> None:
+    async def upsert(self, target: Descriptor, items: list[Item], progress: Progress | None = None) -> None:
         """Store items of one collection; sets `outcome`, `version` and times of each."""
         async with self._lease() as lease:
-            changed = await self._prepare(lease, target, items)
+            changed = await self._prepare(lease, target, items, progress)
             if changed:
-                await self._apply_upserts(lease, target, changed)
+                await self._apply_upserts(lease, target, changed, progress)
         await self._forget(target, items)
 
     async def patch(self, target: Descriptor, item: Item, given: set[str]) -> None:
@@ -317,13 +335,20 @@ class Writer:
             raise DependencyDown("qdrant", "point missing")
         return content.unpacked(orjson.loads(payload)["vector"])
 
-    async def _prepare(self, lease: Lease, target: Descriptor, items: list[Item]) -> list[Item]:
+    async def _prepare(
+        self, lease: Lease, target: Descriptor, items: list[Item], progress: Progress | None
+    ) -> list[Item]:
         async with lease.transaction():
             ids = [item.point_id for item in items]
             await self._hold_collection(lease, target)
             await self._lock(lease, target.collection_id, ids)
             rows = {row["point_id"]: row for row in await lease.fetch(_STATE, target.collection_id, ids)}
-            return await self._announce(lease, target, items, rows)
+            changed = await self._announce(lease, target, items, rows)
+            if progress is not None:
+                # After the rows: who waits for the collection's row must not hold the progress' one.
+                await progress.begun(lease, changed)
+                await progress.done(lease, [item for item in items if item.outcome == "unchanged"])
+            return changed
 
     async def _announce(
         self, lease: Lease, target: Descriptor, items: list[Item], rows: dict[uuid.UUID, Any]
@@ -346,7 +371,13 @@ class Writer:
             return []
         await self._qdrant.refuse_if_down()
         columns = list(zip(*(item.columns() for item in changed), strict=True))
-        await self._insert(lease, target, _PENDING_ROWS, columns)
+        try:
+            await self._insert(lease, target, _PENDING_ROWS, columns)
+        except asyncpg.ForeignKeyViolationError as gone:
+            # Dropped since its descriptor was read.
+            if gone.constraint_name != _OF_COLLECTION:
+                raise
+            raise missing(target.name) from gone
         await lease.execute(
             _EVENTS,
             target.collection_id,
@@ -363,7 +394,9 @@ class Writer:
     ) -> list[Any]:
         return await lease.fetch(sql, target.collection_id, *(list(column) for column in columns))
 
-    async def _apply_upserts(self, lease: Lease, target: Descriptor, items: list[Item]) -> None:
+    async def _apply_upserts(
+        self, lease: Lease, target: Descriptor, items: list[Item], progress: Progress | None = None
+    ) -> None:
         """Phase B of upserts."""
         refused: Problem | None = None
         try:
@@ -388,9 +421,11 @@ class Writer:
                         winners.append(item)
                 if winners:
                     refused = await self._upsert_points(lease, target, winners)
-                    if not refused:
-                        settling = [rows[item.point_id]["suspect"] for item in winners]
-                        await self.finish_upserts(lease, target.collection_id, winners, settling)
+                if progress is not None:
+                    await _note(progress, lease, items, lost=winners if refused else [])
+                if winners and not refused:
+                    settling = [rows[item.point_id]["suspect"] for item in winners]
+                    await self.finish_upserts(lease, target.collection_id, winners, settling)
         except DependencyDown as failure:
             # PostgreSQL failed somewhere in phase B: the event is open, the reconciler will see to it.
             raise DependencyTimeout(failure.dependency or "postgresql", failure.reason) from failure
@@ -434,7 +469,7 @@ class Writer:
 
     # --- delete
 
-    async def delete(self, target: Descriptor, items: list[Item]) -> None:
+    async def delete(self, target: Descriptor, items: list[Item], progress: Progress | None = None) -> None:
         """Remove items. An item that is not there gets `problem` 404; the others `outcome` deleted."""
         async with self._lease() as lease:
             async with lease.transaction():
@@ -468,10 +503,14 @@ class Writer:
                     target.collection_id,
                     [item.point_id for item in present],
                 )
-            await self._apply_deletes(lease, target, present)
+                if progress is not None:
+                    await progress.begun(lease, present)
+            await self._apply_deletes(lease, target, present, progress)
         await self._forget(target, present)
 
-    async def _apply_deletes(self, lease: Lease, target: Descriptor, items: list[Item]) -> None:
+    async def _apply_deletes(
+        self, lease: Lease, target: Descriptor, items: list[Item], progress: Progress | None
+    ) -> None:
         """Phase B of deletes."""
         refused: Problem | None = None
         try:
@@ -498,9 +537,11 @@ class Writer:
                     except DependencyTimeout:
                         await self._abandon(target.collection_id, ids, versions)
                         raise
-                    else:
-                        settling = [rows[item.point_id]["suspect"] for item in winners]
-                        await self.finish_deletes(lease, target.collection_id, ids, versions, settling)
+                if progress is not None:
+                    await _note(progress, lease, items, lost=winners if refused else [])
+                if winners and not refused:
+                    settling = [rows[item.point_id]["suspect"] for item in winners]
+                    await self.finish_deletes(lease, target.collection_id, ids, versions, settling)
         except DependencyDown as failure:
             raise DependencyTimeout(failure.dependency or "postgresql", failure.reason) from failure
         if refused:
@@ -586,6 +627,13 @@ class Writer:
                 if item.old_generation is not None and item.outcome in ("updated", "deleted")
             ]
         )
+
+
+async def _note(progress: Progress, lease: Lease, items: list[Item], *, lost: list[Item]) -> None:
+    """Phase B is decided: what was lost is to be done again, everything else is done."""
+    refused = {item.point_id for item in lost}
+    await progress.taken_back(lease, lost)
+    await progress.done(lease, [item for item in items if item.point_id not in refused])
 
 
 def item_key(collection_id: uuid.UUID, point_id: uuid.UUID, generation: int) -> str:

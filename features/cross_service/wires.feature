@@ -1,0 +1,68 @@
+@use.with_stores=visible @use.with_providers=visible
+Feature: Between the services
+  What an answer says about the services behind it is checked where it happened: on the wires to them,
+  in the connections that were opened, and in the gateway's own counters.
+
+  Background:
+    Given the collection "handbook"
+
+  Scenario: Every service is asked under the id of the request
+    Given the wires to the vector store and the embedding service are watched
+    When an editor stores the document "minutes" under the request id "at-trace-wires"
+    Then every request to either service carries the id "at-trace-wires"
+    And the embedding service is told how long the gateway will wait
+
+  Scenario: A batch costs each service one request
+    Given the wires to the vector store and the embedding service are watched
+    When an editor stores a batch of 25 documents
+    Then every document of the batch is acknowledged in its place
+    And each service was asked once for the whole batch
+
+  @G4
+  Scenario: A cached answer costs the services nothing
+    Given an employee has searched for "when can I eat"
+    And the wires to the vector store and the embedding service are watched
+    When an employee searches for "when can I eat"
+    Then the answer comes from the cache
+    And neither service was asked for it
+
+  @N8
+  Scenario: A key goes no further than it must
+    Given the wires to the vector store and the embedding service are watched
+    When an editor stores the document "minutes" about "The minutes of the last meeting."
+    Then the request succeeds
+    And no service was shown a key that is not its own
+
+  Scenario: Many requests share a few connections
+    Given the document "minutes" about "The minutes of the last meeting."
+    And the connections to all services are counted
+    When "minutes" is read and searched 30 times without the cache
+    Then no more than 3 new connections were opened to any service
+
+  @NFR-hop
+  Scenario: A slow service is told from the others and is asked no more than once
+    Given the document "minutes" about "The minutes of the last meeting."
+    When an employee searches for "what was said at the meeting" while the vector store answers 150 ms later
+    Then the delay is found once in the time of the vector store and nowhere else
+    And no time is left over that neither a service nor the gateway accounts for
+
+  Scenario: The counters tell every answer that was given
+    Given the gateway's counters have been read
+    When every operation is asked for properly
+    Then the counters have grown by exactly the answers that were given
+
+  Scenario: The counters tell every call of a provider
+    Given OpenAI refuses the next request because of its rate limit
+    And the gateway's counters have been read
+    When OpenAI is asked to embed "hello" and "world"
+    Then the request succeeds
+    And the counters of OpenAI have grown by what OpenAI received
+
+  Scenario: The counters tell what the cache knew
+    Given the gateway's counters have been read
+    When an employee searches twice for a question that nobody has asked
+    Then the cache counters have grown by 2 misses and 1 hit
+
+  Scenario: No answer tells what the platform is made of
+    When every operation is asked for properly
+    Then no answer names the software behind it

@@ -80,11 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench_audit", description=__doc__)
     parser.add_argument("points", nargs="*", type=int, default=list(POINTS), help="such as 10000 100000")
     parser.add_argument("--size", type=int, default=SIZE, help=f"numbers of a vector ({SIZE})")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"audits of each size ({ROUNDS})")
     asked = parser.parse_args(arguments)
     found = []
     for points in sorted(asked.points):
         with started() as at:
-            figures = measure(at, points, SHORT if points > MANY else asked.size, vectors=points <= MANY)
+            size, vectors = (SHORT, False) if points > MANY else (asked.size, True)
+            figures = measure(at, points, size, vectors=vectors, rounds=asked.rounds)
         print(figures.line(), flush=True)
         found.append(figures)
     return judge(found)
@@ -106,7 +108,7 @@ def judge(found: Sequence[Figures]) -> int:
     return 1 if problems else 0
 
 
-def measure(at: Endpoints, points: int, size: int, *, vectors: bool, rounds: int = ROUNDS) -> Figures:
+def measure(at: Endpoints, points: int, size: int, *, vectors: bool, rounds: int) -> Figures:
     """Fill the stores and read them in turn."""
     filled = Filled(at, f"at_bench_{points}", points, size).create()
     figures = Figures(points, size)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -164,17 +163,12 @@ def _audit(filled: Filled, *arguments: str, vectors: bool) -> tuple[float, float
             sys.executable, "-m", "support", "audit", "--collection", filled.name, "--json", str(report),
             "--limit", str(WITHIN_S), *([] if vectors else ["--no-vectors"]), *arguments,
         ]  # fmt: skip
-        with subprocess.Popen(
-            command, cwd=ROOT, env=bare_environment(**settings), stdout=subprocess.DEVNULL
-        ) as process:
-            _pid, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
+        subprocess.run(
+            command, cwd=ROOT, env=bare_environment(**settings), stdout=subprocess.DEVNULL, timeout=WITHIN_S
+        )
         told: dict[str, Any] = json.loads(report.read_text())
     assert (told["verdict"], told["agreeing"]) == ("CLEAN", filled.points), told
-    # Linux counts in kilobytes, macOS in bytes.
-    return filled.points / told["duration_s"], used.ru_maxrss / (
-        1024**2 if sys.platform == "darwin" else 1024
-    )
+    return filled.points / told["duration_s"], told["peak_memory_mb"]
 
 
 if __name__ == "__main__":

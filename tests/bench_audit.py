@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -80,11 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench_audit", description=__doc__)
     parser.add_argument("points", nargs="*", type=int, default=list(POINTS), help="such as 10000 100000")
     parser.add_argument("--size", type=int, default=SIZE, help=f"numbers of a vector ({SIZE})")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"audits of each size ({ROUNDS})")
     asked = parser.parse_args(arguments)
     found = []
     for points in sorted(asked.points):
         with started() as at:
-            figures = measure(at, points, SHORT if points > MANY else asked.size, vectors=points <= MANY)
+            size, vectors = (SHORT, False) if points > MANY else (asked.size, True)
+            figures = measure(at, points, size, vectors=vectors, rounds=asked.rounds)
         print(figures.line(), flush=True)
         found.append(figures)
     return judge(found)
@@ -106,7 +107,7 @@ def judge(found: Sequence[Figures]) -> int:
     return 1 if problems else 0
 
 
-def measure(at: Endpoints, points: int, size: int, *, vectors: bool, rounds: int = ROUNDS) -> Figures:
+def measure(at: Endpoints, points: int, size: int, *, vectors: bool, rounds: int) -> Figures:
     """Fill the stores and read them in turn."""
     filled = Filled(at, f"at_bench_{points}", points, size).create()
     figures = Figures(points, size)
@@ -162,17 +163,12 @@ def _audit(filled: Filled, *arguments: str, vectors: bool) -> tuple[float, float
             sys.executable, "-m", "support", "audit", "--collection", filled.name, "--json", str(report),
             "--limit", str(WITHIN_S), *([] if vectors else ["--no-vectors"]), *arguments,
         ]  # fmt: skip
-        with subprocess.Popen(
-            command, cwd=ROOT, env=bare_environment(**settings), stdout=subprocess.DEVNULL
-        ) as process:
-            _pid, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
+        subprocess.run(
+            command, cwd=ROOT, env=bare_environment(**settings), stdout=subprocess.DEVNULL, timeout=WITHIN_S
+        )
         told: dict[str, Any] = json.loads(report.read_text())
     assert (told["verdict"], told["agreeing"]) == ("CLEAN", filled.points), told
-    # Linux counts in kilobytes, macOS in bytes.
-    return filled.points / told["duration_s"], used.ru_maxrss / (
-        1024**2 if sys.platform == "darwin" else 1024
-    )
+    return filled.points / told["duration_s"], told["peak_memory_mb"]
 
 
 if __name__ == "__main__":

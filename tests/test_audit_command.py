@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from support.audit import Progress, Stores
 from support.audit.command import Meter
 from support.drivers.errors import StoreUnreachable
 from support.drivers.postgres import MetadataStore
-from support.drivers.qdrant import _likely_following, _sheet
+from support.drivers.qdrant import VectorStore, _likely_following, _sheet
 from support.redaction import Secrets
 from support.reporting.journal import Journal
 from support.settings import PROVIDER_KEYS, VARIABLES
@@ -203,3 +206,34 @@ def test_what_follows_a_page_is_told_from_its_end(following: Any, payload: dict[
 def test_a_page_that_may_have_missed_points_is_no_page(content: bytes) -> None:
     with pytest.raises(StoreUnreachable):
         _sheet("library", content, None)
+
+
+class _Odd(BaseHTTPRequestHandler):
+    """A server that tells what follows first, and whose payloads mislead at the end of the page."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        first = asked["offset"] or 1
+        point = {"id": first, "payload": {"next_page_offset": 1}}
+        result = {"next_page_offset": first + 1 if first < 4 else None, "points": [point]}
+        content = json.dumps({"result": result, "status": "ok"}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_a_wrong_guess_of_what_follows_costs_no_point() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Odd) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        store = VectorStore(f"http://127.0.0.1:{server.server_port}", None, Journal(Secrets()))
+        try:
+            assert [point.id for point in islice(store.points("library", page=1), 9)] == [1, 2, 3, 4]
+        finally:
+            store.close()
+            server.shutdown()

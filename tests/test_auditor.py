@@ -374,6 +374,15 @@ def test_an_item_in_flight_is_no_finding(stores: Stores, library: Writer) -> Non
     assert (report.agreeing, report.union, report.in_flight) == (1, 1, 3)
 
 
+def test_an_item_that_agrees_while_its_next_write_is_open_is_in_flight(
+    stores: Stores, library: Writer
+) -> None:
+    library.put(["settled", "awaited"])
+    library.events(["awaited"], 2)
+    report = audited(stores, pause=not_expected)
+    assert (report.verdict, report.agreeing, report.union, report.in_flight) == (Verdict.CLEAN, 1, 1, 1)
+
+
 def test_an_item_whose_event_stays_open_is_stuck(stores: Stores, library: Writer) -> None:
     library.put(["settled"])
     library.begin(["begun"], 1)

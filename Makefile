@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: acceptance test report lint doctor clean help
+.PHONY: acceptance test defects bench report lint doctor clean help
 
 help:            ## this list
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -15,6 +15,13 @@ test: $(VENV)/dev.stamp        ## lint, types and the suite's own tests
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check -q .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/pytest -n 2 --dist loadfile
+
+defects: $(VENV)/dev.stamp     ## seed every known defect, one at a time: each must turn its scenario red
+	@$(VENV)/bin/pytest -n 2 -m "catalogue or not catalogue" tests/test_defects.py
+
+bench: $(VENV)/dev.stamp       ## prove the auditor under load, measure its speed and memory; N="points points"
+	@$(VENV)/bin/pytest -m proof tests/test_auditor.py -s
+	@$(RUN) -m tests.bench_audit $(N)
 
 lint: $(VENV)/dev.stamp        ## format and lint
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix . && $(VENV)/bin/mypy

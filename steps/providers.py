@@ -11,6 +11,7 @@ from hamcrest import (
     equal_to,
     has_length,
     less_than_or_equal_to,
+    not_,
 )
 
 from support.matchers.answers import refused_as, succeeded
@@ -83,6 +84,27 @@ def refuses_once(context, provider):
 def overloaded(context, provider):
     """Every request is answered with the provider's overload error."""
     providers.have_behave(context.world, provider, "overload")
+
+
+@when("{provider} is asked so often that the platform gives it up")
+def ask_until_given_up(context, provider):
+    """Until the platform says that it leaves the provider alone."""
+    providers.ask_until_given_up(context.world, provider)
+
+
+@then("further requests are refused without asking {provider}")
+def refused_unasked(context, provider):
+    """By the provider's own request log."""
+    answers = [providers.ask_once(context.world, provider) for _ in range(3)]
+    assert_that(answers, every_item(refused_as("circuit-open")))
+    assert_that(providers.received(context.world, provider), empty(), "requests that arrived")
+
+
+@then("{provider} is asked again when the break is over")
+def asked_again(context, provider):
+    """The first request after the break reaches it."""
+    assert_that(providers.answers_after_the_break(context.world, provider), succeeded())
+    assert_that(providers.received(context.world, provider), not_(empty()), "requests that arrived")
 
 
 @given("{provider} does not answer at all")

@@ -29,15 +29,18 @@ def hold(
     The same ``number`` gives the same examples. An ``AssertionError`` of ``check`` is raised again with the
     smallest example that failed and the way to repeat it. Examples must be values that ``shown`` tells apart.
     """
-    began = time.monotonic()
+    began: list[float] = []
     failing: dict[str, AssertionError] = {}
     smallest: list[str] = []
     tried = [0]
 
     def look(example: T) -> None:
         name = shown(example)
+        if not began:
+            # Only now: hypothesis first builds its tables of characters, on a new machine for seconds.
+            began.append(time.monotonic())
         limit = within_s + SHRINK_S if failing else within_s
-        if time.monotonic() - began > limit and name not in failing:
+        if time.monotonic() - began[0] > limit and name not in failing:
             # Time is up: what is known stands, and nothing new is looked at.
             return
         tried[0] += 1

@@ -13,3 +13,12 @@ Feature: Whatever is done, in whatever order
     Given 60 documents with random metadata
     When they are searched by random filters
     Then at least 20 filters find exactly the documents that a plain reading finds
+
+  @N3
+  Scenario: Random texts and metadata come out of every store as they went in
+    Why it matters: a value that two stores understand differently is found by one and shown by the other. Fractions
+    have at most 15 digits here: what the vector store's engine does to longer ones stands in the README's limits.
+
+    Given the collection "handbook"
+    When an editor stores random texts with random metadata
+    Then at least 10 of them come out of the gateway and of both stores as they went in

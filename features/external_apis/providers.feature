@@ -99,6 +99,15 @@ Feature: Nine external providers
     Then the answer comes from the cache
     And OpenAI was asked exactly 1 time
 
+  @N9
+  Scenario: A provider that keeps failing is left alone until it is well again
+    Why it matters: callers would wait for nothing, and a provider in trouble would get more of it.
+
+    Given OpenAI is overloaded
+    When OpenAI is asked so often that the platform gives it up
+    Then further requests are refused without asking OpenAI
+    And OpenAI is asked again when the break is over
+
   @N7
   Scenario: Vectors of the wrong size never take another provider's place
     Given OpenAI is overloaded

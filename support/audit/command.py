@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import sys
 import time
 from dataclasses import dataclass
@@ -142,6 +143,7 @@ def _publish(report: Report, asked: argparse.Namespace, began: datetime) -> None
         "prefix": asked.prefix,
         "vectors_read": not asked.no_vectors,
         "cache_read": not asked.no_cache,
+        "peak_memory_mb": round(_peak_memory_mb(), 1),
         **report.to_dict(),
     }
     written = json.dumps(members, indent=2, ensure_ascii=False) + "\n"
@@ -157,6 +159,20 @@ def _publish(report: Report, asked: argparse.Namespace, began: datetime) -> None
         print("  the vectors themselves were not read, only what both stores note about them")
     if asked.no_cache:
         print("  Redis was left out")
+
+
+def _peak_memory_mb() -> float:
+    """The most memory that this process has held so far, its workers' not counted.
+
+    From Linux itself where it can be had: what getrusage tells there includes the process that started this.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / (1024**2 if sys.platform == "darwin" else 1024)
 
 
 @dataclass(slots=True)

@@ -161,6 +161,10 @@ class Report:
 
     def text(self) -> str:
         """The report for people."""
+        if self.verdict is Verdict.UNKNOWN and not self.checked:
+            lines = ["UNKNOWN: nothing can be said"]
+            lines += [f"  could not be decided: {doubt}" for doubt in self.doubts]
+            return "\n".join(lines) + "\n"
         lines = [
             f"{self.verdict}: {self.agreeing} of {self.union} items agree ({self.percent:.2f} %),"
             f" {self.in_flight} in flight, {self.checked} things checked in {self.duration_s * 1000:.0f} ms"

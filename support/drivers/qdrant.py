@@ -308,9 +308,10 @@ _FOLLOWING = re.compile(rb'"next_page_offset":\s*(?:"([0-9a-f-]{36})"|([0-9]+))'
 
 def _likely_following(content: bytes) -> int | str | None:
     """What most probably follows a page, told from its end before the whole is read."""
-    found = _FOLLOWING.search(content, max(0, len(content) - TAIL))
-    if found is None:
+    told = list(_FOLLOWING.finditer(content, max(0, len(content) - TAIL)))
+    if not told:
         return None
+    found = told[-1]
     return found[1].decode() if found[1] else int(found[2])
 
 

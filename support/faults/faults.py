@@ -72,6 +72,8 @@ class Faults:
         self._services = services
         self._listed = listed
         self._active: list[Fault] = []
+        # Set by every fault; whoever waits for the platform to get over them resets it.
+        self.shaken = False
 
     @classmethod
     def deployed(cls, links_url: str | None, listed: Collection[str]) -> Faults:
@@ -90,6 +92,7 @@ class Faults:
         try:
             harm.check()
             self._active.append(fault)
+            self.shaken = True
             harm.do()
         except Unavailable:
             raise

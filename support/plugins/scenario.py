@@ -6,7 +6,7 @@ from typing import Any
 
 from behave.tag_matcher import ActiveTagMatcher
 
-from support import aftermath
+from support import aftermath, steadiness
 from support.isolation import residue
 from support.isolation.names import Names
 from support.plugins import attachments
@@ -40,6 +40,7 @@ def can_run(context: Any, scenario: Any) -> bool:
 def begin(context: Any, scenario: Any) -> None:
     """Give the scenario its world; the first clean-up registered is the last to run: the residue check."""
     citadel = context.citadel
+    steadiness.regain(citadel)
     names = Names(citadel.run, citadel.next_scenario())
     keep = not citadel.settings.cleanup
 

@@ -13,14 +13,19 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from hamcrest import assert_that
+
 from support.drivers.gateway import Answer, GatewayUnreachable
 from support.drivers.postgres import OpenEvent
-from support.vocabulary import collections, documents, outages, stores
+from support.matchers.answers import succeeded
+from support.vocabulary import collections, documents, embeddings, outages, stores
 from support.waiting import eventually
 from support.world import World
 
-# Longer than a few looks into the stores, shorter than the gateway's patience with the vector store.
-HELD_BACK_MS = 1000
+# Longer than a few looks into the stores, shorter than the gateway's patience with the vector store. A
+# collection's making takes two calls, so each of them is held back for less.
+HELD_BACK_MS = 1700
+HELD_BACK_OF_COLLECTION_MS = 900
 REACHED_WITHIN_S = 4.0
 # What a second attempt is told when the first one has been carried out after all.
 DONE_ALREADY = ("vector-not-found", "collection-not-found", "collection-exists")
@@ -28,11 +33,12 @@ DONE_ALREADY = ("vector-not-found", "collection-not-found", "collection-exists")
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write that is under way when the gateway dies: what it does and how its effect on points shows."""
+    """One write that is under way when the gateway dies, and how its effect on the vector store shows."""
 
     what: str
     run: Callable[[], Answer]
     applied: Callable[[], bool]
+    of_collection: bool = False
 
 
 # Arranges that every write gets as far as the moment and no further; gives the look that tells it has.
@@ -42,19 +48,21 @@ Hold = Callable[[World, Sequence[Write]], AbstractContextManager[Callable[[], bo
 def kill_during_document_writes(world: World, moment: str, new: str, changed: str, dropped: str) -> None:
     """Kill the gateway at ``moment`` of storing, rewriting and deleting, all under way; start it again."""
     before = stores.sides(world, changed).point
-    text = partial(documents.new_text, world)
+    texts = {title: documents.new_text(world, title) for title in (new, changed)}
+    # Embedded beforehand, so that all three come to the moment together.
+    assert_that(embeddings.embed_batch(world, list(texts.values())), succeeded())
     _kill_at(
         world,
         moment,
         [
             Write(
                 f'storing "{new}"',
-                partial(documents.store, world, new, text(new)),
+                partial(documents.store, world, new, texts[new]),
                 lambda: stores.point_of(world, new) is not None,
             ),
             Write(
                 f'rewriting "{changed}"',
-                partial(documents.rewrite, world, changed, text=text(changed)),
+                partial(documents.rewrite, world, changed, text=texts[changed]),
                 lambda: stores.sides(world, changed).point != before,
             ),
             Write(
@@ -69,13 +77,13 @@ def kill_during_document_writes(world: World, moment: str, new: str, changed: st
 def kill_during_making(world: World, moment: str, alias: str) -> None:
     """Kill the gateway at ``moment`` of making a collection; start it again."""
     make = partial(collections.create, world, alias)
-    _kill_at(world, moment, [Write(f'making "{alias}"', make, partial(_held, world, alias))])
+    _kill_at(world, moment, [Write(f'making "{alias}"', make, partial(_held, world, alias), True)])
 
 
 def kill_during_dropping(world: World, moment: str, alias: str) -> None:
     """Kill the gateway at ``moment`` of dropping a collection; start it again."""
     drop = partial(collections.drop, world, alias)
-    _kill_at(world, moment, [Write(f'dropping "{alias}"', drop, lambda: not _held(world, alias))])
+    _kill_at(world, moment, [Write(f'dropping "{alias}"', drop, lambda: not _held(world, alias), True)])
 
 
 def _held(world: World, alias: str) -> bool:
@@ -141,33 +149,45 @@ def _before_the_first_commit(world: World, writes: Sequence[Write]) -> Iterator[
 @contextmanager
 def _before_the_vector_store(world: World, writes: Sequence[Write]) -> Iterator[Callable[[], bool]]:
     """Every write is announced, and what is sent to the vector store does not arrive."""
-    outages.strike(world, "qdrant", "hang")
-    yield lambda: len(_events(world)) >= len(writes)
+    link = outages.strike(world, "qdrant", "hang")
+    yield lambda: len(_events(world)) >= len(writes) and link.hits() > 0
 
 
 @contextmanager
 def _before_its_answer(world: World, writes: Sequence[Write]) -> Iterator[Callable[[], bool]]:
     """The vector store has carried every write out; its answers are on the way."""
-    outages.strike(world, "qdrant", "slow", ms=HELD_BACK_MS)
-    yield lambda: all(write.applied() for write in writes)
+    link = outages.strike(world, "qdrant", "slow", ms=_held_back_ms(writes))
+    yield lambda: all(write.applied() for write in writes) and link.hits() > 0
 
 
 @contextmanager
 def _before_the_last_commit(world: World, writes: Sequence[Write]) -> Iterator[Callable[[], bool]]:
-    """The vector store has answered, but nobody can change the rows of the collections."""
-    # So slow that the rows are locked, between the first commit and the last, before it answers.
-    outages.strike(world, "qdrant", "slow", ms=HELD_BACK_MS // 2)
+    """The vector store has answered, but nobody can change the row of the collection."""
+    collection_changes = any(write.of_collection for write in writes)
     with stores.rows(world).open_transaction() as session:
 
-        def reached() -> bool:
-            if len(_events(world)) < len(writes):
-                return False
+        def lock() -> None:
             session.execute(
                 "SELECT FROM collections WHERE starts_with(name, %s) FOR NO KEY UPDATE", (world.names.prefix,)
             )
+
+        def reached() -> bool:
+            if collection_changes:
+                if len(_events(world)) < len(writes):
+                    return False
+                lock()
             return stores.rows(world).sessions_waiting("collections") >= len(writes)
 
+        if collection_changes:
+            # Its first commit changes that row as well: the row is locked while the vector store is slow.
+            outages.strike(world, "qdrant", "slow", ms=_held_back_ms(writes))
+        else:
+            lock()
         yield reached
+
+
+def _held_back_ms(writes: Sequence[Write]) -> int:
+    return HELD_BACK_OF_COLLECTION_MS if any(write.of_collection for write in writes) else HELD_BACK_MS
 
 
 MOMENTS: dict[str, Hold] = {

@@ -16,7 +16,7 @@ from typing import Any
 from support.contract.validator import Operation, Parameter
 from support.drivers.gateway import Answer
 from support.matchers.answers import explain
-from support.vocabulary import access, collections, documents, jobs, outages
+from support.vocabulary import access, collections, documents, jobs
 from support.vocabulary.requests import TOO_LARGE
 from support.world import World
 
@@ -357,8 +357,6 @@ def need(operation: Operation, dependency: str) -> bool:
 
 def have_ready(world: World) -> None:
     """Make everything that proper requests are about, while all is well."""
-    # A gateway that still passes the cache by after an earlier outage would refuse what needs the cache.
-    outages.cache_is_used_again(world)
     world.evidence["ready"] = [
         proper(world, operation)
         for operation in access.offered(world)

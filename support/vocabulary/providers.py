@@ -17,6 +17,8 @@ from support.world import World
 ALL = tuple(sorted(DISPLAY_NAMES))
 # What an emulator and the gateway need for an answer on a busy machine.
 HEALTHY_ANSWER_MS = 100.0
+# Five failed attempts, with the pauses between those of one request.
+GIVEN_UP_WITHIN_S = 15.0
 # What the providers say when they refuse a key, in their own words.
 OWN_WORDS = ("api key", "api token", "credentials", "username", "subscription")
 KEY_HEADERS = ("authorization", "api-key", "x-goog-api-key", "x-api-key")
@@ -121,6 +123,34 @@ def longest_change_over_ms(world: World) -> float:
     """Attempt time-out, one healthy answer, and the promised slack."""
     promises = world.citadel.promises
     return (promises.provider_attempt_s + promises.failover_slack_s) * 1000.0 + HEALTHY_ANSWER_MS
+
+
+def ask_until_given_up(world: World, provider: str) -> None:
+    """Ask until the gateway's breaker opens; each failed attempt counts, so a few requests are enough."""
+    eventually(
+        lambda: ask_once(world, provider).code,
+        lambda code: code == "circuit-open",
+        within=GIVEN_UP_WITHIN_S,
+        what=f"the platform gives {provider} up",
+    )
+    world.evidence["mark"] = witness(world).mark()
+
+
+def ask_once(world: World, provider: str) -> Answer:
+    """One request that no cache can answer."""
+    world.answer = ask(world, provider, ["once more"], use_cache=False)
+    return world.answer
+
+
+def answers_after_the_break(world: World, provider: str) -> Answer:
+    """The provider recovers; the first answer that comes from it once the break is over."""
+    witness(world).recover(provider)
+    return eventually(
+        lambda: ask_once(world, provider),
+        lambda answer: answer.ok,
+        within=world.citadel.promises.breaker_open_s + 5.0,
+        what=f"{provider} is asked again",
+    )
 
 
 def ask_under_id(world: World, provider: str, request_id: str) -> Answer:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from support import doctor
 from support.doctor import Finding
 from support.drivers.gateway import Answer
+from support.errors import Unavailable
 from support.settings import Settings
 from support.world import World
 
@@ -70,8 +71,11 @@ def pointed_at_nothing(service: str) -> Settings:
 
 
 def pointed_at_wrong_password(world: World, password: str) -> Settings:
-    """Settings of a run that knows the metadata store but not its password."""
-    parts = urlsplit(world.citadel.variables()["TEST_DATABASE_URL"])
+    """Settings of a run that knows the metadata store but not its password; ``Unavailable`` without one."""
+    known = of_this_run(world).database_url
+    if known is None:
+        raise Unavailable("no PostgreSQL is known to this run (TEST_DATABASE_URL)")
+    parts = urlsplit(known)
     host = f"{parts.hostname}:{parts.port}"
     url = f"postgresql://at_nobody:{password}@{host}{parts.path}"
     return Settings.load({"TEST_DATABASE_URL": url}, dotenv=None)

@@ -21,6 +21,7 @@ from support.reporting.results import Outcome
 from support.settings import Mode
 
 FAILED = {"failed", "error", "hook_error", "cleanup_error", "undefined", "pending"}
+SEED = 7
 HOPS = {"hop_ms": {"qdrant": {"p95": 12.3, "limit": 50.0, "verdict": "pass"}}}
 
 
@@ -75,7 +76,7 @@ def written(
 ) -> tuple[dict[str, Any], str, str]:
     """summary.json, the results document and the closing table."""
     parts = [results.Figures.of(cast(Citadel, citadel), wall_s)]
-    table = results.write(parts, outcomes, wall_s, folder, "see there", citadel.secrets.redact)
+    table = results.write(parts, outcomes, wall_s, folder, "see there", citadel.secrets.redact, SEED)
     summary: dict[str, Any] = json.loads((folder / "results" / "summary.json").read_text(encoding="utf-8"))
     document = (folder / "results" / "Integration_Testing_Results.md").read_text(encoding="utf-8")
     return summary, document, table
@@ -138,9 +139,9 @@ def test_table_and_document_name_what_failed_and_why_something_was_skipped(
         outcome("a lonely one", "skipped", reason="needs stores=visible"),
     ]
     _summary, document, table = written(citadel, outcomes, tmp_path)
-    assert "FAILED   a broken promise   behave features/security/access.feature:16" in table
+    assert "FAILED   a broken promise   behave features/security/access.feature:16 -D seed=7" in table
     assert "skipped  a lonely one: needs stores=visible" in table
-    assert "| a broken promise | `behave features/security/access.feature:16` |" in document
+    assert "| a broken promise | `behave features/security/access.feature:16 -D seed=7` |" in document
     assert "| a lonely one | needs stores=visible |" in document
     assert "| end to end | 0 | 1 | 0 | 0.5 |" in document
     assert "| security | 1 | 0 | 1 | 1.0 |" in document
@@ -171,6 +172,36 @@ def test_the_slowest_come_first_and_are_ten_at_most(citadel: Any, tmp_path: Path
     outcomes = [outcome(f"takes {number} s", seconds=float(number)) for number in range(15)]
     summary, _document, _table = written(citadel, outcomes, tmp_path)
     assert [each["seconds"] for each in summary["slowest"]] == [float(number) for number in range(14, 4, -1)]
+
+
+def test_the_slowest_tell_what_took_their_time(citadel: Any, tmp_path: Path) -> None:
+    waits = outcome("waits", seconds=5.0, longest_step="When the breaker closes", longest_step_s=4.5)
+    quick = outcome("is quick", seconds=0.5, longest_step="Then it holds", longest_step_s=0.4)
+    summary, document, table = written(citadel, [waits, quick], tmp_path)
+    assert summary["slowest"][0]["longest_step"] == "When the breaker closes"
+    assert "5.0 s  waits (4.5 s: When the breaker closes)" in table
+    assert "is quick" not in table
+    assert "| waits | 5.0 | When the breaker closes | 4.5 |" in document
+    assert "| is quick | 0.5 | Then it holds | 0.4 |" in document
+
+
+def test_no_number_of_workers_makes_the_run_shorter_than_its_critical_path(
+    citadel: Any, tmp_path: Path
+) -> None:
+    outcomes = [
+        outcome("a", location="features/a.feature:1", seconds=3.0),
+        outcome("b", location="features/a.feature:9", seconds=4.0),
+        outcome("c", location="features/c.feature:1", seconds=6.0),
+        outcome("d", location="features/d.feature:1", seconds=9.0, tags=("alone",)),
+    ]
+    summary, document, table = written(citadel, outcomes, tmp_path)
+    assert summary["critical_path"] == {
+        "longest_feature": "features/a.feature",
+        "longest_s": 7.0,
+        "alone_s": 9.0,
+    }
+    told = "16 s, whatever the number of workers: 7 s of features/a.feature, 9 s of features that run alone"
+    assert told in table and told in document
 
 
 def test_performance_is_told_wherever_results_are(citadel: Any, tmp_path: Path) -> None:

@@ -170,22 +170,29 @@ def tell_results(context: Any) -> None:
     if not parts:
         return
     outcomes = [
-        results.Outcome(
-            area=Path(scenario.filename).parent.name.replace("_", " ").replace("apis", "APIs"),
-            name=scenario.name,
-            location=str(scenario.location),
-            status=scenario.status.name,
-            seconds=scenario.duration,
-            reason=scenario.skip_reason or "",
-            tags=tuple(scenario.effective_tags),
-        )
+        _outcome(scenario)
         for scenario in _scenarios(context._runner.features)
         if scenario.should_run(context.config) or scenario.skip_reason
     ]
     redact = context.citadel.secrets.redact if "citadel" in context else context.settings.secrets().redact
     wall_s = time.monotonic() - context.started
     where = f"{context.output}/results, {context.output}/allure-results (make report)"
-    print(results.write(parts, outcomes, wall_s, context.output, where, redact))
+    print(results.write(parts, outcomes, wall_s, context.output, where, redact, _seed(context)))
+
+
+def _outcome(scenario: Any) -> results.Outcome:
+    longest = max(scenario.all_steps, key=lambda step: step.duration, default=None)
+    return results.Outcome(
+        area=Path(scenario.filename).parent.name.replace("_", " ").replace("apis", "APIs"),
+        name=scenario.name,
+        location=str(scenario.location),
+        status=scenario.status.name,
+        seconds=scenario.duration,
+        reason=scenario.skip_reason or "",
+        tags=tuple(scenario.effective_tags),
+        longest_step=f"{longest.keyword} {longest.name}" if longest else "",
+        longest_step_s=longest.duration if longest else 0.0,
+    )
 
 
 def refuse(context: Any, message: str) -> NoReturn:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PASSED = {"passed", "xfailed", "xpassed"}
 SKIPPED = {"skipped", "untested"}
 SLOWEST_SHOWN = 10
+# On the terminal a scenario faster than this is not slow, whatever the others are.
+WORTH_TELLING_S = 1.0
 # What the platform guarantees and what must never happen, by the tag of the scenarios that hold it.
 PROMISES = {
     "G1": "what is acknowledged is durable",
@@ -57,6 +59,13 @@ class Outcome:
     seconds: float
     reason: str
     tags: tuple[str, ...]
+    longest_step: str = ""
+    longest_step_s: float = 0.0
+
+    @property
+    def file(self) -> str:
+        """The feature file it stands in."""
+        return self.location.rpartition(":")[0]
 
     @property
     def verdict(self) -> str:
@@ -111,20 +120,22 @@ def write(
     output: Path,
     report: str,
     redact: Callable[[str], str],
+    seed: int,
 ) -> str:
     """Write ``results/summary.json`` and the results document; returns the closing table.
 
-    ``parts`` are the figures of every process that had a platform, at least one.
+    ``parts`` are the figures of every process that had a platform, at least one; ``seed`` is the run's for
+    random data.
     """
     summary = _summary(parts, outcomes, wall_s)
     folder = output / "results"
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (
         ("summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n"),
-        ("Integration_Testing_Results.md", _document(summary, outcomes)),
+        ("Integration_Testing_Results.md", _document(summary, outcomes, seed)),
     ):
         (folder / name).write_text(redact(text), encoding="utf-8")
-    return redact(_table(summary, outcomes, report))
+    return redact(_table(summary, outcomes, report, seed))
 
 
 def _summary(parts: Sequence[Figures], outcomes: list[Outcome], wall_s: float) -> dict[str, Any]:
@@ -166,9 +177,16 @@ def _summary(parts: Sequence[Figures], outcomes: list[Outcome], wall_s: float) -
         "promises_unchecked": unchecked_promises(outcomes),
         "start_s": {name: round(seconds, 2) for name, seconds in _slowest_starts(parts).items()},
         "slowest": [
-            {"scenario": o.name, "location": o.location, "seconds": round(o.seconds, 2)}
+            {
+                "scenario": o.name,
+                "location": o.location,
+                "seconds": round(o.seconds, 2),
+                "longest_step": o.longest_step,
+                "longest_step_s": round(o.longest_step_s, 2),
+            }
             for o in _slowest(outcomes)
         ],
+        "critical_path": _critical_path(outcomes),
     }
 
 
@@ -191,12 +209,31 @@ def _slowest(outcomes: Iterable[Outcome]) -> list[Outcome]:
     return sorted(outcomes, key=lambda o: o.seconds, reverse=True)[:SLOWEST_SHOWN]
 
 
-def _table(summary: dict[str, Any], outcomes: list[Outcome], report: str) -> str:
+def _critical_path(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """What no number of workers can shorten: the longest feature file, then all that runs alone (seconds)."""
+    by_file: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_file.setdefault(outcome.file, []).append(outcome)
+    alone, longest, longest_s = 0.0, "", 0.0
+    for file, own in by_file.items():
+        seconds = sum(o.seconds for o in own)
+        if any("alone" in o.tags for o in own):
+            alone += seconds
+        elif seconds > longest_s:
+            longest, longest_s = file, seconds
+    return {"longest_feature": longest, "longest_s": round(longest_s, 2), "alone_s": round(alone, 2)}
+
+
+def _repeat(location: str, seed: int) -> str:
+    return f"behave {location} -D seed={seed}"
+
+
+def _table(summary: dict[str, Any], outcomes: list[Outcome], report: str, seed: int) -> str:
     scenarios, coverage, consistency = summary["scenarios"], summary["coverage"], summary["consistency"]
     lines = ["", "Results"]
     for outcome in outcomes:
         if outcome.verdict == "failed":
-            lines.append(f"  FAILED   {outcome.name}   behave {outcome.location}")
+            lines.append(f"  FAILED   {outcome.name}   {_repeat(outcome.location, seed)}")
     for outcome in outcomes:
         if outcome.status == "skipped" and outcome.reason:
             lines.append(f"  skipped  {outcome.name}: {outcome.reason}")
@@ -218,6 +255,8 @@ def _table(summary: dict[str, Any], outcomes: list[Outcome], report: str) -> str
             "wall time",
             f"{summary['wall_s']:.0f} s, of it the framework's own {summary['framework_share_percent']} %",
         ),
+        ("critical path", _critical_path_told(summary["critical_path"])),
+        *(("slowest", told) for told in _slowest_told(summary["slowest"])),
         ("report", report),
     ]
     if coverage["missing"]:
@@ -231,6 +270,23 @@ def _table(summary: dict[str, Any], outcomes: list[Outcome], report: str) -> str
     width = max(len(name) for name, _told in rows)
     lines += [f"  {name:<{width}}  {told}" for name, told in rows]
     return "\n".join(lines)
+
+
+def _critical_path_told(path: dict[str, Any]) -> str:
+    told = f"{path['longest_s'] + path['alone_s']:.0f} s, whatever the number of workers"
+    parts = [f"{path['longest_s']:.0f} s of {path['longest_feature']}"] if path["longest_feature"] else []
+    parts += [f"{path['alone_s']:.0f} s of features that run alone"] if path["alone_s"] else []
+    return f"{told}: {', '.join(parts)}" if parts else told
+
+
+def _slowest_told(slowest: list[dict[str, Any]]) -> list[str]:
+    """Each with the step that took most of its time: what the time was needed for."""
+    return [
+        f"{item['seconds']:5.1f} s  {item['scenario']}"
+        f" ({item['longest_step_s']:.1f} s: {item['longest_step']})"
+        for item in slowest
+        if item["seconds"] >= WORTH_TELLING_S
+    ]
 
 
 def _promises_told(unchecked: list[str]) -> str:
@@ -263,7 +319,7 @@ def performance_sentences(performance: dict[str, Any]) -> list[str]:
     return told
 
 
-def _document(summary: dict[str, Any], outcomes: list[Outcome]) -> str:
+def _document(summary: dict[str, Any], outcomes: list[Outcome], seed: int) -> str:
     scenarios, coverage, consistency = summary["scenarios"], summary["coverage"], summary["consistency"]
     lines = [
         "# Integration Testing Results",
@@ -296,7 +352,7 @@ def _document(summary: dict[str, Any], outcomes: list[Outcome]) -> str:
     failed = [o for o in outcomes if o.verdict == "failed"]
     if failed:
         lines += ["", "## Failed", "", "| scenario | repeat with |", "|---|---|"]
-        lines += [f"| {o.name} | `behave {o.location}` |" for o in failed]
+        lines += [f"| {o.name} | `{_repeat(o.location, seed)}` |" for o in failed]
     skipped = [o for o in outcomes if o.status == "skipped"]
     if skipped:
         lines += ["", "## Skipped", "", "| scenario | reason |", "|---|---|"]
@@ -319,8 +375,13 @@ def _document(summary: dict[str, Any], outcomes: list[Outcome]) -> str:
     if unchecked:
         lines += ["", "## Promises that no scenario of this run has put to the test", ""]
         lines += [f"- {promise}: {PROMISES[promise]}" for promise in unchecked]
-    lines += ["", "## Slowest scenarios", "", "| scenario | seconds |", "|---|---|"]
-    lines += [f"| {item['scenario']} | {item['seconds']} |" for item in summary["slowest"]]
+    lines += ["", "## Slowest scenarios", "", "| scenario | seconds | its longest step | seconds |"]
+    lines += ["|---|---|---|---|"]
+    lines += [
+        f"| {item['scenario']} | {item['seconds']} | {item['longest_step']} | {item['longest_step_s']} |"
+        for item in summary["slowest"]
+    ]
+    lines += ["", f"Critical path: {_critical_path_told(summary['critical_path'])}."]
     lines += ["", "## Documented answers not seen", ""]
     lines += _unseen(coverage["reasons"])
     return "\n".join(lines) + "\n"

@@ -21,10 +21,13 @@ Feature: Writers and readers at the same time
 
   @G5 @N11
   Scenario: Of mixed submissions each changes the document once
+    Why it matters: each of the five wordings must have been the document's for a moment, and no submission
+    may count twice. Who is overtaken may be told the version of the one that overtook.
+
     When 8 editors store "agenda" at the same moment, half of them in the same words
     Then each of them succeeded or was told that the other was first
-    And no two changes got the same version
     And the row and the point of "agenda" are of the newest version that anybody was told
+    And "agenda" has changed at least 5 and at most 8 times
 
   @N2 @N12
   Scenario: Nothing is stored in a collection that is dropped at the same moment

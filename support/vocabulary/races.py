@@ -69,10 +69,10 @@ def rewrite_and_delete(world: World, title: str, writers: int) -> list[Answer]:
 
 def store_alike_and_apart(world: World, title: str, writers: int) -> list[Answer]:
     """Half of the writers bring the same text, the others one of their own: all at once."""
-    texts = sentences(writers, world.names.prefix)
+    common, *own = sentences(writers + 1, world.names.prefix)
     tasks = [
-        partial(documents.store, world, title, texts[0] if number % 2 else text)
-        for number, text in enumerate(texts)
+        partial(documents.store, world, title, common if number % 2 else text)
+        for number, text in enumerate(own)
     ]
     return _raced(world, title, tasks)
 
@@ -89,16 +89,6 @@ def _raced(world: World, title: str, tasks: Sequence[Callable[[], Answer]]) -> l
 def refused_otherwise(answers: Sequence[Answer]) -> list[str]:
     """Answers that are neither a success nor the honest loss of a race."""
     return [str(answer) for answer in answers if not answer.ok and answer.code not in LOST_THE_RACE]
-
-
-def repeated_versions(answers: Sequence[Answer]) -> list[int]:
-    """Versions that were given to two writes which both changed something."""
-    given = sorted(
-        answer.body["version"]
-        for answer in answers
-        if answer.ok and answer.body.get("outcome") != "unchanged"
-    )
-    return [one for one, other in pairwise(given) if one == other]
 
 
 def newest_version(answers: Sequence[Answer]) -> int:

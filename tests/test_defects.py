@@ -13,8 +13,8 @@ from support.settings import ROOT
 from tests.defects.catalogue import DEFECTS, Defect
 from tests.running import SuiteRun, behave, failures, stack_up
 
-# Features with one of these tags need servers that the suite starts itself, because they stop them.
-NEED_OWN_SERVERS = ("@outage", "@use.with_mode=embedded")
+# Features with this tag may stop servers, so they need those that the suite starts itself.
+NEED_OWN_SERVERS = "@outage"
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def stores() -> Iterator[dict[str, str]]:
 
 def needs_own_servers(defect: Defect) -> bool:
     feature = (ROOT / "features" / defect.caught_by[0]).read_text(encoding="utf-8")
-    return any(tag in feature for tag in NEED_OWN_SERVERS)
+    return NEED_OWN_SERVERS in feature
 
 
 def run(defects: list[tuple[str, Defect]], stores: dict[str, str], output: Path, **environ: str) -> SuiteRun:

@@ -1,4 +1,4 @@
-@outage @use.with_mode=embedded @G4 @N4
+@outage @use.with_stores=visible @G4 @N4
 Feature: The fence around the cache holds in every order of events
   A search and a change may overtake each other anywhere on the way. Whatever the
   order, an answer from before the change must not be served after it.

@@ -1,4 +1,4 @@
-@outage @use.with_mode=embedded @N1 @N2 @G6
+@outage @use.with_stores=visible @N1 @N2 @G6
 Feature: A write is whole or absent, at whatever moment the gateway dies
   A write goes to two stores, one after the other. Killed anywhere in between,
   the platform must find its way to both or neither, and trying again is safe.

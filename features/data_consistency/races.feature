@@ -52,7 +52,7 @@ Feature: Writers and readers at the same time
     Then the counts of both stores were the same whenever nothing was in flight
     And both stores count 41 documents and nothing is in flight
 
-  @outage @use.with_mode=embedded @N1 @N2 @G1 @G6 @critical
+  @outage @use.with_stores=visible @N1 @N2 @G1 @G6 @critical
   Scenario Outline: Every document of a load is accounted for when <dependency> fails in the middle
     When <dependency> crashes and comes back while 4 editors store documents without a pause
     Then what was acknowledged is everywhere, what was refused is nowhere, and what is unknown is one of both

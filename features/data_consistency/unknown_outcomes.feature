@@ -1,4 +1,4 @@
-@outage @use.with_mode=embedded @G6 @N2
+@outage @use.with_stores=visible @G6 @N2
 Feature: What nobody was told the outcome of is settled by itself
   A lost request and a lost answer look the same to the caller. The platform must
   say that it does not know, and then see to it that both stores hold the same.

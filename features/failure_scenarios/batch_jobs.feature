@@ -1,4 +1,4 @@
-@outage @use.with_mode=embedded
+@outage @use.with_stores=visible
 Feature: Batch jobs survive failures
   Submitted work waits: whatever fails while a job is under way, it goes on when
   everything is back, and no document is lost or done twice.

@@ -1,4 +1,4 @@
-@outage @use.with_mode=embedded
+@outage @use.with_stores=visible
 Feature: An outage goes no further than it must
   The contract says for every operation which services it needs. While one of them is away, exactly
   the operations that need it are refused, in time and honestly; all others do their work.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import os
@@ -11,12 +12,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import httpx
 import pytest
 
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.stack.deadman import DeadMan
+from support.stack.links.relay import Pipe
 from support.stack.ports import free_ports
 from support.stack.servers import LOOPBACK, Workshop, answers, python_service
 from support.waiting import eventually
@@ -138,6 +141,19 @@ def test_a_link_passes_bytes_on_and_counts(control: Toxiproxy, link: tuple[str, 
         client.sendall(b"hello")
         assert exactly(client, 5) == b"hello"
     assert traffic(control) == {"connections": 1, "chunks": 2, "cut": 0}
+
+
+def test_what_comes_before_the_server_is_there_is_not_lost() -> None:
+    async def scene() -> Mock:
+        pipe, source, sink = Pipe(Mock()), Mock(asyncio.Transport), Mock(asyncio.Transport)
+        pipe.receive(b"early ")
+        pipe.receive(b"bird")
+        pipe.open(source, sink, [])
+        pipe.receive(b", late")
+        return sink
+
+    sink = asyncio.run(scene())
+    assert b"".join(call.args[0] for call in sink.write.call_args_list) == b"early bird, late"
 
 
 def test_a_close_comes_through(link: tuple[str, int]) -> None:

@@ -46,6 +46,7 @@ class Pipe:
         self._source_ended = False
         self._ended = False
         self._sink_full = False
+        self._early: list[bytes] = []
         self._source: asyncio.Transport | None = None
         self.sink: asyncio.Transport | None = None
 
@@ -53,6 +54,9 @@ class Pipe:
         """Start to pass on what ``source`` sends."""
         self._source, self.sink = source, sink
         self._chain.set(toxics)
+        early, self._early = self._early, []
+        for data in early:
+            self._pass_on(data)
         self._watch_idleness()
         self._throttle()
 
@@ -70,6 +74,13 @@ class Pipe:
         """Pass on bytes of the source."""
         if self._traffic is not None:
             self._traffic.chunks += 1
+        if self.sink is None:
+            # Python 3.11.2 reads on although connection_made has paused the reading.
+            self._early.append(data)
+        else:
+            self._pass_on(data)
+
+    def _pass_on(self, data: bytes) -> None:
         # Whatever is still held back goes first, so that nothing is overtaken.
         if not self._chain.active and not self._held and not self._ended and self.sink is not None:
             self.sink.write(data)

@@ -12,7 +12,16 @@ from behave.cucumber_expression import (
     use_step_matcher_for_cucumber_expressions,
 )
 
-from support.vocabulary import caches, crashes, limits, operations, platform, requests, unknown
+from support.vocabulary import (
+    caches,
+    crashes,
+    limits,
+    operations,
+    platform,
+    provider_troubles,
+    requests,
+    unknown,
+)
 
 SECONDS = {
     "ms": 0.001,
@@ -91,6 +100,8 @@ def install() -> None:
         ("moment", crashes.MOMENTS),
         ("damage", caches.DAMAGES),
         ("loss", unknown.LOSSES),
+        ("complaint", provider_troubles.COMPLAINTS),
+        ("malformation", provider_troubles.MALFORMATIONS),
     ):
         _define(name, _any_of(words), str, str)
 

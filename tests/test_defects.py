@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from support.settings import ROOT
-from tests.defects.catalogue import DEFECTS, Defect
+from tests.defects.catalogue import DEFECTS
+from tests.defects.defect import Defect
 from tests.running import SuiteRun, behave, failures, stack_up
 
 # Features with this tag may stop servers, so they need those that the suite starts itself.

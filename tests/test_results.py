@@ -150,6 +150,15 @@ def test_table_and_document_name_what_failed_and_why_something_was_skipped(
     assert "smoke" not in document
 
 
+def test_what_was_skipped_for_one_reason_is_told_once(citadel: Any, tmp_path: Path) -> None:
+    rows = [outcome(f"row {number}", "skipped", reason="no key") for number in range(9)]
+    _summary, document, table = written(citadel, [*rows, outcome("b", "skipped", reason="else")], tmp_path)
+    assert "skipped  9 scenarios of features/security/access.feature: no key" in table
+    assert "| 9 scenarios of features/security/access.feature | no key |" in document
+    assert "row 3" not in table
+    assert "skipped  b: else" in table
+
+
 def test_a_promise_that_nothing_put_to_the_test_is_a_finding(citadel: Any, tmp_path: Path) -> None:
     outcomes = [
         outcome("kept", tags=("G1", "N2")),

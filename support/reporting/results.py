@@ -228,15 +228,25 @@ def _repeat(location: str, seed: int) -> str:
     return f"behave {location} -D seed={seed}"
 
 
+def _skipped(outcomes: list[Outcome]) -> list[tuple[str, str]]:
+    """What was skipped, and why; several of one file for the same reason are told together."""
+    together: dict[tuple[str, str], list[Outcome]] = {}
+    for outcome in outcomes:
+        if outcome.status == "skipped":
+            together.setdefault((outcome.file, outcome.reason or "no reason was given"), []).append(outcome)
+    return [
+        (own[0].name if len(own) == 1 else f"{len(own)} scenarios of {file}", reason)
+        for (file, reason), own in together.items()
+    ]
+
+
 def _table(summary: dict[str, Any], outcomes: list[Outcome], report: str, seed: int) -> str:
     scenarios, coverage, consistency = summary["scenarios"], summary["coverage"], summary["consistency"]
     lines = ["", "Results"]
     for outcome in outcomes:
         if outcome.verdict == "failed":
             lines.append(f"  FAILED   {outcome.name}   {_repeat(outcome.location, seed)}")
-    for outcome in outcomes:
-        if outcome.status == "skipped" and outcome.reason:
-            lines.append(f"  skipped  {outcome.name}: {outcome.reason}")
+    lines += [f"  skipped  {names}: {reason}" for names, reason in _skipped(outcomes)]
     rows = [
         ("scenarios", "{passed} passed, {failed} failed, {skipped} skipped of {total}".format(**scenarios)),
         (
@@ -356,7 +366,7 @@ def _document(summary: dict[str, Any], outcomes: list[Outcome], seed: int) -> st
     skipped = [o for o in outcomes if o.status == "skipped"]
     if skipped:
         lines += ["", "## Skipped", "", "| scenario | reason |", "|---|---|"]
-        lines += [f"| {o.name} | {o.reason} |" for o in skipped]
+        lines += [f"| {names} | {reason} |" for names, reason in _skipped(skipped)]
     promises = sorted(
         {tag for o in outcomes for tag in o.tags if tag[:1] in "GN" and tag[1:].isdigit()}, key=_promise
     )

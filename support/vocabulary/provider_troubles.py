@@ -155,7 +155,9 @@ def replace_key(world: World, provider: str) -> None:
 def tell_the_key(world: World) -> None:
     """Start the platform anew with the key that was replaced."""
     provider, new = world.evidence["new key"]
-    _stack(world).change_provider_key(provider, new)
+    stack = own_stack(world)
+    stack.provider_keys[provider] = new
+    stack.set_provider(provider)
     providers.begin(world)
 
 
@@ -167,11 +169,12 @@ def other_keys_shown(world: World, provider: str) -> int:
 
 def limit(world: World, provider: str, requests_per_minute: int) -> None:
     """Start the platform anew with a low limit for a provider, until the scenario ends."""
-    world.undo(lambda: _stack(world).limit_provider(provider, None))
-    _stack(world).limit_provider(provider, requests_per_minute)
+    world.undo(lambda: own_stack(world).set_provider(provider))
+    own_stack(world).set_provider(provider, rpm=requests_per_minute)
 
 
-def _stack(world: World) -> Stack:
+def own_stack(world: World) -> Stack:
+    """The servers of the suite, about to be changed."""
     assert world.citadel.stack is not None, "the platform was not started by the suite"
     # The first search after a start is not yet what the others are.
     world.citadel.faults.shaken = True

@@ -7,23 +7,10 @@ import contextlib
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class Defect:
-    """One mistake of a few lines in one service.
-
-    ``caught_by``: feature file and scenario that must turn red; ``message``: a regular expression that its
-    failure must match, so that the message names the cause.
-    """
-
-    what: str
-    service: str
-    apply: Callable[[], None]
-    caught_by: tuple[str, str]
-    message: str
+from tests.defects.defect import Defect
+from tests.defects.providers import PROVIDER_DEFECTS
 
 
 def _keys_in_the_log() -> None:
@@ -953,4 +940,5 @@ DEFECTS: Mapping[str, Defect] = {
         ("cross_service/wires.feature", "The counters tell every answer that was given"),
         r"createCollection 201': 'given \d+, counted 0'",
     ),
+    **PROVIDER_DEFECTS,
 }

@@ -213,6 +213,24 @@ def _refusals_shown_to_the_next() -> None:
     Provider._judged = milder  # type: ignore[method-assign]
 
 
+def _only_failures_passed_over() -> None:
+    from support.reference.gateway.providers.router import ProviderRouter
+
+    orders = _module("orders")
+    delivery = ProviderRouter._delivery
+
+    async def or_the_end(self: ProviderRouter, order: Any, provider: Any, story: Any) -> Any:
+        try:
+            return await delivery(self, order, provider, story)
+        except orders.AttemptFailed as failed:
+            if failed.attempt.outcome in ("auth_error", "invalid_response"):
+                # As the end of the list.
+                raise orders.AttemptFailed(dataclasses.replace(failed.attempt, outcome="rejected")) from None
+            raise
+
+    ProviderRouter._delivery = or_the_end  # type: ignore[method-assign]
+
+
 def _unknown_names_refused() -> None:
     from support.reference.gateway.providers.orders import ProviderProblem
     from support.reference.gateway.providers.router import ProviderRouter
@@ -439,6 +457,13 @@ PROVIDER_DEFECTS = {
         _refusals_shown_to_the_next,
         (FAILOVER, "What one provider finds wrong with a request is not shown to the next"),
         r"refused as provider-error[\s\S]*answered 200",
+    ),
+    "only-failures-passed-over": Defect(
+        "a refused key ends the list of providers",
+        "gateway",
+        _only_failures_passed_over,
+        (FAILOVER, "A provider that refuses the platform's key is passed over"),
+        r"provider-error",
     ),
     "unknown-names-refused": Defect(
         "one wrong name spoils the whole list of providers",

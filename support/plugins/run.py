@@ -183,8 +183,8 @@ def tell_results(context: Any) -> None:
 def _outcome(scenario: Any) -> results.Outcome:
     longest = max(scenario.all_steps, key=lambda step: step.duration, default=None)
     return results.Outcome(
-        area=Path(scenario.filename).parent.name.replace("_", " ").replace("apis", "APIs"),
-        name=scenario.name,
+        area=allure_corrections.in_words(Path(scenario.filename).parent.name),
+        name=scenario.name.strip(),
         location=str(scenario.location),
         status=scenario.status.name,
         seconds=scenario.duration,

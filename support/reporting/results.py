@@ -234,9 +234,7 @@ def _table(summary: dict[str, Any], outcomes: list[Outcome], report: str, seed: 
     for outcome in outcomes:
         if outcome.verdict == "failed":
             lines.append(f"  FAILED   {outcome.name}   {_repeat(outcome.location, seed)}")
-    for outcome in outcomes:
-        if outcome.status == "skipped" and outcome.reason:
-            lines.append(f"  skipped  {outcome.name}: {outcome.reason}")
+    lines += [f"  skipped  {told}" for told in _skips_told(outcomes)]
     rows = [
         ("scenarios", "{passed} passed, {failed} failed, {skipped} skipped of {total}".format(**scenarios)),
         (
@@ -270,6 +268,18 @@ def _table(summary: dict[str, Any], outcomes: list[Outcome], report: str, seed: 
     width = max(len(name) for name, _told in rows)
     lines += [f"  {name:<{width}}  {told}" for name, told in rows]
     return "\n".join(lines)
+
+
+def _skips_told(outcomes: Sequence[Outcome]) -> list[str]:
+    """Each reason once, with the scenario or the number of them; the results document names them all."""
+    by_reason: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.status == "skipped" and outcome.reason:
+            by_reason.setdefault(outcome.reason, []).append(outcome.name)
+    return [
+        f"{names[0] if len(names) == 1 else f'{len(names)} scenarios'}: {reason}"
+        for reason, names in by_reason.items()
+    ]
 
 
 def _critical_path_told(path: dict[str, Any]) -> str:

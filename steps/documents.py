@@ -86,6 +86,12 @@ def store_batch(context, count):
     context.world.answer = documents.store_new_batch(context.world, count)
 
 
+@when("an editor stores a batch of documents whose ids differ in a trifle")
+def store_near_ids(context):
+    """In case, or in the last sign."""
+    context.world.answer = documents.store_near_ids(context.world)
+
+
 @when("an editor stores a batch in which document {int} of {int} has no text")
 def store_flawed_batch(context, flawed, count):
     """One of them cannot be valid."""

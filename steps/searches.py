@@ -123,6 +123,12 @@ def by_numbers_nothing(context, size):
     assert_that(searches.ranking(context.world, answer), offers_exactly([]))
 
 
+@then("a search by the numbers {string} ranks {string}")
+def ranks_by_numbers(context, numbers, ranking):
+    """The whole order, best first."""
+    assert_that(searches.ranked_by_numbers(context.world, numbers), equal_to(ranking), "the nearest first")
+
+
 @given("{int} documents with the same vector")
 def same_vector(context, count):
     """Nothing but their ids tells them apart."""

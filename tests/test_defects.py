@@ -13,7 +13,8 @@ from behave.parser import parse_file
 
 from support.settings import ROOT
 from tests.defects import proof
-from tests.defects.catalogue import DEFECTS, Defect
+from tests.defects.catalogue import DEFECTS
+from tests.defects.defect import Defect
 from tests.defects.proof import Control, Verdict, judge, needs_own_servers, seeded
 from tests.running import SuiteRun, behave, failures, stack_up
 

@@ -51,6 +51,12 @@ Feature: What goes in comes out
     When a text of 600 words is embedded
     Then the answer says that the text was truncated
 
+  @N13
+  Scenario: What the model has room for is read to its end
+    When two texts of 200 words that differ in the last one are embedded
+    Then neither is declared truncated
+    And their embeddings differ
+
   Scenario: Vectors are stored exactly as they were given
     Given a collection "points" for vectors of 4 numbers compared by dot product
     When an editor stores the vector "corner" with the numbers "1.5, -2.25, 0.0, 1000000"

@@ -32,6 +32,8 @@ DELICATE_METADATA: dict[str, Any] = {
     "nothing": [],
 }
 TOGETHER_WITHIN_S = 5.0
+# Signs that an id may have, and that a careless store would cut off or take for a pattern.
+TRIFLES = (".", "-", "_", ":", "0")
 
 
 def store(world: World, title: str, text: str, metadata: Mapping[str, Any] | None = None) -> Answer:
@@ -258,6 +260,17 @@ def store_mixed_batch(world: World, title: str, count: int) -> Answer:
         {"title": f"item {n}", "text": text} for n, text in enumerate(sentences(count, world.names.prefix))
     ]
     return _batch(world, [{"title": title, "text": last_text(world, title)}, *new])
+
+
+def store_near_ids(world: World) -> Answer:
+    """Store documents in one request whose ids differ only in case or in one sign at the end."""
+    base = f"Trifle.{world.names.run.id}.{world.names.scenario}"
+    ids = [base, base.lower(), base.upper(), *(f"{base}{sign}" for sign in TRIFLES)]
+    titles = [f"trifle {number}" for number in range(len(ids))]
+    for title, item in zip(titles, ids, strict=True):
+        world.names.call(title, item)
+    texts = sentences(len(ids), world.names.prefix)
+    return _batch(world, [{"title": t, "text": text} for t, text in zip(titles, texts, strict=True)])
 
 
 def batch(world: World) -> list[str]:

@@ -48,6 +48,14 @@ def long_text(words: int) -> str:
     return (LONG_WORD * words).strip()
 
 
+def embed_differing_at_the_end(world: World, words: int) -> list[Answer]:
+    """Two texts of so many words that differ in the last one, each embedded without the cache."""
+    head = long_text(words - 1)
+    answers = [embed(world, f"{head} {last}", use_cache=False) for last in ("garden", "invoice")]
+    assert_that(answers, every_item(succeeded()))
+    return answers
+
+
 def service(world: World) -> Embedding:
     """The embedding service, asked directly."""
     assert world.citadel.embedding is not None, "the embedding service cannot be seen in this mode"

@@ -24,7 +24,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from support.settings import ROOT
-from tests.defects.catalogue import DEFECTS, Defect
+from tests.defects.catalogue import DEFECTS
+from tests.defects.defect import Defect
 from tests.running import SuiteRun, behave, failures, stack_up
 
 DETECTED_AT_LEAST = 0.95

@@ -138,6 +138,13 @@ def like_golden(context, floor):
     assert_that(alike, greater_than_or_equal_to(floor), f'cosine of "{text}" with its golden vector')
 
 
+@then("each of them has length 1")
+def of_length_one(context):
+    """Only then cosine and dot product agree, and old vectors can be compared with new ones."""
+    off = embeddings.furthest_from_length_one(context.world)
+    assert_that(off, less_than_or_equal_to(SAME), "how far the length of a vector is from 1")
+
+
 @when("these pairs of texts are embedded:")
 def embed_pairs(context):
     """Two texts of the same meaning in each row."""

@@ -42,6 +42,12 @@ def search_department(context, question, department):
     context.world.answer = searches.ask(context.world, question, filter={"department": department})
 
 
+@when("an employee searches for {string} among documents of {int} pages")
+def search_pages(context, question, pages):
+    """Only documents of so many pages."""
+    context.world.answer = searches.ask(context.world, question, filter={"pages": pages})
+
+
 @when("an employee searches for {string} and asks for {int} results")
 def search_limited(context, question, limit):
     """No more than so many."""

@@ -25,6 +25,11 @@ Feature: Search and retrieval
     Then the results are exactly "leave policy" and "badge rules"
     And "leave policy" is the first result
 
+  Scenario: A filter finds a whole number in whatever form it was written
+    Given documents whose pages are the numbers 5, 5.0 and 5.5 and the text "5"
+    When an employee searches for "pages" among documents of 5 pages
+    Then the results are exactly "whole" and "decimal"
+
   Scenario: Raising the limit extends the ranking without changing its head
     Given these documents:
       | title  | text                                         |

@@ -278,6 +278,22 @@ def batch(world: World) -> list[str]:
     return list(world.evidence["batch"])
 
 
+def otherwise_than_stored(world: World) -> dict[str, str]:
+    """Documents of the last batch that are not read with the text they were stored with, and what came."""
+    found = {}
+    for title in batch(world):
+        answer = read(world, title)
+        if answer.body.get("text") != last_text(world, title):
+            found[title] = str(answer.body.get("text", answer.code))
+    return found
+
+
+def have_pages(world: World, pages: Mapping[str, object]) -> None:
+    """Store documents by title, each with its number of pages as metadata."""
+    for title, number in pages.items():
+        have(world, title, f"The {title} document has some pages.", {"pages": number})
+
+
 def outcomes(world: World) -> list[tuple[str, str]]:
     """``(title, outcome)`` of each document of the last batch, in the order of the answer."""
     results = world.last.body["results"]

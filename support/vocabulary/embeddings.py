@@ -137,12 +137,18 @@ def least_like_golden(world: World) -> tuple[float, str]:
     expected = golden()
     answer = embed_batch(world, list(expected), use_cache=False)
     assert_that(answer, succeeded())
+    world.evidence["vectors"] = answer.body["embeddings"]
     alike = {
         text: cosine(vector, own)
         for (text, own), vector in zip(expected.items(), answer.body["embeddings"], strict=True)
     }
     text = min(alike, key=alike.__getitem__)
     return alike[text], text
+
+
+def furthest_from_length_one(world: World) -> float:
+    """How far the length of one of the scenario's embeddings is from 1 at most."""
+    return max(abs(float(np.linalg.norm(vector)) - 1.0) for vector in world.evidence["vectors"])
 
 
 def embed_pairs(world: World, pairs: Sequence[tuple[str, str]]) -> None:

@@ -33,6 +33,8 @@ from tests.running import behave, failures, stack_up
 
 GATEWAY = "support/reference/gateway"
 LANES = 2
+# Characters that are kept of what the killer printed.
+SHOWN = 1200
 STAGE_WITHIN_S = (150.0, 400.0, 600.0)
 QUICK = ("--stop", "-t", "not @slow", "-t", "not @alone")
 SHARED_STORES = ("-t", "not @outage")
@@ -84,11 +86,15 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of a mutant. ``killed_by`` is empty for a survivor; ``stages`` is how many it met."""
+    """What became of a mutant.
+
+    ``killed_by`` is empty for a survivor, ``said`` is what the killer printed; ``stages`` is how many it met.
+    """
 
     mutant: str
     change: str
     killed_by: str
+    said: str
     stages: int
     seconds: float
 
@@ -189,7 +195,7 @@ def hunt(mutant: Mutant, copy: Copy, stores: Mapping[str, str], stages: int) -> 
     begun = time.monotonic()
     change = copy.change(mutant)
     environ = {"CITADEL_GATEWAY_COMMAND": shlex.join(copy.command("-m", "support.reference.gateway"))}
-    killed_by, met = "", 0
+    killed_by, said, met = "", "", 0
     for (arguments, own), within in zip(stages_of(mutant.module), STAGE_WITHIN_S[:stages], strict=False):
         met += 1
         given = environ if own else {**stores, **environ}
@@ -199,10 +205,11 @@ def hunt(mutant: Mutant, copy: Copy, stores: Mapping[str, str], stages: int) -> 
             killed_by = "(no end in time)"
             break
         if done.code:
-            killed_by = next(iter(failures(done.printed)), "(the gateway does not start)")
+            red = failures(done.printed) or {"(the gateway does not start)": done.printed[-SHOWN:]}
+            killed_by, said = next(iter(red.items()))
             break
     copy.undo(mutant)
-    return Fate(mutant.name, change, killed_by, met, round(time.monotonic() - begun, 1))
+    return Fate(mutant.name, change, killed_by, said[:SHOWN], met, round(time.monotonic() - begun, 1))
 
 
 def write(fates: Sequence[Fate], about: Mapping[str, object], folder: Path) -> None:

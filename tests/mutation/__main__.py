@@ -15,10 +15,12 @@ import os
 import random
 import shlex
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +28,8 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from types import FrameType
+from typing import NoReturn
 
 from support.settings import ROOT
 from tests.defects.proof import STORES
@@ -241,7 +245,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--only", nargs="*", default=[], metavar="PLACE", help="only those of module:line")
     parser.add_argument("--tool", type=Path, default=ROOT / ".venv-mutation/bin/cosmic-ray")
-    options = parser.parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser.parse_args(given)
+    one_at_a_time = threading.Lock()
     begun = time.monotonic()
     fates: list[Fate] = []
     with ExitStack() as stack:
@@ -264,28 +270,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 fate = hunt(mutant, copy, stores, options.stages)
             finally:
                 copies.put(lane)
-            fates.append(fate)
-            word = f"killed by {fate.killed_by}" if fate.killed_by else f"SURVIVED\n{fate.change}"
-            print(f"[{len(fates)}/{len(chosen)}] {fate.seconds:6.1f} s  {fate.mutant}  {word}", flush=True)
+            with one_at_a_time:
+                fates.append(fate)
+                word = f"killed by {fate.killed_by}" if fate.killed_by else f"SURVIVED\n{fate.change}"
+                told = f"[{len(fates)}/{len(chosen)}] {fate.seconds:6.1f} s  {fate.mutant}  {word}"
+                print(told, flush=True)
+                # Each time anew: a hunt takes long, and may be ended.
+                about = {
+                    "command": f"python -m tests.mutation {' '.join(given)}",
+                    "places": len(found),
+                    "mutants": len(fates),
+                    "killed": sum(bool(each.killed_by) for each in fates),
+                    "seconds": round(time.monotonic() - begun),
+                }
+                write(fates, about, ROOT / ".acceptance" / "results")
             return fate
 
         with ThreadPoolExecutor(LANES) as pool:
-            list(pool.map(one, chosen))
-    killed = sum(bool(fate.killed_by) for fate in fates)
-    about = {
-        "command": f"python -m tests.mutation --sample {options.sample} --seed {options.seed}",
-        "stages": options.stages,
-        "places": len(found),
-        "mutants": len(fates),
-        "killed": killed,
-        "survived": len(fates) - killed,
-        "seconds": round(time.monotonic() - begun),
-    }
-    write(fates, about, ROOT / ".acceptance" / "results")
-    print(f"{killed} of {len(fates)} killed in {about['seconds']} s; see .acceptance/results/mutants.md")
+            try:
+                list(pool.map(one, chosen))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+    print("see .acceptance/results/mutants.md")
     return 0
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
     os.nice(5)
+    # Like Ctrl-C, so that the stores are stopped.
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(main())

@@ -61,6 +61,8 @@ class Outcome:
     tags: tuple[str, ...]
     longest_step: str = ""
     longest_step_s: float = 0.0
+    # Where it ran with another seed than the rest: on another machine.
+    seed: int | None = None
 
     @property
     def file(self) -> str:
@@ -224,7 +226,12 @@ def _critical_path(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return {"longest_feature": longest, "longest_s": round(longest_s, 2), "alone_s": round(alone, 2)}
 
 
-def _repeat(location: str, seed: int) -> str:
+def _repeat(outcome: Outcome, seed: int) -> str:
+    return repeating(outcome.location, seed if outcome.seed is None else outcome.seed)
+
+
+def repeating(location: str, seed: int) -> str:
+    """The command that runs one scenario again, with the same random data."""
     return f"behave {location} -D seed={seed}"
 
 
@@ -233,7 +240,7 @@ def _table(summary: dict[str, Any], outcomes: list[Outcome], report: str, seed: 
     lines = ["", "Results"]
     for outcome in outcomes:
         if outcome.verdict == "failed":
-            lines.append(f"  FAILED   {outcome.name}   {_repeat(outcome.location, seed)}")
+            lines.append(f"  FAILED   {outcome.name}   {_repeat(outcome, seed)}")
     lines += [f"  skipped  {told}" for told in _skips_told(outcomes)]
     rows = [
         ("scenarios", "{passed} passed, {failed} failed, {skipped} skipped of {total}".format(**scenarios)),
@@ -362,7 +369,7 @@ def _document(summary: dict[str, Any], outcomes: list[Outcome], seed: int) -> st
     failed = [o for o in outcomes if o.verdict == "failed"]
     if failed:
         lines += ["", "## Failed", "", "| scenario | repeat with |", "|---|---|"]
-        lines += [f"| {o.name} | `{_repeat(o.location, seed)}` |" for o in failed]
+        lines += [f"| {o.name} | `{_repeat(o, seed)}` |" for o in failed]
     skipped = [o for o in outcomes if o.status == "skipped"]
     if skipped:
         lines += ["", "## Skipped", "", "| scenario | reason |", "|---|---|"]

@@ -7,23 +7,10 @@ import contextlib
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class Defect:
-    """One mistake of a few lines in one service.
-
-    ``caught_by``: feature file and scenario that must turn red; ``message``: a regular expression that its
-    failure must match, so that the message names the cause.
-    """
-
-    what: str
-    service: str
-    apply: Callable[[], None]
-    caught_by: tuple[str, str]
-    message: str
+from tests.defects import answers, caching, services
+from tests.defects.defect import Defect
 
 
 def _keys_in_the_log() -> None:
@@ -610,6 +597,9 @@ def _created_counted_as_ok() -> None:
 
 
 DEFECTS: Mapping[str, Defect] = {
+    **answers.DEFECTS,
+    **caching.DEFECTS,
+    **services.DEFECTS,
     "keys-in-the-log": Defect(
         "the gateway logs the key of each request",
         "gateway",
@@ -891,8 +881,8 @@ DEFECTS: Mapping[str, Defect] = {
         "a document stored again with other metadata is taken for unchanged",
         "gateway",
         _unchanged_in_spite_of_metadata,
-        ("end_to_end/random_journeys.feature", "Random journeys end where a plain model ends"),
-        r"answered \('unchanged', 1\), not \('updated', 2\)(?s:.)*smallest example",
+        ("end_to_end/ingest.feature", "A document ingested again for another department belongs to that one"),
+        r"department",
     ),
     "caller-key-passed-on": Defect(
         "the gateway hands the caller's headers on to its services",

@@ -12,7 +12,7 @@ from behave.cucumber_expression import (
     use_step_matcher_for_cucumber_expressions,
 )
 
-from support.vocabulary import caches, crashes, limits, operations, platform, requests, unknown
+from support.vocabulary import caches, crashes, limits, operations, outages, platform, requests, unknown
 
 SECONDS = {
     "ms": 0.001,
@@ -77,7 +77,12 @@ def install() -> None:
     _define("duration", rf"{_NUMBER} (?:{_plurals(SECONDS)})", float, seconds)
     _define("percent", rf"{_NUMBER} ?%", float, share)
     _define("size", rf"\d+ (?:{_plurals(BYTES)})", int, size)
-    for name, choices in (("provider", PROVIDERS), ("dependency", DEPENDENCIES), ("role", ROLES)):
+    for name, choices in (
+        ("provider", PROVIDERS),
+        ("dependency", DEPENDENCIES),
+        ("role", ROLES),
+        ("ailment", outages.AILMENTS),
+    ):
         _define(name, _any_of(choices), str, choices.__getitem__)
     one = f"(?:{_any_of(ACTIVITIES)})"
     _define("activities", rf"{one}(?:(?:, {one})* and {one})?", list, enumeration)

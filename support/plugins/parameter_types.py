@@ -12,7 +12,17 @@ from behave.cucumber_expression import (
     use_step_matcher_for_cucumber_expressions,
 )
 
-from support.vocabulary import caches, collections, crashes, limits, operations, platform, requests, unknown
+from support.vocabulary import (
+    caches,
+    collections,
+    crashes,
+    limits,
+    operations,
+    outages,
+    platform,
+    requests,
+    unknown,
+)
 
 SECONDS = {
     "ms": 0.001,
@@ -82,6 +92,7 @@ def install() -> None:
         ("dependency", DEPENDENCIES),
         ("role", ROLES),
         ("distance", collections.DISTANCES),
+        ("ailment", outages.AILMENTS),
     ):
         _define(name, _any_of(choices), str, choices.__getitem__)
     one = f"(?:{_any_of(ACTIVITIES)})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -134,16 +134,16 @@ class Gateway:
         content: bytes | None = None,
         query: Mapping[str, Any] | None = None,
         key: str | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | Sequence[str]] | None = None,
         operation: str | None = None,
     ) -> Answer:
-        """Send any request, also one the contract does not know; an empty ``key`` sends none."""
-        sent = {"X-API-Key": self.key if key is None else key, **(headers or {})}
-        if sent["X-API-Key"] == "":
-            del sent["X-API-Key"]
+        """Send any request, also one the contract does not know; an empty ``key`` sends none.
+
+        A header with several values is sent once for each.
+        """
+        sent = _header_lines(self.key if key is None else key, headers or {}, json_body is not None)
         if json_body is not None:
             content = json.dumps(json_body, ensure_ascii=False).encode("utf-8", "surrogatepass")
-            sent.setdefault("Content-Type", "application/json")
         label = operation or f"{method} {path}"
         with self.journal.call("gateway", f"{label} {_brief(path, json_body)}") as call:
             try:
@@ -184,6 +184,19 @@ class Gateway:
                 f"{method} {path} answered {answer.status_code} against the contract:\n  "
                 + "\n  ".join(complaints)
             )
+
+
+def _header_lines(
+    key: str, given: Mapping[str, str | Sequence[str]], has_json: bool
+) -> list[tuple[str, str]]:
+    """The headers as they are sent: those given win, and a name of them stands as it was given."""
+    named = {name.lower() for name in given}
+    lines = [("X-API-Key", key)] if key and "x-api-key" not in named else []
+    if has_json and "content-type" not in named:
+        lines.append(("Content-Type", "application/json"))
+    for name, values in given.items():
+        lines += [(name, value) for value in ([values] if isinstance(values, str) else values)]
+    return lines
 
 
 def _parsed(answer: httpx.Response) -> Any:

@@ -12,7 +12,7 @@ from behave.cucumber_expression import (
     use_step_matcher_for_cucumber_expressions,
 )
 
-from support.vocabulary import caches, crashes, limits, operations, platform, requests, unknown
+from support.vocabulary import caches, crashes, limits, operations, platform, requests, rights, unknown
 
 SECONDS = {
     "ms": 0.001,
@@ -43,7 +43,7 @@ DEPENDENCIES = {
     "the gateway": "gateway",
     "the providers": "providers",
 }
-ROLES = {"a reader": "readonly", "an editor": "user", "an administrator": "admin"}
+ROLES = {"a reader": "reader", "an editor": "editor", "an administrator": "administrator"}
 ACTIVITIES = ("storing", "searching", "reading", "deleting")
 
 _NUMBER = r"\d+(?:\.\d+)?"
@@ -91,6 +91,7 @@ def install() -> None:
         ("moment", crashes.MOMENTS),
         ("damage", caches.DAMAGES),
         ("loss", unknown.LOSSES),
+        ("credential", rights.CREDENTIALS),
     ):
         _define(name, _any_of(words), str, str)
 

@@ -609,6 +609,33 @@ def _created_counted_as_ok() -> None:
     Gateway._note = rounded  # type: ignore[method-assign]
 
 
+def _editors_may_all() -> None:
+    from support.reference.gateway.access import Principal
+
+    def may(self: Principal, role: str) -> bool:
+        return role == "readonly" or self.role != "readonly"
+
+    Principal.may = may  # type: ignore[method-assign]
+
+
+def _keys_never_expire() -> None:
+    from support.reference.gateway.access import Principal
+
+    def usable(self: Principal) -> bool:
+        return self.revoked_at is None
+
+    Principal.usable = usable  # type: ignore[method-assign]
+
+
+def _last_of_two_keys_wins() -> None:
+    from support.reference.gateway import app
+
+    def last(lines: Any) -> dict[str, str]:
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in lines}
+
+    app._headers = last
+
+
 DEFECTS: Mapping[str, Defect] = {
     "keys-in-the-log": Defect(
         "the gateway logs the key of each request",
@@ -952,5 +979,26 @@ DEFECTS: Mapping[str, Defect] = {
         _created_counted_as_ok,
         ("cross_service/wires.feature", "The counters tell every answer that was given"),
         r"createCollection 201': 'given \d+, counted 0'",
+    ),
+    "editors-may-all": Defect(
+        "an editor is let in where only an administrator may go",
+        "gateway",
+        _editors_may_all,
+        ("security/access.feature", "Each role opens its own doors and no other: an editor"),
+        r"with repair: administrator is the least role(?s:.)*invalidateCache: administrator is",
+    ),
+    "keys-never-expire": Defect(
+        "the end of a key's time is not looked at",
+        "gateway",
+        _keys_never_expire,
+        ("security/access.feature", "Nothing that is no valid key opens a door: an expired key"),
+        r"getStatus: nobody may use it without a valid key, but getStatus answered 200",
+    ),
+    "last-of-two-keys-wins": Defect(
+        "of a header sent twice the last one counts",
+        "gateway",
+        _last_of_two_keys_wins,
+        ("security/access.feature", "Nothing that is no valid key opens a door: two keys under one name"),
+        r"nobody may use it without a valid key, but \w+ answered",
     ),
 }

@@ -103,7 +103,7 @@ class Gateway:
         json_body: Any = None,
         query: Mapping[str, Any] | None = None,
         key: str | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | Sequence[str]] | None = None,
         **path: str,
     ) -> Answer:
         """Call a contract operation by its operationId; ``path`` fills the template's variables.

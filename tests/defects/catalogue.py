@@ -636,6 +636,100 @@ def _last_of_two_keys_wins() -> None:
     app._headers = last
 
 
+def _jobs_of_others_are_told_of() -> None:
+    from support.reference.gateway.jobs import Jobs
+    from support.reference.gateway.problems import Problem
+
+    status = Jobs.status
+
+    async def telling(self: Any, job_id: str, caller: Any) -> Any:
+        try:
+            return await status(self, job_id, caller)
+        except Problem:
+            await status(self, job_id, dataclasses.replace(caller, role="admin"))
+            raise Problem("job-not-found", "The job belongs to somebody else.") from None
+
+    Jobs.status = telling  # type: ignore[method-assign]
+
+
+def _list_trusts_its_cursor() -> None:
+    import base64
+    import json
+    import uuid
+
+    from support.reference.gateway.jobs import Jobs
+
+    page = Jobs.page
+
+    async def trusting(self: Any, caller: Any, status: Any, limit: int, cursor: Any) -> Any:
+        if cursor:
+            scope = json.loads(base64.urlsafe_b64decode(cursor))[0]
+            caller = dataclasses.replace(caller, user_id=uuid.UUID(scope.removeprefix("jobs:")))
+        return await page(self, caller, status, limit, cursor)
+
+    Jobs.page = trusting  # type: ignore[method-assign]
+
+
+def _role_from_a_header() -> None:
+    from support.reference.gateway.access import Keys
+
+    authenticate = Keys.authenticate
+
+    async def believing(self: Keys, headers: Mapping[str, str]) -> Any:
+        found = await authenticate(self, headers)
+        return dataclasses.replace(found, role=headers.get("x-user-role", found.role))
+
+    Keys.authenticate = believing  # type: ignore[method-assign]
+
+
+def _answers_remembered_before_the_key() -> None:
+    from support.reference.gateway.app import Gateway
+
+    answer = Gateway._answer
+    remembered: dict[str, Any] = {}
+
+    async def remembering(self: Gateway, operation: Any, request: Any, body: Any, scope: Any) -> Any:
+        if not operation.template.endswith("/vectors/search"):
+            return await answer(self, operation, request, body, scope)
+        data = await body.json()
+
+        async def read() -> Any:
+            return data
+
+        body.json = read
+        asked = repr(data)
+        if asked in remembered:
+            reply, request.user, request.window = remembered[asked]
+            return reply
+        reply = await answer(self, operation, request, body, scope)
+        if reply.headers.get("X-Cache") == "HIT":
+            remembered[asked] = reply, request.user, request.window
+        return reply
+
+    Gateway._answer = remembering  # type: ignore[method-assign]
+
+
+def _unknown_members_dropped() -> None:
+    from support.reference.gateway import models
+
+    for model in (models.Insert, models.CollectionCreate, models.JobRequest):
+        model.model_config = {**model.model_config, "extra": "ignore"}
+        model.model_rebuild(force=True)
+
+
+def _metadata_lose_the_platforms_names() -> None:
+    from support.reference.gateway.models import Insert
+
+    findings = Insert.findings
+
+    def reserving(self: Insert) -> Any:
+        for name in ("id", "version", "text"):
+            self.metadata.pop(name, None)
+        return findings(self)
+
+    Insert.findings = reserving  # type: ignore[method-assign]
+
+
 DEFECTS: Mapping[str, Defect] = {
     "keys-in-the-log": Defect(
         "the gateway logs the key of each request",
@@ -1000,5 +1094,50 @@ DEFECTS: Mapping[str, Defect] = {
         _last_of_two_keys_wins,
         ("security/access.feature", "Nothing that is no valid key opens a door: two keys under one name"),
         r"nobody may use it without a valid key, but \w+ answered",
+    ),
+    "jobs-of-others-are-told-of": Defect(
+        "the refusal of somebody else's job tells that there is one",
+        "gateway",
+        _jobs_of_others_are_told_of,
+        ("security/callers.feature", "Somebody else's job cannot be told from none at all"),
+        r"asked for: the other editor's is told (?s:.)*belongs to somebody else",
+    ),
+    "list-trusts-its-cursor": Defect(
+        "whose jobs a page shows is read from the cursor",
+        "gateway",
+        _list_trusts_its_cursor,
+        ("security/callers.feature", "Another caller's place in a list is of no use"),
+        r"Expected: an empty collection\s+but: was <\['",
+    ),
+    "role-from-a-header": Defect(
+        "a header tells the caller's role",
+        "gateway",
+        _role_from_a_header,
+        ("security/callers.feature", "Nobody becomes an administrator by claiming it"),
+        r"reader with X-User-Role: admin: insertVector answered 201",
+    ),
+    "answers-remembered-before-the-key": Defect(
+        "a repeated search is answered before the key is looked at",
+        "gateway",
+        _answers_remembered_before_the_key,
+        ("security/callers.feature", "What is cached is given to nobody who may not ask"),
+        r"refused as unauthenticated\s+but: item 1 of 3: searchVectors answered 200",
+    ),
+    "unknown-members-dropped": Defect(
+        "members that a request may not have are dropped in silence",
+        "gateway",
+        _unknown_members_dropped,
+        ("security/callers.feature", "What the platform sets itself cannot be set by a caller"),
+        r"insertVector with point_id: insertVector answered 20[01]",
+    ),
+    "metadata-lose-the-platforms-names": Defect(
+        "metadata named like the platform's own members are dropped",
+        "gateway",
+        _metadata_lose_the_platforms_names,
+        (
+            "security/callers.feature",
+            "Metadata with the names of the platform's own members are only metadata",
+        ),
+        r"Expected: <\{'id'",
     ),
 }

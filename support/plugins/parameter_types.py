@@ -12,7 +12,18 @@ from behave.cucumber_expression import (
     use_step_matcher_for_cucumber_expressions,
 )
 
-from support.vocabulary import caches, crashes, limits, operations, platform, requests, rights, unknown
+from support.vocabulary import (
+    caches,
+    crashes,
+    hostile_requests,
+    hostile_words,
+    limits,
+    operations,
+    platform,
+    requests,
+    rights,
+    unknown,
+)
 
 SECONDS = {
     "ms": 0.001,
@@ -92,6 +103,8 @@ def install() -> None:
         ("damage", caches.DAMAGES),
         ("loss", unknown.LOSSES),
         ("credential", rights.CREDENTIALS),
+        ("hostile_place", hostile_words.PLACES),
+        ("hostile_content", hostile_requests.CONTENTS),
     ):
         _define(name, _any_of(words), str, str)
 

@@ -730,6 +730,166 @@ def _metadata_lose_the_platforms_names() -> None:
     Insert.findings = reserving  # type: ignore[method-assign]
 
 
+def _size_believed_not_measured() -> None:
+    from support.reference.gateway import app
+
+    json_of, largest = app._Incoming.json, app.LARGEST_BODY
+
+    async def believing(self: Any) -> object:
+        app.LARGEST_BODY = largest if "content-length" in self._headers else 1 << 40
+        return await json_of(self)
+
+    app._Incoming.json = believing  # type: ignore[method-assign]
+
+
+def _addresses_logged_as_they_are() -> None:
+    from support.reference.gateway.app import Gateway
+
+    route = Gateway._route
+
+    def telling(self: Gateway, request: Any) -> Any:
+        print(f"{request.method} {request.path}", flush=True)
+        return route(self, request)
+
+    Gateway._route = telling  # type: ignore[method-assign]
+
+
+def _addresses_counted_as_they_are() -> None:
+    from support.reference.gateway.app import Gateway
+    from support.reference.gateway.problems import Problem
+
+    route = Gateway._route
+
+    def counting(self: Gateway, request: Any) -> Any:
+        try:
+            return route(self, request)
+        except Problem:
+            self.metrics.requests.add(request.method, request.path, "404")
+            raise
+
+    Gateway._route = counting  # type: ignore[method-assign]
+
+
+def _lock_looks_at_the_beginning() -> None:
+    import posixpath
+
+    from support.reference.gateway.app import Gateway
+
+    route = Gateway._route
+
+    def folding(self: Gateway, request: Any) -> Any:
+        is_open = request.path.startswith("/health")
+        request.path = posixpath.normpath(request.path)
+        found = route(self, request)
+        return dataclasses.replace(found, role=None) if is_open else found
+
+    Gateway._route = folding  # type: ignore[method-assign]
+
+
+def _refusals_tell_the_inside() -> None:
+    import traceback
+
+    from support.reference.gateway import app
+    from support.reference.gateway.problems import Problem
+
+    parse = app._tolerant_json
+
+    def telling(raw: bytes) -> object:
+        try:
+            return parse(raw)
+        except Problem:
+            raise Problem("malformed-request", traceback.format_exc()) from None
+
+    app._tolerant_json = telling
+
+
+def _values_are_tidied() -> None:
+    import unicodedata
+
+    from support.reference.gateway.models import Insert
+
+    findings = Insert.findings
+
+    def tidying(self: Insert) -> Any:
+        for name, value in self.metadata.items():
+            self.metadata[name] = unicodedata.normalize("NFKC", value) if isinstance(value, str) else value
+        return findings(self)
+
+    Insert.findings = tidying  # type: ignore[method-assign]
+
+
+def _any_kind_of_content_read() -> None:
+    from support.reference.gateway import app
+
+    init = app._Incoming.__init__
+
+    def taking(self: Any, headers: Any, receive: Any) -> None:
+        init(self, {**headers, "content-type": "application/json"}, receive)
+
+    app._Incoming.__init__ = taking  # type: ignore[method-assign]
+
+
+def _packed_content_unpacked() -> None:
+    import gzip
+
+    from support.reference.gateway import app
+
+    parse = app._json
+    app._json = lambda raw: parse(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)
+
+
+def _location_from_the_host() -> None:
+    from support.reference.gateway.operations import Operations
+
+    insert = Operations.insert
+
+    async def absolute(self: Operations, request: Any) -> Any:
+        reply = await insert(self, request)
+        if "Location" in reply.headers:
+            reply.headers["Location"] = f"http://{request.headers['host']}{reply.headers['Location']}"
+        return reply
+
+    Operations.insert = absolute  # type: ignore[method-assign]
+
+
+def _first_of_two_lengths_counts() -> None:
+    from h11 import _events, _headers
+
+    normalize = _headers.normalize_and_validate
+
+    def lenient(headers: Any, _parsed: bool = False) -> Any:
+        lengths = [each for each in headers if each[-2].lower() == b"content-length"]
+        return normalize([each for each in headers if each not in lengths[1:]], _parsed)
+
+    vars(_events)["normalize_and_validate"] = lenient
+
+
+def _names_in_addresses_unchecked() -> None:
+    from support.reference.gateway import models
+
+    models.check = lambda kind, name, value, pattern: value
+
+
+def _filters_unchecked() -> None:
+    from support.reference.gateway import models
+
+    models.filter_findings = lambda conditions: iter(())
+
+
+def _doubled_members_read_twice() -> None:
+    from support.reference.gateway.writes import Item
+
+    point = Item.point
+
+    def other(self: Item) -> dict[str, object]:
+        written: Any = point(self)
+        if written["payload"]["text"] == "The second text.":
+            written["payload"]["text"] = "The first text."
+        return dict(written)
+
+    Item.point = other  # type: ignore[method-assign]
+
+
 DEFECTS: Mapping[str, Defect] = {
     "keys-in-the-log": Defect(
         "the gateway logs the key of each request",
@@ -1139,5 +1299,99 @@ DEFECTS: Mapping[str, Defect] = {
             "Metadata with the names of the platform's own members are only metadata",
         ),
         r"Expected: <\{'id'",
+    ),
+    "size-believed-not-measured": Defect(
+        "the size of a request is only looked at where the caller tells it",
+        "gateway",
+        _size_believed_not_measured,
+        ("security/hostile_requests.feature", "The largest request is read and a byte more is not"),
+        r"refused as content-too-large\s+but: item 2 of 2: generateEmbedding answered 422",
+    ),
+    "addresses-logged-as-they-are": Defect(
+        "the address of a request is written to the log unquoted",
+        "gateway",
+        _addresses_logged_as_they_are,
+        ("security/hostile_requests.feature", "No caller writes a line of the log"),
+        r"the log of gateway(, not as a value of one line)?: '",
+    ),
+    "addresses-counted-as-they-are": Defect(
+        "every address that was ever asked for becomes a counter of its own",
+        "gateway",
+        _addresses_counted_as_they_are,
+        ("security/hostile_requests.feature", "No caller writes a line of the log"),
+        r"the counters: gateway_requests_total",
+    ),
+    "lock-looks-at-the-beginning": Defect(
+        "whether an address is open is judged before its dots are resolved",
+        "gateway",
+        _lock_looks_at_the_beginning,
+        ("security/hostile_requests.feature", "No spelling of an address gets past the lock"),
+        r"GET /health/\.\./status HTTP/1\.1 answered 200",
+    ),
+    "refusals-tell-the-inside": Defect(
+        "the refusal of what cannot be read tells where in the program that was",
+        "gateway",
+        _refusals_tell_the_inside,
+        (
+            "security/hostile_requests.feature",
+            "What cannot be read is refused for what it is: half of a request",
+        ),
+        r"was <\['traceback'",
+    ),
+    "values-are-tidied": Defect(
+        "values are brought into a normal form",
+        "gateway",
+        _values_are_tidied,
+        ("security/hostile_input.feature", "A hostile word is a value like any other"),
+        r"wide letters: read as",
+    ),
+    "any-kind-of-content-read": Defect(
+        "the kind of a content is not looked at",
+        "gateway",
+        _any_kind_of_content_read,
+        ("security/hostile_requests.feature", "Only the promised kind of content is read"),
+        r"'text/plain': generateEmbedding answered 200",
+    ),
+    "packed-content-unpacked": Defect(
+        "a packed content is unpacked, whatever its size",
+        "gateway",
+        _packed_content_unpacked,
+        ("security/hostile_requests.feature", "A small request does not become a huge one"),
+        r"answered 422 validation-failed",
+    ),
+    "location-from-the-host": Defect(
+        "where a new document is, is told with the host that the request claims",
+        "gateway",
+        _location_from_the_host,
+        ("security/hostile_requests.feature", "A claimed host is not believed"),
+        r"insertVector answered 201|header Location",
+    ),
+    "first-of-two-lengths-counts": Defect(
+        "of two lengths the first one counts",
+        "gateway",
+        _first_of_two_lengths_counts,
+        ("security/hostile_requests.feature", "What two servers would read differently is not carried out"),
+        r"two lengths: answered 200",
+    ),
+    "names-in-addresses-unchecked": Defect(
+        "names in an address are used as they come",
+        "gateway",
+        _names_in_addresses_unchecked,
+        ("security/hostile_input.feature", "A hostile word is no name: the name of a collection"),
+        r"500 is always a defect",
+    ),
+    "filters-unchecked": Defect(
+        "a filter is handed on without a look at it",
+        "gateway",
+        _filters_unchecked,
+        ("security/hostile_input.feature", "A filter is never code"),
+        r"searchVectors answered 200|500 is always a defect",
+    ),
+    "doubled-members-read-twice": Defect(
+        "of a member given twice one store gets the first value and the other the second",
+        "gateway",
+        _doubled_members_read_twice,
+        ("security/hostile_requests.feature", "A member that is given twice has one value for everybody"),
+        r"the vector store: The first text",
     ),
 }

@@ -16,11 +16,14 @@ from support.vocabulary import (
     caches,
     collections,
     crashes,
+    hostile_requests,
+    hostile_words,
     limits,
     operations,
     outages,
     platform,
     requests,
+    rights,
     unknown,
 )
 
@@ -53,7 +56,7 @@ DEPENDENCIES = {
     "the gateway": "gateway",
     "the providers": "providers",
 }
-ROLES = {"a reader": "readonly", "an editor": "user", "an administrator": "admin"}
+ROLES = {"a reader": "reader", "an editor": "editor", "an administrator": "administrator"}
 ACTIVITIES = ("storing", "searching", "reading", "deleting")
 
 _NUMBER = r"\d+(?:\.\d+)?"
@@ -107,6 +110,9 @@ def install() -> None:
         ("moment", crashes.MOMENTS),
         ("damage", caches.DAMAGES),
         ("loss", unknown.LOSSES),
+        ("credential", rights.CREDENTIALS),
+        ("hostile_place", hostile_words.PLACES),
+        ("hostile_content", hostile_requests.CONTENTS),
     ):
         _define(name, _any_of(words), str, str)
 

@@ -83,9 +83,9 @@ class Faults:
     def inject(self, target: str, kind: str, **parameters: object) -> Fault:
         """Make ``target`` fail; the fault is known before it strikes, so it is lifted whatever happens.
 
-        Kinds: crashed, stopped, frozen (processes); cut, hang, mute, slow with ``ms``, narrow with
-        ``kb_per_s`` and ``stream``, reset (links). Raises ``Unavailable`` where this mode cannot do or does
-        not allow it, ``FaultError`` where it fails.
+        Kinds: crashed, stopped, frozen (processes); cut, hang, mute, slow and drip with ``ms``, torn with
+        ``after``, narrow with ``kb_per_s`` and ``stream``, reset (links). Raises ``Unavailable`` where this
+        mode cannot do or does not allow it, ``FaultError`` where it fails.
         """
         harm = self._harm(target, kind, parameters)
         fault = Fault(target, kind, parameters, harm, self._active)

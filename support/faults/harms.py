@@ -266,6 +266,18 @@ def slow(link: Link, *, ms: int) -> Harm:
     return ToxicHarm(link, "latency", "downstream", {"latency": ms})
 
 
+def drip(link: Link, *, ms: int) -> Harm:
+    """Every answer comes byte by byte, ``ms`` milliseconds apart: always something, never the whole."""
+    return ToxicHarm(
+        link, "slicer", "downstream", {"average_size": 1, "size_variation": 0, "delay": ms * 1000}
+    )
+
+
+def torn(link: Link, *, after: int) -> Harm:
+    """Every connection breaks off once ``after`` bytes of answers have come over it."""
+    return ToxicHarm(link, "limit_data", "downstream", {"bytes": after})
+
+
 def reset(link: Link) -> Harm:
     """A connection is reset as soon as something is asked on it; the request does not arrive."""
     return ToxicHarm(link, "reset_peer", "upstream", {"timeout": 0})
@@ -282,5 +294,7 @@ LINK_KINDS: dict[str, Callable[..., Harm]] = {
     "mute": mute,
     "narrow": narrow,
     "slow": slow,
+    "drip": drip,
+    "torn": torn,
     "reset": reset,
 }

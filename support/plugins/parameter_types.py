@@ -12,6 +12,7 @@ from behave.cucumber_expression import (
     use_step_matcher_for_cucumber_expressions,
 )
 
+from support.faults.matrix import DEPENDENCIES, LINK_FAULTS, PROCESS_FAULTS
 from support.vocabulary import caches, crashes, limits, operations, platform, requests, unknown
 
 SECONDS = {
@@ -34,14 +35,6 @@ PROVIDERS = {
     "Jina": "jina",
     "Mistral": "mistral",
     "Anthropic": "anthropic",
-}
-DEPENDENCIES = {
-    "the vector store": "qdrant",
-    "the metadata store": "postgresql",
-    "the cache": "redis",
-    "the embedding service": "embedding",
-    "the gateway": "gateway",
-    "the providers": "providers",
 }
 ROLES = {"a reader": "readonly", "an editor": "user", "an administrator": "admin"}
 ACTIVITIES = ("storing", "searching", "reading", "deleting")
@@ -91,6 +84,8 @@ def install() -> None:
         ("moment", crashes.MOMENTS),
         ("damage", caches.DAMAGES),
         ("loss", unknown.LOSSES),
+        ("process_fault", PROCESS_FAULTS),
+        ("link_fault", LINK_FAULTS),
     ):
         _define(name, _any_of(words), str, str)
 

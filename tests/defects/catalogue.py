@@ -929,7 +929,10 @@ DEFECTS: Mapping[str, Defect] = {
         "a collection that cannot be looked up is said not to exist",
         "gateway",
         _outage_as_not_found,
-        ("failure_scenarios/every_operation.feature", "Only what needs it is refused while it is away"),
+        (
+            "failure_scenarios/every_operation.feature",
+            "Only what needs it is refused: the metadata store crashes",
+        ),
         r"answered 404 collection-not-found",
     ),
     "limits-clamped": Defect(

@@ -83,6 +83,7 @@ def all_answer_in_time(context):
 
 
 @then("those that need it refuse as unavailable")
+@then("those that need one of them refuse as unavailable")
 def needing_refuse(context):
     """By the contract's own list; never an empty success and never the caller's fault."""
     admitted = outages.admitted(context.world)

@@ -25,6 +25,13 @@ def link_fails(context, target, what):
     outages.strike_link(context.world, target, what)
 
 
+@when("the link to {dependency} is cut while the one to {dependency} passes nothing on")
+def two_links_fail(context, one, other):
+    """Two faults at the same time."""
+    outages.strike_link(context.world, one, "is cut")
+    outages.strike_link(context.world, other, "passes nothing on")
+
+
 @when("{dependency} is back")
 @when("the link to {dependency} is whole again")
 def is_back(context, target):

@@ -204,8 +204,8 @@ def test_every_dependency_is_put_under_every_fault_or_a_reason_is_given() -> Non
     held = Counter(cell for cell in map(matrix.cell_of, names) if cell is not None)
     held.update(cell for cell, name in matrix.ELSEWHERE.items() if name in names)
     assert {str(cell): held[cell] for cell in matrix.CELLS if held[cell] != (cell not in matrix.WAIVED)} == {}
-    # What is a fault is decided where faults are made; how narrow a link is has a scenario of its own.
-    kinds = {*PROCESS_KINDS, *LINK_KINDS} - {"narrow"}
+    # Faults are made elsewhere; how narrow a link is and what a service dies of have scenarios of their own.
+    kinds = {*PROCESS_KINDS, *LINK_KINDS} - {"narrow", "choke"}
     assert kinds == {*matrix.PROCESS_FAULTS.values(), *matrix.LINK_FAULTS.values()}
 
 

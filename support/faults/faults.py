@@ -84,8 +84,8 @@ class Faults:
         """Make ``target`` fail; the fault is known before it strikes, so it is lifted whatever happens.
 
         Kinds: crashed, stopped, frozen (processes); cut, hang, mute, slow and drip with ``ms``, torn with
-        ``after``, narrow with ``kb_per_s`` and ``stream``, reset (links). Raises ``Unavailable`` where this
-        mode cannot do or does not allow it, ``FaultError`` where it fails.
+        ``after``, narrow with ``kb_per_s`` and ``stream``, reset, choke with ``on`` (links). Raises
+        ``Unavailable`` where this mode cannot do or does not allow it, ``FaultError`` where it fails.
         """
         harm = self._harm(target, kind, parameters)
         fault = Fault(target, kind, parameters, harm, self._active)
@@ -107,10 +107,14 @@ class Faults:
 
         Raises ``Unavailable`` where there is no link, or where the platform is not the suite's own.
         """
+        self._refuse_to_listen(target)
         link = self._link(target)
-        if link is None or self._listed is not None:
-            raise Unavailable(f"the link to {target} is not the suite's own, so nobody may listen there")
+        assert link is not None
         return Wiretap(link.control, link.name)
+
+    def _refuse_to_listen(self, target: str) -> None:
+        if self._link(target) is None or self._listed is not None:
+            raise Unavailable(f"the link to {target} is not the suite's own, so nobody may listen there")
 
     def connections(self, target: str) -> int:
         """Connections opened to ``target`` so far. Raises ``Unavailable`` where nobody counts them."""
@@ -154,6 +158,8 @@ class Faults:
             )
         if link is None:
             raise Unavailable(f"there is no link in front of {target} (set TOXIPROXY_URL)")
+        if kind == "choke":
+            self._refuse_to_listen(target)
         return LINK_KINDS[kind](link, **parameters)
 
     def _link(self, target: str) -> Link | None:

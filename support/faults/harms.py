@@ -12,6 +12,7 @@ import psutil
 
 from support.errors import Unavailable
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
+from support.faults.wiretap import Wiretap
 from support.waiting import eventually
 
 READY_WITHIN_S = 30.0
@@ -283,6 +284,32 @@ def reset(link: Link) -> Harm:
     return ToxicHarm(link, "reset_peer", "upstream", {"timeout": 0})
 
 
+@dataclass(slots=True)
+class Choke:
+    """A service that dies of every request that contains ``on``, and answers all others."""
+
+    link: Link
+    tap: Wiretap
+
+    def check(self) -> None:
+        self.link.check()
+
+    def do(self) -> None:
+        self.tap.start()
+
+    def undo(self) -> None:
+        self.tap.stop()
+
+    def hits(self) -> int:
+        """The requests that it died of."""
+        return self.tap.broken
+
+
+def choke(link: Link, *, on: str) -> Harm:
+    """The service closes the connection of every request that contains ``on``, and answers all others."""
+    return Choke(link, Wiretap(link.control, link.name, on.encode()))
+
+
 PROCESS_KINDS: dict[str, Callable[[Service, Link | None], Harm]] = {
     "crashed": Down,
     "stopped": Stopped,
@@ -297,4 +324,5 @@ LINK_KINDS: dict[str, Callable[..., Harm]] = {
     "drip": drip,
     "torn": torn,
     "reset": reset,
+    "choke": choke,
 }

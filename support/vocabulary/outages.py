@@ -238,6 +238,11 @@ def kill_gateway_between_writes(world: World, title: str) -> None:
 
 def kill_gateway_under_writes(world: World, count: int) -> None:
     """Kill the gateway while ``count`` documents are being stored, some of them already acknowledged."""
+    kill_under_writes(world, count, ("gateway",))
+
+
+def kill_under_writes(world: World, count: int, targets: Sequence[str]) -> None:
+    """Kill ``targets`` while ``count`` documents are being stored, some of them already acknowledged."""
 
     def kill_after_the_first_acknowledgements() -> None:
         eventually(
@@ -246,7 +251,8 @@ def kill_gateway_under_writes(world: World, count: int) -> None:
             within=ROW_WRITTEN_WITHIN_S,
             what="one of the documents is acknowledged",
         )
-        strike(world, "gateway", "crashed")
+        for target in targets:
+            strike(world, target, "crashed")
 
     already = len(world.ledger.acknowledged)
     documents.store_while(world, _texts(world, count), kill_after_the_first_acknowledgements)

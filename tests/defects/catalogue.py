@@ -271,8 +271,8 @@ def _bad_item_spoils_its_chunk() -> None:
 
     fill = Jobs._fill
 
-    async def strict(self: Jobs, target: Any, items: Any, inputs: Any) -> None:
-        await fill(self, target, items, inputs)
+    async def strict(self: Jobs, job: Any, target: Any, items: Any, inputs: Any) -> None:
+        await fill(self, job, target, items, inputs)
         for item in items:
             if item.problem is not None:
                 raise item.problem

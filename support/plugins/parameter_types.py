@@ -12,6 +12,7 @@ from behave.cucumber_expression import (
     use_step_matcher_for_cucumber_expressions,
 )
 
+from support.faults.matrix import DEPENDENCIES, LINK_FAULTS, PROCESS_FAULTS
 from support.vocabulary import (
     caches,
     collections,
@@ -47,14 +48,6 @@ PROVIDERS = {
     "Jina": "jina",
     "Mistral": "mistral",
     "Anthropic": "anthropic",
-}
-DEPENDENCIES = {
-    "the vector store": "qdrant",
-    "the metadata store": "postgresql",
-    "the cache": "redis",
-    "the embedding service": "embedding",
-    "the gateway": "gateway",
-    "the providers": "providers",
 }
 ROLES = {"a reader": "reader", "an editor": "editor", "an administrator": "administrator"}
 ACTIVITIES = ("storing", "searching", "reading", "deleting")
@@ -113,6 +106,8 @@ def install() -> None:
         ("credential", rights.CREDENTIALS),
         ("hostile_place", hostile_words.PLACES),
         ("hostile_content", hostile_requests.CONTENTS),
+        ("process_fault", PROCESS_FAULTS),
+        ("link_fault", LINK_FAULTS),
     ):
         _define(name, _any_of(words), str, str)
 

@@ -258,8 +258,8 @@ def _bad_item_spoils_its_chunk() -> None:
 
     fill = Jobs._fill
 
-    async def strict(self: Jobs, target: Any, items: Any, inputs: Any) -> None:
-        await fill(self, target, items, inputs)
+    async def strict(self: Jobs, job: Any, target: Any, items: Any, inputs: Any) -> None:
+        await fill(self, job, target, items, inputs)
         for item in items:
             if item.problem is not None:
                 raise item.problem
@@ -1200,7 +1200,10 @@ DEFECTS: Mapping[str, Defect] = {
         "a collection that cannot be looked up is said not to exist",
         "gateway",
         _outage_as_not_found,
-        ("failure_scenarios/every_operation.feature", "Only what needs it is refused while it is away"),
+        (
+            "failure_scenarios/every_operation.feature",
+            "Only what needs it is refused: the metadata store crashes",
+        ),
         r"answered 404 collection-not-found",
     ),
     "limits-clamped": Defect(

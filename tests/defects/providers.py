@@ -331,7 +331,7 @@ def _old_keys_kept() -> None:
     config._provider = as_at_first
 
 
-PROVIDER_DEFECTS = {
+DEFECTS = {
     "azure-key-as-bearer": Defect(
         "Azure is shown the key in OpenAI's way",
         "gateway",

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from support.drivers.gateway import Answer
@@ -93,11 +94,19 @@ def too_early_s(world: World, provider: str) -> float:
 def ask_at_the_same_time(world: World, provider: str, callers: int) -> list[Answer]:
     """Different questions of so many callers."""
     providers.begin(world)
-    texts = [f"question {number} of {world.names.prefix}" for number in range(callers)]
     with ThreadPoolExecutor(callers) as pool:
-        return list(
-            pool.map(lambda text: providers.ask_exactly(world, provider, [text], use_cache=False), texts)
-        )
+        return list(pool.map(partial(_question, world, provider), range(callers)))
+
+
+def ask_in_turn(world: World, provider: str, callers: int) -> list[Answer]:
+    """Different questions of so many callers, each after the answer to the one before."""
+    providers.begin(world)
+    return [_question(world, provider, number) for number in range(callers)]
+
+
+def _question(world: World, provider: str, number: int) -> Answer:
+    text = f"question {number} of {world.names.prefix}"
+    return providers.ask_exactly(world, provider, [text], use_cache=False)
 
 
 def visits(world: World, provider: str) -> list[Visit]:

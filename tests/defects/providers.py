@@ -189,6 +189,21 @@ def _failed_probe_closes() -> None:
     Breaker.failed = forgiving  # type: ignore[method-assign]
 
 
+def _breaker_never_closes() -> None:
+    from support.reference.gateway.providers.breaker import Breaker
+
+    def only_counted(self: Breaker, ticket: int, *, success: bool) -> None:
+        self._failures = 0
+        self._probing = False
+
+    Breaker.answered = only_counted  # type: ignore[method-assign]
+
+
+def _refusals_counted_as_failures() -> None:
+    provider = _module("provider")
+    provider._COUNTED_BY_BREAKER |= {"rejected", "auth_error"}
+
+
 def _numbers_believed() -> None:
     import numpy as np
 
@@ -492,6 +507,20 @@ DEFECTS = {
         _failed_probe_closes,
         (FAILOVER, "A provider that fails again when it is tried is left alone once more"),
         r"circuit-open|length of <1>",
+    ),
+    "breaker-never-closes": Defect(
+        "a provider that is well again is asked by one caller at a time",
+        "gateway",
+        _breaker_never_closes,
+        (FAILOVER, "A provider that answers when it is tried is asked by everybody again"),
+        r"item \d of 8: .*circuit-open",
+    ),
+    "refusals-counted-as-failures": Defect(
+        "a provider that refuses is given up like one that fails",
+        "gateway",
+        _refusals_counted_as_failures,
+        (FAILOVER, "A provider that refuses the platform's key is not given up"),
+        r"length of <8>[\s\S]*with length of <5>",
     ),
     "embedded-by-a-provider-instead": Defect(
         "documents are embedded by a provider while the embedding service is away",

@@ -18,6 +18,13 @@ def crashes(context, target):
     outages.strike(context.world, target, "crashed")
 
 
+@given("{dependency} has crashed and is back")
+def has_crashed(context, target):
+    """Started again with what it had kept."""
+    outages.strike(context.world, target, "crashed")
+    outages.lift(context.world)
+
+
 @when("{dependency} freezes")
 def freezes(context, target):
     """The process stands still; its connections stay open."""
@@ -206,10 +213,10 @@ def all_running(context):
     outages.lift(context.world)
 
 
-@when("the gateway crashes in the middle of storing more documents")
-def crash_under_writes(context):
+@when("{dependency} crashes in the middle of storing more documents")
+def crash_under_writes(context, target):
     """Some are acknowledged by then, some are under way."""
-    outages.kill_gateway_under_writes(context.world, 30)
+    outages.kill_under_writes(context.world, target, 30)
 
 
 @when("the gateway is told to stop while {int} documents are being stored")

@@ -10,7 +10,7 @@ from support import aftermath, steadiness
 from support.isolation import residue
 from support.isolation.names import Names
 from support.plugins import attachments
-from support.reporting import diagnosis
+from support.reporting import diagnosis, outages
 from support.world import World
 
 ActiveTagMatcher.use_skip_reason = True
@@ -62,8 +62,28 @@ def end(context: Any, scenario: Any) -> None:
     for exhibit in world.exhibits:
         ATTACH[exhibit.kind](exhibit.name, exhibit.content)
     problems = aftermath.problems(citadel, world, context.marks)
+    if "outage" in scenario.effective_tags:
+        problems += _outage(citadel, scenario, context.marks)
     if problems or scenario.status.has_failed():
         for name, text in diagnosis.of(citadel, world, context.marks).items():
             attachments.attach_text(name, text)
         attachments.attach_text("How to repeat", f"behave {scenario.location} -D seed={citadel.seed}")
     assert not problems, "\n".join(problems)
+
+
+def _outage(citadel: Any, scenario: Any, since: diagnosis.Marks) -> list[str]:
+    """Show what the scenario's faults did; the problems that a scenario which went well may still have.
+
+    What the audit asks counts among the operations after the outage.
+    """
+    evidence = outages.of(
+        scenario.name.rsplit(" -- @", 1)[0],
+        citadel.faults.history[since.faults :],
+        citadel.journal.since(since.journal),
+        citadel.promises.recovers_s,
+    )
+    if evidence is None:
+        return []
+    attachments.attach_json("The outage", evidence.plain())
+    citadel.outages.append(evidence.plain())
+    return [] if scenario.status.has_failed() else evidence.problems()

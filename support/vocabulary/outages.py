@@ -220,8 +220,8 @@ def kill_gateway_between_writes(world: World, title: str) -> None:
     assert not answered, f"the gateway answered before it was killed: {answered}"
 
 
-def kill_gateway_under_writes(world: World, count: int) -> None:
-    """Kill the gateway while ``count`` documents are being stored, some of them already acknowledged."""
+def kill_under_writes(world: World, target: str, count: int) -> None:
+    """Kill ``target`` while ``count`` documents are being stored, some of them already acknowledged."""
 
     def kill_after_the_first_acknowledgements() -> None:
         eventually(
@@ -230,7 +230,7 @@ def kill_gateway_under_writes(world: World, count: int) -> None:
             within=ROW_WRITTEN_WITHIN_S,
             what="one of the documents is acknowledged",
         )
-        strike(world, "gateway", "crashed")
+        strike(world, target, "crashed")
 
     already = len(world.ledger.acknowledged)
     documents.store_while(world, _texts(world, count), kill_after_the_first_acknowledgements)

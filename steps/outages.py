@@ -12,10 +12,10 @@ from support.matchers.rankings import offers
 from support.vocabulary import documents, outages, searches
 
 
-@when("{dependency} crashes")
-def crashes(context, target):
-    """Killed, as by the operating system."""
-    outages.strike(context.world, target, "crashed")
+@when("{dependency} {process_fault}")
+def process_fails(context, target, what):
+    """Killed, stopped in good order, or standing still with its connections open."""
+    outages.strike_process(context.world, target, what)
 
 
 @given("{dependency} has crashed and is back")
@@ -25,17 +25,18 @@ def has_crashed(context, target):
     outages.lift(context.world)
 
 
-@when("{dependency} freezes")
-def freezes(context, target):
-    """The process stands still; its connections stay open."""
-    outages.strike(context.world, target, "frozen")
+@given("the link to {dependency} {link_fault}")
+@when("the link to {dependency} {link_fault}")
+def link_fails(context, target, what):
+    """Cut, silent in one direction or both, slow, or unreliable in another way."""
+    outages.strike_link(context.world, target, what)
 
 
-@given("the link to {dependency} is cut")
-@when("the link to {dependency} is cut")
-def link_cut(context, target):
-    """Connections are closed and new ones refused."""
-    outages.strike(context.world, target, "cut")
+@when("the link to {dependency} is cut while the one to {dependency} passes nothing on")
+def two_links_fail(context, one, other):
+    """Two faults at the same time."""
+    outages.strike_link(context.world, one, "is cut")
+    outages.strike_link(context.world, other, "passes nothing on")
 
 
 @given("{dependency} {ailment}")
@@ -216,7 +217,7 @@ def all_running(context):
 @when("{dependency} crashes in the middle of storing more documents")
 def crash_under_writes(context, target):
     """Some are acknowledged by then, some are under way."""
-    outages.kill_under_writes(context.world, target, 30)
+    outages.kill_under_writes(context.world, 30, (target,))
 
 
 @when("the gateway is told to stop while {int} documents are being stored")
@@ -248,12 +249,6 @@ def acknowledged_kept(context):
 def no_half_documents(context):
     """Rows and points are the same set."""
     assert_that(outages.in_one_store_only(context.world), empty())
-
-
-@when("the link to {dependency} passes nothing on")
-def link_hangs(context, target):
-    """Requests never arrive and no answer comes; connections stay open."""
-    outages.strike(context.world, target, "hang")
 
 
 @then("the very first requests of every kind succeed")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 from support import doctor
 from support.audit import command
@@ -16,7 +17,7 @@ from support.faults import plan, reach
 from support.faults.commands import CommandsError
 from support.isolation.names import Run
 from support.isolation.sweep import leftovers, sweep
-from support.reporting import allure_report, flakiness
+from support.reporting import allure_report, flakiness, shards
 from support.settings import ROOT, Settings, SettingsError
 
 OUTPUT = ROOT / ".acceptance"
@@ -40,6 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     command.add_arguments(audit)
     commands.add_parser("report", help="build the Allure HTML report from the last results")
+    merge = commands.add_parser("merge", help="put the results of all parts of a divided run together")
+    merge.add_argument("folders", nargs="+", type=Path, help="what each part left in its .acceptance")
+    merge.add_argument("--output", type=Path, default=OUTPUT, help="where the whole goes (.acceptance)")
     flaky = commands.add_parser("flakiness", help="repeat a selection, tell how often what fails")
     flaky.add_argument("--runs", type=_positive, default=10, help="how often (10); then arguments for behave")
     # What follows "acceptance" or "flakiness" is behave's to understand, options included.
@@ -52,6 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"unknown arguments: {' '.join(others)}")
     if options.command == "report":
         return _report()
+    if options.command == "merge":
+        return _merge(options.folders, options.output)
     try:
         settings = Settings.load()
         if options.command == "doctor":
@@ -85,8 +91,19 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _report() -> int:
-    built = allure_report.build(OUTPUT / "allure-results", OUTPUT / "report", OUTPUT / "history.jsonl")
+def _merge(folders: list[Path], output: Path) -> int:
+    try:
+        table, good = shards.merge(folders, output)
+    except shards.NotMerged as reason:
+        print(f"Cannot merge: {reason}", file=sys.stderr)
+        return REFUSED
+    print(table)
+    _report(output)
+    return 0 if good else 1
+
+
+def _report(output: Path = OUTPUT) -> int:
+    built = allure_report.build(output / "allure-results", output / "report", output / "history.jsonl")
     if built is not None:
         print(f"  Allure report: {built}")
     return 0

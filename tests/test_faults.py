@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -186,6 +188,29 @@ def test_a_narrow_link_delays_what_is_large(platform: Platform, stream: str) -> 
     platform.ask()
     assert 0.05 <= time.monotonic() - began < 0.4, "some hundred bytes at a thousand a second"
     assert fault.hits() >= 1
+
+
+def test_a_dripping_link_always_gives_something_and_never_the_whole(platform: Platform) -> None:
+    fault = platform.faults.inject("redis", "drip", ms=50)
+    address = urlsplit(platform.linked)
+    received, until = 0, time.monotonic() + 0.5
+    with socket.create_connection((address.hostname, address.port), timeout=0.4) as client:
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        while time.monotonic() < until:
+            received += len(client.recv(100))
+    assert 3 <= received <= 15
+    assert fault.hits() >= 1
+    fault.lift()
+    assert platform.ask() == platform.services["redis"].pid
+
+
+def test_a_torn_link_breaks_every_answer_off(platform: Platform) -> None:
+    fault = platform.faults.inject("redis", "torn", after=3)
+    with pytest.raises(httpx.RemoteProtocolError):
+        platform.ask()
+    assert fault.hits() == 1
+    fault.lift()
+    assert platform.ask() == platform.services["redis"].pid
 
 
 def test_a_slow_link_takes_its_time(platform: Platform) -> None:

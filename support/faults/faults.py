@@ -165,9 +165,10 @@ class Faults:
     def inject(self, target: str, kind: str, **parameters: object) -> Fault:
         """Make ``target`` fail; the fault is known before it strikes, so it is lifted whatever happens.
 
-        Kinds: crashed, stopped, frozen (processes); cut, hang, mute, slow with ``ms``, narrow with
-        ``kb_per_s`` and ``stream``, reset (links); those of ``terms.STATE_KINDS`` (stores). Raises
-        ``Unavailable`` where this mode cannot do or does not allow it, ``FaultError`` where it fails.
+        Kinds: crashed, stopped, frozen (processes); cut, hang, mute, slow and drip with ``ms``, torn with
+        ``after``, narrow with ``kb_per_s`` and ``stream``, reset, choke with ``on`` (links); those of
+        ``terms.STATE_KINDS`` (stores). Raises ``Unavailable`` where this mode cannot do or does not allow
+        it, ``FaultError`` where it fails.
         """
         harm = self._harm(target, kind, parameters)
         fault = Fault(target, kind, parameters, harm, self._active)
@@ -194,10 +195,14 @@ class Faults:
 
         Raises ``Unavailable`` where there is no link, or where the platform is not the suite's own.
         """
+        self._refuse_to_listen(target)
         link = self._link(target)
-        if link is None or self._guard is not None:
-            raise Unavailable(f"the link to {target} is not the suite's own, so nobody may listen there")
+        assert link is not None
         return Wiretap(link.control, link.name)
+
+    def _refuse_to_listen(self, target: str) -> None:
+        if self._link(target) is None or self._guard is not None:
+            raise Unavailable(f"the link to {target} is not the suite's own, so nobody may listen there")
 
     def connections(self, target: str) -> int:
         """Connections opened to ``target`` so far. Raises ``Unavailable`` where nobody counts them."""
@@ -258,6 +263,8 @@ class Faults:
             return PROCESS_HARMS[kind](self._services[target], link)
         if kind in LINK_HARMS:
             assert link is not None
+            if kind == "choke":
+                self._refuse_to_listen(target)
             return LINK_HARMS[kind](link, **parameters)
         return states.harm(self._stores[target], kind, link)
 

@@ -14,6 +14,7 @@ from support.errors import Unavailable
 from support.faults import remedies
 from support.faults.remedies import Remedy
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
+from support.faults.wiretap import Wiretap
 from support.waiting import eventually
 
 READY_WITHIN_S = 30.0
@@ -292,9 +293,51 @@ def slow(link: Link, *, ms: int) -> Harm:
     return ToxicHarm(link, "latency", "downstream", {"latency": ms})
 
 
+def drip(link: Link, *, ms: int) -> Harm:
+    """Every answer comes byte by byte, ``ms`` milliseconds apart: always something, never the whole."""
+    return ToxicHarm(
+        link, "slicer", "downstream", {"average_size": 1, "size_variation": 0, "delay": ms * 1000}
+    )
+
+
+def torn(link: Link, *, after: int) -> Harm:
+    """Every connection breaks off once ``after`` bytes of answers have come over it."""
+    return ToxicHarm(link, "limit_data", "downstream", {"bytes": after})
+
+
 def reset(link: Link) -> Harm:
     """A connection is reset as soon as something is asked on it; the request does not arrive."""
     return ToxicHarm(link, "reset_peer", "upstream", {"timeout": 0})
+
+
+@dataclass(slots=True)
+class Choke:
+    """A service that dies of every request that contains ``on``, and answers all others."""
+
+    link: Link
+    tap: Wiretap
+
+    def check(self) -> None:
+        self.link.check()
+
+    def do(self) -> None:
+        self.tap.start()
+
+    def undo(self) -> None:
+        self.tap.stop()
+
+    def remedy(self) -> Remedy | None:
+        """None: it is done to links of the suite only, which end with it."""
+        return None
+
+    def hits(self) -> int:
+        """The requests that it died of."""
+        return self.tap.broken
+
+
+def choke(link: Link, *, on: str) -> Harm:
+    """The service closes the connection of every request that contains ``on``, and answers all others."""
+    return Choke(link, Wiretap(link.control, link.name, on.encode()))
 
 
 PROCESS_HARMS: dict[str, Callable[[Service, Link | None], Harm]] = {
@@ -308,5 +351,8 @@ LINK_HARMS: dict[str, Callable[..., Harm]] = {
     "mute": mute,
     "narrow": narrow,
     "slow": slow,
+    "drip": drip,
+    "torn": torn,
     "reset": reset,
+    "choke": choke,
 }

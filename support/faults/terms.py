@@ -5,7 +5,7 @@ from __future__ import annotations
 # A deployed Toxiproxy is expected to call its links by these names.
 TARGETS = ("qdrant", "postgresql", "redis", "embedding", "providers", "gateway")
 PROCESS_KINDS = ("crashed", "stopped", "frozen")
-LINK_KINDS = ("cut", "hang", "mute", "narrow", "slow", "reset")
+LINK_KINDS = ("cut", "hang", "mute", "narrow", "slow", "reset", "drip", "torn", "choke")
 # Faults inside a server that goes on running, by the server that knows them.
 STATE_KINDS = {
     "postgresql": (

@@ -106,6 +106,22 @@ class Stack:
         """Stop every server started here, give back schema and lease, remove the run directory."""
         self._closing.close()
 
+    def limit_provider(self, name: str, requests_per_minute: int | None) -> None:
+        """Start the gateway anew with another limit for a provider (None: the documented one)."""
+        limit = requests_per_minute or PROVIDER_RPM.get(name, DEFAULT_RPM)
+        self._start_gateway_with({f"{_gateway_variable(name)}_RPM": str(limit)})
+
+    def change_provider_key(self, name: str, key: str) -> None:
+        """Start the gateway anew with another key for a provider."""
+        self.provider_keys[name] = key
+        self._start_gateway_with({f"{_gateway_variable(name)}_KEY": key})
+
+    def _start_gateway_with(self, environment: Mapping[str, str]) -> None:
+        gateway = self.services["gateway"]
+        gateway.stop()
+        gateway.environment = {**gateway.environment, **environment}
+        gateway.start()
+
     def keep(self, variables: Mapping[str, str]) -> str:
         """Leave everything running; returns where it is, how to use it and how to remove it.
 
@@ -327,7 +343,7 @@ class Stack:
             "GATEWAY_JOB_LEASE_S": str(limits.job_lease_s),
         }
         for name, path in PROVIDER_PATHS.items():
-            variable = f"GATEWAY_PROVIDER_{name.upper()}"
+            variable = _gateway_variable(name)
             environment[f"{variable}_URL"] = linked["providers"] + path
             environment[f"{variable}_KEY"] = self.provider_keys[name]
             environment[f"{variable}_RPM"] = str(PROVIDER_RPM.get(name, DEFAULT_RPM))
@@ -345,6 +361,11 @@ class Stack:
 
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "postgres": 5432, "redis": 6379}
+
+
+def _gateway_variable(provider: str) -> str:
+    """How the names of a provider's settings begin in the gateway's environment."""
+    return f"GATEWAY_PROVIDER_{provider.upper()}"
 
 
 def _answers_at_all(url: str) -> None:

@@ -58,4 +58,6 @@ def test_deployed_smoke_passes_against_a_stack_known_by_its_variables_only(tmp_p
         done = behave(tmp_path, "-t", "@smoke", environ=variables)
     assert done.code == 0, done.printed
     assert done.summary["mode"] == "deployed"
+    shown = (tmp_path / "allure-results" / "environment.properties").read_text()
+    assert "faults.redis = nothing; not crashed" in shown, "the report tells what can be struck, and why not"
     assert done.summary["scenarios"]["passed"] >= 5, done.printed

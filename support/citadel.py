@@ -108,6 +108,8 @@ class Citadel:
     deadman: DeadMan | None = None
     audits: AuditTally = field(default_factory=AuditTally)
     performance: dict[str, Any] = field(default_factory=dict)
+    # What each scenario's faults did, as plain data.
+    outages: list[dict[str, Any]] = field(default_factory=list)
     closed: bool = False
     # What random data are made from: the same number makes the same data.
     seed: int = 0

@@ -12,7 +12,7 @@ from support.drivers.providers import DISPLAY_NAMES
 from support.isolation import residue
 from support.isolation.names import Names
 from support.plugins import attachments
-from support.reporting import diagnosis
+from support.reporting import diagnosis, outages
 from support.reporting.results import repeating
 from support.world import World
 
@@ -71,8 +71,28 @@ def end(context: Any, scenario: Any) -> None:
         ATTACH[exhibit.kind](exhibit.name, exhibit.content)
     failed = scenario.status.has_failed()
     problems = aftermath.problems(citadel, world, context.marks, broken_off=failed)
+    if "outage" in scenario.effective_tags:
+        problems += _outage(citadel, scenario, context.marks)
     if problems or failed:
         for name, text in diagnosis.of(citadel, world, context.marks).items():
             attachments.attach_text(name, text)
         attachments.attach_text("How to repeat", repeating(str(scenario.location), citadel.seed))
     assert not problems, "\n".join(problems)
+
+
+def _outage(citadel: Any, scenario: Any, since: diagnosis.Marks) -> list[str]:
+    """Show what the scenario's faults did; the problems that a scenario which went well may still have.
+
+    What the audit asks counts among the operations after the outage.
+    """
+    evidence = outages.of(
+        scenario.name.rsplit(" -- @", 1)[0],
+        citadel.faults.history[since.faults :],
+        citadel.journal.since(since.journal),
+        citadel.promises.recovers_s,
+    )
+    if evidence is None:
+        return []
+    attachments.attach_json("The outage", evidence.plain())
+    citadel.outages.append(evidence.plain())
+    return [] if scenario.status.has_failed() else evidence.problems()

@@ -596,6 +596,133 @@ def _created_counted_as_ok() -> None:
     Gateway._note = rounded  # type: ignore[method-assign]
 
 
+def _commits_not_waited_for() -> None:
+    import asyncpg
+
+    connect = asyncpg.connect
+
+    async def careless(url: str, **options: Any) -> Any:
+        settings = {**options.pop("server_settings", {}), "synchronous_commit": "off"}
+        return await connect(url, server_settings=settings, **options)
+
+    asyncpg.connect = careless
+
+
+def _fence_kept_in_memory() -> None:
+    from support.reference.gateway import content, search
+    from support.reference.gateway.cache import PREFIX
+    from support.reference.gateway.writes import Writer
+
+    fences: dict[Any, int] = {}
+    forget = Writer._forget
+
+    def key(wanted: Any, target: Any) -> str:
+        request = wanted.model_dump(exclude={"collection", "use_cache"})
+        fence = fences.get(target.collection_id, 0)
+        return f"{PREFIX}search:{target.collection_id}:g{fence}:{content.digest(request)}"
+
+    async def raised(self: Writer, target: Any, items: Any) -> None:
+        fences[target.collection_id] = fences.get(target.collection_id, 0) + 1
+        await forget(self, target, items)
+
+    search._key = key
+    Writer._forget = raised  # type: ignore[method-assign]
+
+
+def _store_errors_as_defects() -> None:
+    import asyncpg
+
+    from support.reference.gateway import postgres
+
+    postgres._DEFECTS = (asyncpg.PostgresError,) * 3
+    postgres._NOT_DEFECTS = (asyncpg.LockNotAvailableError,) * 3
+
+
+def _read_only_as_forbidden() -> None:
+    from support.reference.gateway.postgres import Lease
+    from support.reference.gateway.problems import DependencyDown, Problem
+
+    bounded = Lease._bounded
+
+    async def blaming(self: Lease, work: Any) -> Any:
+        try:
+            return await bounded(self, work)
+        except DependencyDown as down:
+            if down.reason == "ReadOnlySQLTransactionError":
+                raise Problem("forbidden") from down
+            raise
+
+    Lease._bounded = blaming  # type: ignore[method-assign]
+
+
+def _failed_commit_told_as_refusal() -> None:
+    from support.reference.gateway.problems import DependencyDown, DependencyTimeout
+    from support.reference.gateway.writes import Writer
+
+    apply = Writer._apply_upserts
+
+    async def sure(self: Writer, *arguments: Any) -> None:
+        try:
+            await apply(self, *arguments)
+        except DependencyTimeout as unknown:
+            if isinstance(unknown.__cause__, DependencyDown):
+                raise unknown.__cause__ from unknown
+            raise
+
+    Writer._apply_upserts = sure  # type: ignore[method-assign, assignment]
+
+
+def _locks_waited_for_without_end() -> None:
+    from support.reference.gateway.postgres import Pool
+
+    init = Pool.__init__
+
+    def patient(self: Pool, config: Any, size: int, name: str) -> None:
+        init(self, config, size, name)
+        self.budget_s = 60.0
+
+    Pool.__init__ = patient  # type: ignore[method-assign]
+
+
+def _dead_sessions_kept() -> None:
+    from support.reference.gateway.postgres import Lease, Pool
+
+    async def no_cut(self: Lease) -> None:
+        return None
+
+    async def once(self: Lease, run: Any, *, safe: bool) -> Any:
+        return await self._bounded(lambda: run(self._live()))
+
+    def close(self: Lease) -> None:
+        if self._connection is not None:
+            self._pool.keep(self._connection)
+            self._connection = None
+        if self._placed:
+            self._pool.leave()
+            self._placed = False
+
+    def idle(self: Pool) -> Any:
+        return self._idle.pop() if self._idle else None
+
+    Lease._cut = no_cut  # type: ignore[method-assign]
+    Lease._statement = once  # type: ignore[method-assign]
+    Lease.close = close  # type: ignore[method-assign]
+    Pool.idle = idle  # type: ignore[method-assign]
+
+
+def _cache_errors_fail_requests() -> None:
+    from support.reference.gateway.cache import Cache
+    from support.reference.gateway.problems import DependencyDown
+
+    async def strict(self: Cache, work: Any) -> Any:
+        try:
+            return await work(self._client)
+        except Exception as error:
+            raise DependencyDown("redis", type(error).__name__) from error
+
+    Cache._call = strict  # type: ignore[method-assign]
+
+
 def _editors_may_all() -> None:
     from support.reference.gateway.access import Principal
 
@@ -1227,6 +1354,83 @@ DEFECTS: Mapping[str, Defect] = {
         _created_counted_as_ok,
         ("cross_service/wires.feature", "The counters tell every answer that was given"),
         r"createCollection 201': 'given \d+, counted 0'",
+    ),
+    "commits-not-waited-for": Defect(
+        "writes are acknowledged before PostgreSQL has kept them (synchronous_commit=off)",
+        "gateway",
+        _commits_not_waited_for,
+        (
+            "failure_scenarios/metadata_store.feature",
+            "A killed metadata store has lost nothing that was acknowledged",
+        ),
+        r"acknowledged in version 1, but held only by|only in Qdrant|counts are equal",
+    ),
+    "fence-kept-in-memory": Defect(
+        "the fence around the cache dies with the gateway",
+        "gateway",
+        _fence_kept_in_memory,
+        (
+            "failure_scenarios/cache_and_embedding.feature",
+            "What was cached before the gateway died hides no change made after it",
+        ),
+        r"answered from the cache",
+    ),
+    "store-errors-as-defects": Defect(
+        "whatever PostgreSQL refuses is told as a defect of the gateway",
+        "gateway",
+        _store_errors_as_defects,
+        (
+            "failure_scenarios/read_only_and_full.feature",
+            "A full metadata store keeps nothing of what it refuses",
+        ),
+        r"500 is always a defect",
+    ),
+    "read-only-as-forbidden": Defect(
+        "a metadata store that takes no writes is told as the caller's mistake",
+        "gateway",
+        _read_only_as_forbidden,
+        (
+            "failure_scenarios/read_only_and_full.feature",
+            "Writes are refused and reading goes on while the metadata store can only be read",
+        ),
+        r"403",
+    ),
+    "failed-commit-told-as-refusal": Defect(
+        "a write whose last commit failed is refused, though it may yet be done",
+        "gateway",
+        _failed_commit_told_as_refusal,
+        (
+            "failure_scenarios/read_only_and_full.feature",
+            "A write whose last commit failed is settled, one way or the other",
+        ),
+        r"storing: .*answered 503 dependency-unavailable",
+    ),
+    "locks-waited-for-without-end": Defect(
+        "a lock that somebody holds keeps the caller waiting",
+        "gateway",
+        _locks_waited_for_without_end,
+        (
+            "failure_scenarios/read_only_and_full.feature",
+            "Writes are refused and reading goes on while the metadata store has its documents locked",
+        ),
+        r"later than 2\.5 s",
+    ),
+    "dead-sessions-kept": Defect(
+        "sessions that PostgreSQL has ended are used again and again",
+        "gateway",
+        _dead_sessions_kept,
+        (
+            "failure_scenarios/exhausted_connections.feature",
+            "Sessions that the metadata store has ended are opened again by themselves",
+        ),
+        r"every operation works again: not within 10 s",
+    ),
+    "cache-errors-fail-requests": Defect(
+        "an error of the cache ends the request",
+        "gateway",
+        _cache_errors_fail_requests,
+        ("failure_scenarios/read_only_and_full.feature", "Work goes on while the cache is full"),
+        r"storing: .*50[03]|searching: .*50[03]",
     ),
     "editors-may-all": Defect(
         "an editor is let in where only an administrator may go",

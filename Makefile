@@ -16,8 +16,8 @@ test: $(VENV)/dev.stamp        ## lint, types and the suite's own tests
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/pytest -n 2 --dist loadfile
 
-defects: $(VENV)/dev.stamp     ## seed every known defect, one at a time: each must turn its scenario red
-	@$(VENV)/bin/pytest -n 2 -m "catalogue or not catalogue" tests/test_defects.py
+defects: $(VENV)/dev.stamp     ## seed every known defect, one at a time, and tell who caught it; D="defect ..."
+	@$(RUN) -m tests.defects.proof $(D)
 
 bench: $(VENV)/dev.stamp       ## prove the auditor under load, measure its speed and memory; N="points points"
 	@$(VENV)/bin/pytest -m proof tests/test_auditor.py -s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from behave import given, then, when
-from hamcrest import assert_that, empty, equal_to, has_item, not_none
+from hamcrest import any_of, assert_that, empty, equal_to, has_item, not_none
 
 from support.matchers.answers import refused_as, succeeded
 from support.matchers.attempts import admits_outage, went_well
@@ -32,7 +32,22 @@ def two_links_fail(context, one, other):
     outages.strike_link(context.world, other, "passes nothing on")
 
 
+@given("{dependency} {ailment}")
+@when("{dependency} {ailment}")
+def ails(context, target, kind):
+    """Inside the store, which goes on running; every write or connection that it struck is counted."""
+    outages.strike(context.world, target, kind)
+
+
+@when("the last commit of the document {string} fails in the metadata store")
+def last_commit_fails(context, title):
+    """The vector store has done its part by then."""
+    outages.strike(context.world, "postgresql", "uncommittable")
+    context.world.answer = documents.store(context.world, title, f"The text of {title}.")
+
+
 @when("{dependency} is back")
+@when("{dependency} is well again")
 @when("the link to {dependency} is whole again")
 def is_back(context, target):
     """The fault is lifted; it must have hit something, or the scenario proved nothing."""
@@ -51,6 +66,14 @@ def storing_refused(context):
     """A text that nobody has embedded before."""
     attempt = outages.attempt(context.world, "storing")
     assert_that(attempt, admits_outage(outages.UNAVAILABLE, outages.due_s(context.world)))
+
+
+@then("storing is either done or refused as unavailable within the promised time")
+def storing_done_or_refused(context):
+    """A platform may try again by itself; what it may not is fail otherwise, or late."""
+    within_s = outages.due_s(context.world)
+    attempt = outages.attempt(context.world, "storing")
+    assert_that(attempt, any_of(went_well(within_s), admits_outage(outages.UNAVAILABLE, within_s)))
 
 
 @then("asking OpenAI is refused as a provider's failure within the promised time")

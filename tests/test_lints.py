@@ -15,7 +15,7 @@ from behave.runner_util import load_step_modules
 from behave.step_registry import registry
 
 from support.faults import matrix
-from support.faults.harms import LINK_KINDS, PROCESS_KINDS
+from support.faults.terms import LINK_KINDS, PROCESS_KINDS
 from support.plugins import parameter_types
 from support.plugins.run import TAG_FAMILIES, TAGS
 

@@ -150,6 +150,14 @@ def test_table_and_document_name_what_failed_and_why_something_was_skipped(
     assert "smoke" not in document
 
 
+def test_many_skips_of_one_reason_are_told_at_once(citadel: Any, tmp_path: Path) -> None:
+    outcomes = [outcome(f"number {number}", "skipped", reason="needs stores") for number in range(3)]
+    _summary, document, table = written(citadel, outcomes, tmp_path)
+    assert "skipped  3 scenarios: needs stores" in table
+    assert "number 1" not in table
+    assert "| number 1 | needs stores |" in document
+
+
 def test_a_promise_that_nothing_put_to_the_test_is_a_finding(citadel: Any, tmp_path: Path) -> None:
     outcomes = [
         outcome("kept", tags=("G1", "N2")),

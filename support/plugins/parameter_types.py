@@ -13,7 +13,20 @@ from behave.cucumber_expression import (
 )
 
 from support.faults.matrix import DEPENDENCIES, LINK_FAULTS, PROCESS_FAULTS
-from support.vocabulary import caches, crashes, limits, operations, platform, requests, unknown
+from support.vocabulary import (
+    caches,
+    collections,
+    crashes,
+    hostile_requests,
+    hostile_words,
+    limits,
+    operations,
+    outages,
+    platform,
+    requests,
+    rights,
+    unknown,
+)
 
 SECONDS = {
     "ms": 0.001,
@@ -36,7 +49,7 @@ PROVIDERS = {
     "Mistral": "mistral",
     "Anthropic": "anthropic",
 }
-ROLES = {"a reader": "readonly", "an editor": "user", "an administrator": "admin"}
+ROLES = {"a reader": "reader", "an editor": "editor", "an administrator": "administrator"}
 ACTIVITIES = ("storing", "searching", "reading", "deleting")
 
 _NUMBER = r"\d+(?:\.\d+)?"
@@ -70,7 +83,13 @@ def install() -> None:
     _define("duration", rf"{_NUMBER} (?:{_plurals(SECONDS)})", float, seconds)
     _define("percent", rf"{_NUMBER} ?%", float, share)
     _define("size", rf"\d+ (?:{_plurals(BYTES)})", int, size)
-    for name, choices in (("provider", PROVIDERS), ("dependency", DEPENDENCIES), ("role", ROLES)):
+    for name, choices in (
+        ("provider", PROVIDERS),
+        ("dependency", DEPENDENCIES),
+        ("role", ROLES),
+        ("distance", collections.DISTANCES),
+        ("ailment", outages.AILMENTS),
+    ):
         _define(name, _any_of(choices), str, choices.__getitem__)
     one = f"(?:{_any_of(ACTIVITIES)})"
     _define("activities", rf"{one}(?:(?:, {one})* and {one})?", list, enumeration)
@@ -84,6 +103,9 @@ def install() -> None:
         ("moment", crashes.MOMENTS),
         ("damage", caches.DAMAGES),
         ("loss", unknown.LOSSES),
+        ("credential", rights.CREDENTIALS),
+        ("hostile_place", hostile_words.PLACES),
+        ("hostile_content", hostile_requests.CONTENTS),
         ("process_fault", PROCESS_FAULTS),
         ("link_fault", LINK_FAULTS),
     ):

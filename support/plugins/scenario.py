@@ -11,6 +11,7 @@ from support.isolation import residue
 from support.isolation.names import Names
 from support.plugins import attachments
 from support.reporting import diagnosis
+from support.reporting.results import repeating
 from support.world import World
 
 ActiveTagMatcher.use_skip_reason = True
@@ -65,5 +66,5 @@ def end(context: Any, scenario: Any) -> None:
     if problems or scenario.status.has_failed():
         for name, text in diagnosis.of(citadel, world, context.marks).items():
             attachments.attach_text(name, text)
-        attachments.attach_text("How to repeat", f"behave {scenario.location} -D seed={citadel.seed}")
+        attachments.attach_text("How to repeat", repeating(str(scenario.location), citadel.seed))
     assert not problems, "\n".join(problems)

@@ -62,6 +62,8 @@ class Outcome:
     tags: tuple[str, ...]
     longest_step: str = ""
     longest_step_s: float = 0.0
+    # Where it ran with another seed than the rest: on another machine.
+    seed: int | None = None
 
     @property
     def file(self) -> str:
@@ -232,7 +234,12 @@ def _critical_path(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return {"longest_feature": longest, "longest_s": round(longest_s, 2), "alone_s": round(alone, 2)}
 
 
-def _repeat(location: str, seed: int) -> str:
+def _repeat(outcome: Outcome, seed: int) -> str:
+    return repeating(outcome.location, seed if outcome.seed is None else outcome.seed)
+
+
+def repeating(location: str, seed: int) -> str:
+    """The command that runs one scenario again, with the same random data."""
     return f"behave {location} -D seed={seed}"
 
 
@@ -241,10 +248,8 @@ def _table(summary: dict[str, Any], outcomes: list[Outcome], report: str, seed: 
     lines = ["", "Results"]
     for outcome in outcomes:
         if outcome.verdict == "failed":
-            lines.append(f"  FAILED   {outcome.name}   {_repeat(outcome.location, seed)}")
-    for outcome in outcomes:
-        if outcome.status == "skipped" and outcome.reason:
-            lines.append(f"  skipped  {outcome.name}: {outcome.reason}")
+            lines.append(f"  FAILED   {outcome.name}   {_repeat(outcome, seed)}")
+    lines += [f"  skipped  {told}" for told in _skips_told(outcomes)]
     rows = [
         ("scenarios", "{passed} passed, {failed} failed, {skipped} skipped of {total}".format(**scenarios)),
         (
@@ -278,6 +283,18 @@ def _table(summary: dict[str, Any], outcomes: list[Outcome], report: str, seed: 
     width = max(len(name) for name, _told in rows)
     lines += [f"  {name:<{width}}  {told}" for name, told in rows]
     return "\n".join(lines)
+
+
+def _skips_told(outcomes: Sequence[Outcome]) -> list[str]:
+    """Each reason once, with the scenario or the number of them; the results document names them all."""
+    by_reason: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.status == "skipped" and outcome.reason:
+            by_reason.setdefault(outcome.reason, []).append(outcome.name)
+    return [
+        f"{names[0] if len(names) == 1 else f'{len(names)} scenarios'}: {reason}"
+        for reason, names in by_reason.items()
+    ]
 
 
 def _critical_path_told(path: dict[str, Any]) -> str:
@@ -360,7 +377,7 @@ def _document(summary: dict[str, Any], outcomes: list[Outcome], seed: int) -> st
     failed = [o for o in outcomes if o.verdict == "failed"]
     if failed:
         lines += ["", "## Failed", "", "| scenario | repeat with |", "|---|---|"]
-        lines += [f"| {o.name} | `{_repeat(o.location, seed)}` |" for o in failed]
+        lines += [f"| {o.name} | `{_repeat(o, seed)}` |" for o in failed]
     skipped = [o for o in outcomes if o.status == "skipped"]
     if skipped:
         lines += ["", "## Skipped", "", "| scenario | reason |", "|---|---|"]

@@ -80,6 +80,11 @@ class Stack:
     _closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
+    def deadman(self) -> DeadMan:
+        """Who cleans up after the suite if it is killed."""
+        return self._deadman
+
+    @property
     def endpoints(self) -> Endpoints:
         """Where the started servers listen. Raises ``RuntimeError`` before the start."""
         if self._endpoints is None:
@@ -287,6 +292,9 @@ class Stack:
             parts = urlsplit(url)
             link = f"{self.run.prefix}{self.worker}_{name}"
             upstream = f"{parts.hostname}:{parts.port or _DEFAULT_PORTS[parts.scheme]}"
+            if self.settings.toxiproxy_url:
+                deletion = self._deadman.delete_link(links_url, link)
+                self._closing.callback(self._deadman.forget, deletion)
             self._closing.callback(_delete_quietly, control, link)
             control.create(link, f"{LOOPBACK}:{ports[name]}", upstream)
             self.links[name] = link

@@ -49,6 +49,14 @@ def long_text(words: int) -> str:
     return (LONG_WORD * words).strip()
 
 
+def embed_differing_at_the_end(world: World, words: int) -> list[Answer]:
+    """Two texts of so many words that differ in the last one, each embedded without the cache."""
+    head = long_text(words - 1)
+    answers = [embed(world, f"{head} {last}", use_cache=False) for last in ("garden", "invoice")]
+    assert_that(answers, every_item(succeeded()))
+    return answers
+
+
 def service(world: World) -> Embedding:
     """The embedding service, asked directly. Raises ``Unavailable`` where it cannot be."""
     if world.citadel.embedding is None:
@@ -131,12 +139,18 @@ def least_like_golden(world: World) -> tuple[float, str]:
     expected = golden()
     answer = embed_batch(world, list(expected), use_cache=False)
     assert_that(answer, succeeded())
+    world.evidence["vectors"] = answer.body["embeddings"]
     alike = {
         text: cosine(vector, own)
         for (text, own), vector in zip(expected.items(), answer.body["embeddings"], strict=True)
     }
     text = min(alike, key=alike.__getitem__)
     return alike[text], text
+
+
+def furthest_from_length_one(world: World) -> float:
+    """How far the length of one of the scenario's embeddings is from 1 at most."""
+    return max(abs(float(np.linalg.norm(vector)) - 1.0) for vector in world.evidence["vectors"])
 
 
 def embed_pairs(world: World, pairs: Sequence[tuple[str, str]]) -> None:

@@ -236,16 +236,18 @@ def _look_until(world: World, accept: Callable[[Progress], bool], within: float,
 
 def cancel(world: World, key: str | None = None) -> Answer:
     """Ask for the job's end."""
-    return _cancel(world, world.evidence["job"], world.key if key is None else key)
+    return cancel_of(world, world.evidence["job"], key)
 
 
-def _cancel(world: World, job: str, key: str) -> Answer:
+def cancel_of(world: World, job: str, key: str | None = None) -> Answer:
+    """Ask for the end of any job, with ``key`` or the acting role's."""
+    key = world.key if key is None else key
     return world.citadel.gateway.call("cancelJob", job_id=job, key=key)
 
 
 def end(world: World, job: str, key: str) -> None:
     """Clean-up: nothing of a job may go on after its scenario. ``key`` is of the job's owner."""
-    _cancel(world, job, key)
+    cancel_of(world, job, key)
     eventually(
         lambda: status_of(world, job, key).body.get("status"),
         lambda state: state in FINAL,

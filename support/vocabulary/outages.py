@@ -21,6 +21,17 @@ PROVIDER_FAILED = ("provider-unavailable", "provider-timeout", "provider-error",
 # How long a held-back write is given to reach the metadata store.
 ROW_WRITTEN_WITHIN_S = 5.0
 SLOW_MS = 400
+# What goes wrong inside a store that runs on, in the words of the features.
+AILMENTS = {
+    "can only be read": "read_only",
+    "has no connections left": "no_connections",
+    "ends all sessions": "disconnected",
+    "has its documents locked by somebody": "locked",
+    "is full": "full",
+    "takes the next write for a conflict": "conflicting",
+    "refuses writes": "refuses_writes",
+    "holds back writes": "paused",
+}
 # Shares of a dependency's limit by which each of its answers is late. What an operation asks the metadata
 # store shares one limit, and there are some dozen statements to a write.
 TOO_SLOW = 1.5

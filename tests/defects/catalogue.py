@@ -690,6 +690,21 @@ def _breaker_stays_open() -> None:
     Breaker.admits = admits  # type: ignore[method-assign]
 
 
+def _stop_cuts_off() -> None:
+    import os
+    import signal
+
+    from support.reference.gateway.app import Gateway
+
+    start = Gateway.start
+
+    def start_impatiently(self: Gateway) -> None:
+        start(self)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, 0)
+
+    Gateway.start = start_impatiently  # type: ignore[method-assign]
+
+
 def _ready_too_early() -> None:
     from support.reference.gateway.health import Health
 
@@ -1404,6 +1419,13 @@ DEFECTS: Mapping[str, Defect] = {
             "A provider that keeps failing is left alone until it is well again",
         ),
         r"openai is asked again: not within.*circuit-open",
+    ),
+    "stop-cuts-off": Defect(
+        "a gateway that is told to stop ends at once, whatever is under way",
+        "gateway",
+        _stop_cuts_off,
+        ("failure_scenarios/restarts.feature", "A gateway that is told to stop under load cuts nobody off"),
+        r"insertVector: no answer \(",
     ),
     "ready-too-early": Defect(
         "the gateway says that it is ready as soon as it lives",

@@ -723,6 +723,124 @@ def _cache_errors_fail_requests() -> None:
     Cache._call = strict  # type: ignore[method-assign]
 
 
+def _no_single_flight() -> None:
+    from support.reference.gateway.embedding import Embeddings
+
+    depart = Embeddings._depart
+
+    async def alone(self: Embeddings, shared: Any, own: Any, texts: Any, model: str, size: int) -> Any:
+        return await depart(self, {}, own, texts, model, size)
+
+    Embeddings._depart = alone  # type: ignore[method-assign]
+
+
+def _retries_at_two_layers() -> None:
+    from support.reference.gateway.embedding import Embeddings
+    from support.reference.gateway.problems import DependencyDown
+
+    def three_times(call: Any) -> Any:
+        async def stubborn(self: Any, *values: Any, **options: Any) -> Any:
+            for _ in range(2):
+                with contextlib.suppress(DependencyDown):
+                    return await call(self, *values, **options)
+            return await call(self, *values, **options)
+
+        return stubborn
+
+    Embeddings._call = three_times(Embeddings._call)  # type: ignore[method-assign]
+    Embeddings._fetch = three_times(Embeddings._fetch)  # type: ignore[method-assign]
+
+
+def _cache_waited_for() -> None:
+    from support.reference.gateway.cache import Cache
+
+    async def patient(self: Cache, work: Any) -> Any:
+        return await work(self._client)
+
+    Cache._in_time = patient  # type: ignore[method-assign]
+
+
+def _time_counted_from_the_last_byte() -> None:
+    import aiohttp
+
+    limits = aiohttp.ClientTimeout
+
+    def per_read(total: float) -> Any:
+        return limits(sock_connect=total, sock_read=total)
+
+    aiohttp.ClientTimeout = per_read  # type: ignore[assignment,misc]
+
+
+def _slow_taken_for_dead() -> None:
+    from support.reference.gateway import qdrant
+
+    allowed = qdrant.allowed  # type: ignore[attr-defined]
+
+    def hasty(budget_s: float, dependency: str) -> float:
+        return min(allowed(budget_s, dependency), 0.2)
+
+    qdrant.allowed = hasty  # type: ignore[attr-defined]
+
+
+def _job_never_gives_up() -> None:
+    from support.reference.gateway import jobs
+
+    jobs._TRIES = 1_000_000
+
+
+def _job_gives_up_in_an_outage() -> None:
+    from support.reference.gateway.embedding import Embeddings
+
+    async def believe(self: Embeddings, model: str) -> None:
+        return None
+
+    Embeddings.try_out = believe  # type: ignore[method-assign]
+
+
+def _rows_forget_their_job() -> None:
+    from support.reference.gateway.writes import Item
+
+    columns = Item.columns
+
+    def without_job(self: Item) -> tuple[object, ...]:
+        return (*columns(self)[:-1], None)
+
+    Item.columns = without_job  # type: ignore[method-assign]
+
+
+def _breaker_stays_open() -> None:
+    from support.reference.gateway.providers.breaker import Breaker
+
+    def admits(self: Breaker) -> bool:
+        return self.state == "closed"
+
+    Breaker.admits = admits  # type: ignore[method-assign]
+
+
+def _stop_cuts_off() -> None:
+    import os
+    import signal
+
+    from support.reference.gateway.app import Gateway
+
+    start = Gateway.start
+
+    def start_impatiently(self: Gateway) -> None:
+        start(self)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, 0)
+
+    Gateway.start = start_impatiently  # type: ignore[method-assign]
+
+
+def _ready_too_early() -> None:
+    from support.reference.gateway.health import Health
+
+    async def readiness(self: Health) -> dict[str, object]:
+        return {"status": "ready", "degraded": []}
+
+    Health.readiness = readiness  # type: ignore[method-assign]
+
+
 def _editors_may_all() -> None:
     from support.reference.gateway.access import Principal
 
@@ -1431,6 +1549,95 @@ DEFECTS: Mapping[str, Defect] = {
         _cache_errors_fail_requests,
         ("failure_scenarios/read_only_and_full.feature", "Work goes on while the cache is full"),
         r"storing: .*50[03]|searching: .*50[03]",
+    ),
+    "no-single-flight": Defect(
+        "everybody who misses a text in the cache has it embedded anew",
+        "gateway",
+        _no_single_flight,
+        ("failure_scenarios/crowds.feature", "A crowd with one question costs one embedding"),
+        r"calls of the embedding service\s+Expected: .*<1>\s+but: was <\d\d+>",
+    ),
+    "retries-at-two-layers": Defect(
+        "two layers try a failed call three times each",
+        "gateway",
+        _retries_at_two_layers,
+        ("failure_scenarios/crowds.feature", "An outage under load is not made worse by trying again"),
+        r"calls of the embedding service for 100\s+Expected: .*<100>\s+but: was <900>",
+    ),
+    "cache-waited-for": Defect(
+        "calls to the cache have no time limit",
+        "gateway",
+        _cache_waited_for,
+        (
+            "failure_scenarios/every_link.feature",
+            "Only what needs it is refused: the link to the cache passes nothing on",
+        ),
+        r"no answer \(ReadTimeout.*later than",
+    ),
+    "time-counted-from-the-last-byte": Defect(
+        "the time limit of a call begins anew with every byte of its answer",
+        "gateway",
+        _time_counted_from_the_last_byte,
+        (
+            "failure_scenarios/slow_links.feature",
+            "Only what needs it is refused: the link to the vector store lets answers drip",
+        ),
+        r"(searchVectors|insertVector).*later than 5 s",
+    ),
+    "slow-taken-for-dead": Defect(
+        "a vector store that takes a tenth of its time is given up",
+        "gateway",
+        _slow_taken_for_dead,
+        (
+            "failure_scenarios/slow_links.feature",
+            "An allowed delay harms nobody: the link to the vector store is slow within the limit",
+        ),
+        r"searchVectors: .*dependency-timeout",
+    ),
+    "job-never-gives-up": Defect(
+        "a text at which the embedding service always fails is tried for ever",
+        "gateway",
+        _job_never_gives_up,
+        ("failure_scenarios/batch_jobs.feature", "A text that kills the embedding service fails alone"),
+        r"the first job has ended: not within.*'processing', done=11, failed=0",
+    ),
+    "job-gives-up-in-an-outage": Defect(
+        "an outage of the embedding service counts against the texts of a job",
+        "gateway",
+        _job_gives_up_in_an_outage,
+        ("failure_scenarios/batch_jobs.feature", "A job waits for as long as an outage lasts"),
+        r"[1-9]\d* failed of 10",
+    ),
+    "rows-forget-their-job": Defect(
+        "a row does not say which job wrote it",
+        "gateway",
+        _rows_forget_their_job,
+        ("end_to_end/batch_jobs.feature", "A job is worked off quickly, and each of its documents once"),
+        r"is not marked as written by the job",
+    ),
+    "breaker-stays-open": Defect(
+        "a provider that was given up is never tried again",
+        "gateway",
+        _breaker_stays_open,
+        (
+            "external_apis/providers.feature",
+            "A provider that keeps failing is left alone until it is well again",
+        ),
+        r"openai is asked again: not within.*circuit-open",
+    ),
+    "stop-cuts-off": Defect(
+        "a gateway that is told to stop ends at once, whatever is under way",
+        "gateway",
+        _stop_cuts_off,
+        ("failure_scenarios/restarts.feature", "A gateway that is told to stop under load cuts nobody off"),
+        r"insertVector: no answer \(",
+    ),
+    "ready-too-early": Defect(
+        "the gateway says that it is ready as soon as it lives",
+        "gateway",
+        _ready_too_early,
+        ("failure_scenarios/restarts.feature", "A gateway that starts before everything else waits for it"),
+        r"is not ready while nothing else can be reached: no longer so.*getReadiness.*200",
     ),
     "editors-may-all": Defect(
         "an editor is let in where only an administrator may go",

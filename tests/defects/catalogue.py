@@ -890,6 +890,64 @@ def _doubled_members_read_twice() -> None:
     Item.point = other  # type: ignore[method-assign]
 
 
+def _limit_counted_by_the_key_itself() -> None:
+    from contextvars import ContextVar
+
+    from support.reference.gateway.access import Keys
+    from support.reference.gateway.cache import Cache
+
+    shown: ContextVar[str] = ContextVar("shown", default="nobody")
+    authenticate, hit_window = Keys.authenticate, Cache.hit_window
+
+    async def remembering(self: Keys, headers: Mapping[str, str]) -> Any:
+        shown.set(headers.get("x-api-key", "nobody"))
+        return await authenticate(self, headers)
+
+    async def by_key(self: Cache, key: str, window_s: int) -> Any:
+        return await hit_window(self, f"{key}:{shown.get()}", window_s)
+
+    Keys.authenticate = remembering  # type: ignore[method-assign]
+    Cache.hit_window = by_key  # type: ignore[method-assign]
+
+
+def _keys_in_the_audit_log() -> None:
+    from contextvars import ContextVar
+
+    from support.reference.gateway.access import Keys
+    from support.reference.gateway.audit import AuditLog
+
+    shown: ContextVar[str] = ContextVar("shown", default="nobody")
+    authenticate, note = Keys.authenticate, AuditLog.note
+
+    async def remembering(self: Keys, headers: Mapping[str, str]) -> Any:
+        shown.set(headers.get("x-api-key", "nobody"))
+        return await authenticate(self, headers)
+
+    def with_key(
+        self: AuditLog, request_id: str, user_id: Any, action: str, target: str, status: int
+    ) -> None:
+        note(self, request_id, user_id, action, f"{target} by {shown.get()}", status)
+
+    Keys.authenticate = remembering  # type: ignore[method-assign]
+    AuditLog.note = with_key  # type: ignore[method-assign]
+
+
+def _keys_logged_encoded() -> None:
+    import base64
+
+    from support.reference.gateway import logs
+    from support.reference.gateway.access import Keys
+
+    authenticate = Keys.authenticate
+
+    async def telling(self: Keys, headers: Mapping[str, str]) -> Any:
+        credentials = f"key:{headers.get('x-api-key', '')}"
+        logs.info("authenticating", authorization=base64.b64encode(credentials.encode()).decode())
+        return await authenticate(self, headers)
+
+    Keys.authenticate = telling  # type: ignore[method-assign]
+
+
 DEFECTS: Mapping[str, Defect] = {
     "keys-in-the-log": Defect(
         "the gateway logs the key of each request",
@@ -1336,7 +1394,7 @@ DEFECTS: Mapping[str, Defect] = {
             "security/hostile_requests.feature",
             "What cannot be read is refused for what it is: half of a request",
         ),
-        r"was <\['traceback'",
+        r"the error tells of the inside: a stack trace",
     ),
     "values-are-tidied": Defect(
         "values are brought into a normal form",
@@ -1393,5 +1451,26 @@ DEFECTS: Mapping[str, Defect] = {
         _doubled_members_read_twice,
         ("security/hostile_requests.feature", "A member that is given twice has one value for everybody"),
         r"the vector store: The first text",
+    ),
+    "limit-counted-by-the-key-itself": Defect(
+        "the cache counts requests under the callers' keys",
+        "gateway",
+        _limit_counted_by_the_key_itself,
+        ("security/secrets.feature", "No answer, log or metric shows a secret"),
+        r"key of \S*editor in the cache",
+    ),
+    "keys-in-the-audit-log": Defect(
+        "the record of changes holds the callers' keys",
+        "gateway",
+        _keys_in_the_audit_log,
+        ("security/secrets.feature", "No answer, log or metric shows a secret"),
+        r"key of \S*editor in audit_log.target",
+    ),
+    "keys-logged-encoded": Defect(
+        "the gateway logs the keys in base64",
+        "gateway",
+        _keys_logged_encoded,
+        ("security/secrets.feature", "No answer, log or metric shows a secret"),
+        r"key of \S*editor in the log of gateway",
     ),
 }

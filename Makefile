@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: acceptance test defects bench report lint doctor clean help
+.PHONY: acceptance test defects fuzz bench report lint doctor clean help
 
 help:            ## this list
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,6 +18,9 @@ test: $(VENV)/dev.stamp        ## lint, types and the suite's own tests
 
 defects: $(VENV)/dev.stamp     ## seed every known defect, one at a time: each must turn its scenario red
 	@$(VENV)/bin/pytest -n 2 -m "catalogue or not catalogue" tests/test_defects.py
+
+fuzz: $(VENV)/run.stamp         ## hold the contract against random requests for 5 minutes; SECONDS=n SEED=n
+	@$(RUN) -m support fuzz --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/dev.stamp       ## prove the auditor under load, measure its speed and memory; N="points points"
 	@$(VENV)/bin/pytest -m proof tests/test_auditor.py -s

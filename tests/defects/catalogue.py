@@ -1077,6 +1077,17 @@ def _cache_types_ignored() -> None:
     search._valid = lambda wanted, body: True
 
 
+def _refusal_crashes() -> None:
+    from support.reference.gateway import models
+
+    translated = models._translated
+
+    def with_reason(found: Any) -> Any:
+        return translated({**found, "msg": f"{found['msg']}: {found['ctx']['error']}"})
+
+    models._translated = with_reason
+
+
 DEFECTS: Mapping[str, Defect] = {
     "keys-in-the-log": Defect(
         "the gateway logs the key of each request",
@@ -1667,5 +1678,12 @@ DEFECTS: Mapping[str, Defect] = {
         _cache_types_ignored,
         ("security/poisoned_cache.feature", "A cache entry that is of words for numbers is not believed"),
         r"the body at /results/0/version: '1' is not of type 'integer'",
+    ),
+    "refusal-crashes": Defect(
+        "the refusal of a wrong type crashes where there is no further reason to tell",
+        "gateway",
+        _refusal_crashes,
+        ("security/random_requests.feature", "Random requests find no answer that breaks the contract"),
+        r"POST /api/v1/\S+.*: Server error",
     ),
 }

@@ -15,10 +15,10 @@ def collection_exists(context, alias):
     collections.have(context.world, alias)
 
 
-@given("a collection {string} for vectors of {int} numbers compared by dot product")
-def vector_collection(context, alias, size):
+@given("a collection {string} for vectors of {int} numbers compared by {distance}")
+def vector_collection(context, alias, size, distance):
     """Takes vectors as they are, and no text."""
-    collections.have(context.world, alias, vector_size=size, model=None, distance="dot")
+    collections.have(context.world, alias, vector_size=size, model=None, distance=distance)
 
 
 @when("an editor makes a collection {string} for vectors of {int} numbers")

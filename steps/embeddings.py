@@ -53,6 +53,26 @@ def says_truncated(context):
     assert_that(context.world.last.body["truncated"], equal_to(True), "truncated")
 
 
+@when("two texts of {int} words that differ in the last one are embedded")
+def differ_at_the_end(context, words):
+    """Long, but not too long for the model."""
+    context.world.answers = embeddings.embed_differing_at_the_end(context.world, words)
+
+
+@then("neither is declared truncated")
+def neither_truncated(context):
+    """The model had room for them."""
+    truncated = [answer.body["truncated"] for answer in context.world.answers]
+    assert_that(truncated, equal_to([False, False]), "truncated")
+
+
+@then("their embeddings differ")
+def embeddings_differ(context):
+    """The last word was read."""
+    pair = [answer.body["embedding"] for answer in context.world.answers]
+    assert_that(embeddings.furthest_apart(*pair), greater_than(SAME), "largest difference in any component")
+
+
 @given("{int} texts that have just been embedded")
 def texts_embedded(context, count):
     """All cached now."""
@@ -116,6 +136,13 @@ def like_golden(context, floor):
     """Cosine of the least like."""
     alike, text = context.world.evidence["least"]
     assert_that(alike, greater_than_or_equal_to(floor), f'cosine of "{text}" with its golden vector')
+
+
+@then("each of them has length 1")
+def of_length_one(context):
+    """Only then cosine and dot product agree, and old vectors can be compared with new ones."""
+    off = embeddings.furthest_from_length_one(context.world)
+    assert_that(off, less_than_or_equal_to(SAME), "how far the length of a vector is from 1")
 
 
 @when("these pairs of texts are embedded:")

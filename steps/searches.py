@@ -42,6 +42,12 @@ def search_department(context, question, department):
     context.world.answer = searches.ask(context.world, question, filter={"department": department})
 
 
+@when("an employee searches for {string} among documents of {int} pages")
+def search_pages(context, question, pages):
+    """Only documents of so many pages."""
+    context.world.answer = searches.ask(context.world, question, filter={"pages": pages})
+
+
 @when("an employee searches for {string} and asks for {int} results")
 def search_limited(context, question, limit):
     """No more than so many."""
@@ -121,6 +127,12 @@ def by_numbers_nothing(context, size):
     """Neither points nor cached answers of the old collection."""
     answer = searches.ask_by_vector(context.world, [1.0] * size)
     assert_that(searches.ranking(context.world, answer), offers_exactly([]))
+
+
+@then("a search by the numbers {string} ranks {string}")
+def ranks_by_numbers(context, numbers, ranking):
+    """The whole order, best first."""
+    assert_that(searches.ranked_by_numbers(context.world, numbers), equal_to(ranking), "the nearest first")
 
 
 @given("{int} documents with the same vector")

@@ -12,9 +12,12 @@ from pathlib import Path
 from support import doctor, fuzz
 from support.audit import command
 from support.citadel import Citadel
+from support.faults import commands as fault_commands
+from support.faults import plan, reach
+from support.faults.commands import CommandsError
 from support.isolation.names import Run
 from support.isolation.sweep import leftovers, sweep
-from support.reporting import allure_report, flakiness
+from support.reporting import allure_report, flakiness, shards
 from support.settings import ROOT, Settings, SettingsError
 
 OUTPUT = ROOT / ".acceptance"
@@ -27,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("acceptance", help="run behave with the arguments that follow, then build the report")
     commands.add_parser("doctor", help="what would be tested, what is reachable, what to mend")
+    commands.add_parser("faults", help="the plan: every fault that would be allowed here; none is done")
     commands.add_parser("up", help="start the stack, print the variables to use it, keep it until Ctrl-C")
     clean = commands.add_parser("clean", help="remove what dead runs left, kept stacks included")
     clean.add_argument("--check", action="store_true", help="only tell; exit code 1 if there is something")
@@ -37,6 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     command.add_arguments(audit)
     commands.add_parser("report", help="build the Allure HTML report from the last results")
+    merge = commands.add_parser("merge", help="put the results of all parts of a divided run together")
+    merge.add_argument("folders", nargs="+", type=Path, help="what each part left in its .acceptance")
+    merge.add_argument("--output", type=Path, default=OUTPUT, help="where the whole goes (.acceptance)")
     flaky = commands.add_parser("flakiness", help="repeat a selection, tell how often what fails")
     flaky.add_argument("--runs", type=_positive, default=10, help="how often (10); then arguments for behave")
     random = commands.add_parser("fuzz", help="hold the contract against random requests on its own stack")
@@ -55,10 +62,14 @@ def main(arguments: list[str] | None = None) -> int:
         return _report()
     if options.command == "fuzz":
         return fuzz.main(options.seconds, options.seed, OUTPUT / "logs-fuzz", options.json)
+    if options.command == "merge":
+        return _merge(options.folders, options.output)
     try:
         settings = Settings.load()
         if options.command == "doctor":
             return _doctor(settings)
+        if options.command == "faults":
+            return _faults(settings)
         if options.command == "audit":
             return command.run(settings, options)
         if options.command == "clean":
@@ -86,8 +97,19 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _report() -> int:
-    built = allure_report.build(OUTPUT / "allure-results", OUTPUT / "report", OUTPUT / "history.jsonl")
+def _merge(folders: list[Path], output: Path) -> int:
+    try:
+        table, good = shards.merge(folders, output)
+    except shards.NotMerged as reason:
+        print(f"Cannot merge: {reason}", file=sys.stderr)
+        return REFUSED
+    print(table)
+    _report(output)
+    return 0 if good else 1
+
+
+def _report(output: Path = OUTPUT) -> int:
+    built = allure_report.build(output / "allure-results", output / "report", output / "history.jsonl")
     if built is not None:
         print(f"  Allure report: {built}")
     return 0
@@ -96,7 +118,19 @@ def _report() -> int:
 def _doctor(settings: Settings) -> int:
     findings = doctor.examine(settings, OUTPUT)
     print(doctor.table(settings, findings))
+    print(settings.secrets().redact(reach.text(doctor.faults(settings).table())))
     return 0 if all(finding.ok for finding in findings) else 1
+
+
+def _faults(settings: Settings) -> int:
+    try:
+        pairs = fault_commands.load(settings.fault_commands)
+    except CommandsError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    lines = plan.plan(doctor.faults(settings), pairs)
+    print(settings.secrets().redact("\n".join(lines) or "no fault is possible here: see the doctor"))
+    return 0
 
 
 def _clean(settings: Settings, *, only_tell: bool) -> int:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +43,13 @@ def bare_environment(**given: str) -> dict[str, str]:
     return {**kept, **given}
 
 
-def behave(output: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> SuiteRun:
-    """Run plain ``behave`` in the project with ``environ`` as the only settings (one process by default)."""
+def behave(
+    output: Path, *arguments: str, environ: Mapping[str, str] | None = None, within_s: float = RUN_WITHIN_S
+) -> SuiteRun:
+    """Run plain ``behave`` in the project with ``environ`` as the only settings (one process by default).
+
+    Raises ``subprocess.TimeoutExpired`` if it does not end within ``within_s``.
+    """
     command = [
         sys.executable, "-m", "behave", "--no-color", "--junit-directory", str(output / "junit"),
         "-D", f"output={output}", "-D", f"allure_results={output / 'allure-results'}", *arguments,
@@ -58,7 +63,7 @@ def behave(output: Path, *arguments: str, environ: Mapping[str, str] | None = No
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=RUN_WITHIN_S,
+        timeout=within_s,
     )
     return SuiteRun(done.returncode, done.stdout, output)
 
@@ -118,13 +123,10 @@ def _variables(process: subprocess.Popen[str]) -> dict[str, str]:
     raise AssertionError("the stack did not start:\n" + "".join(printed))
 
 
-def failures(printed: str, scenarios: Sequence[str]) -> dict[str, str]:
-    """What the console said of each of ``scenarios`` (beginnings or parts of names) that failed."""
+def failures(printed: str) -> dict[str, str]:
+    """What the console said of each scenario that failed, by its name."""
     found: dict[str, str] = {}
-    blocks = re.split(r"^(?=\[ *\d+)", printed, flags=re.M)
-    for block in blocks:
-        head = block.partition("\n")[0]
-        for name in scenarios:
-            if "FAILED" in head and name in head:
-                found[name] = block
+    for block in re.split(r"^(?=\[ *\d+)", printed.partition("\nResults\n")[0], flags=re.M):
+        if failed := re.match(r"\[ *\d+(?:/\d+)?\] FAILED +[\d.]+ s +(?:w\d+ +)?(.+)", block):
+            found[failed[1]] = block
     return found

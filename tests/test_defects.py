@@ -1,53 +1,25 @@
-"""Every seeded defect turns its scenario red with a message that names the cause; else all are green."""
+"""The proof by seeded defects: how it is led, and that it holds for one defect of each kind."""
 
 from __future__ import annotations
 
+import json
 import re
-import sys
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from behave.parser import parse_file
 
 from support.settings import ROOT
-from tests.defects.catalogue import DEFECTS, Defect
+from tests.defects import proof
+from tests.defects.catalogue import DEFECTS
+from tests.defects.defect import Defect
+from tests.defects.proof import Control, Verdict, judge, needs_own_servers, seeded
 from tests.running import SuiteRun, behave, failures, stack_up
 
-# Features with this tag may stop servers, so they need those that the suite starts itself.
-NEED_OWN_SERVERS = "@outage"
-
-
-@pytest.fixture(scope="module")
-def stores() -> Iterator[dict[str, str]]:
-    """Stores that stay up between the defects; only the services on top are started anew."""
-    with stack_up() as variables:
-        yield {name: variables[name] for name in ("TEST_DATABASE_URL", "TEST_REDIS_URL", "QDRANT_URL")} | {
-            "QDRANT_API_KEY": variables["QDRANT_API_KEY"]
-        }
-
-
-def needs_own_servers(defect: Defect) -> bool:
-    feature = (ROOT / "features" / defect.caught_by[0]).read_text(encoding="utf-8")
-    return NEED_OWN_SERVERS in feature
-
-
-def run(defects: list[tuple[str, Defect]], stores: dict[str, str], output: Path, **environ: str) -> SuiteRun:
-    files = sorted({f"features/{defect.caught_by[0]}" for _name, defect in defects})
-    names = [argument for _name, defect in defects for argument in ("-n", re.escape(defect.caught_by[1]))]
-    own = any(needs_own_servers(defect) for _name, defect in defects)
-    return behave(output, *files, *names, environ={**({} if own else stores), **environ})
-
-
-def test_without_a_defect_every_one_of_their_scenarios_passes(stores: dict[str, str], tmp_path: Path) -> None:
-    chosen = [(name, defect) for name, defect in DEFECTS.items() if not needs_own_servers(defect)]
-    done = run(chosen, stores, tmp_path)
-    assert done.code == 0, done.printed
-    assert done.summary["scenarios"]["passed"] >= len({defect.caught_by for _name, defect in chosen})
-    assert done.summary["scenarios"]["skipped"] == 0, done.printed
-
-
 # One of each kind is seeded in every run of the tests; `make defects` seeds them all.
-ALWAYS = {
+ALWAYS = (
     "answer-lacks-a-member",
     "cache-key-without-fence",
     "delete-forgets-vectors",
@@ -60,20 +32,142 @@ ALWAYS = {
     "pages-skip-an-item",
     "readers-may-write",
     "vectors-never-written",
-}
+)
+
+
+@pytest.fixture(scope="module")
+def stores() -> Iterator[dict[str, str]]:
+    """Stores that stay up between the defects; only the services on top are started anew."""
+    with stack_up() as variables:
+        yield {name: variables[name] for name in proof.STORES}
+
+
+def test_without_a_defect_every_one_of_their_scenarios_passes(stores: dict[str, str], tmp_path: Path) -> None:
+    chosen = [DEFECTS[name] for name in ALWAYS if not needs_own_servers(DEFECTS[name])]
+    files = sorted({f"features/{defect.caught_by[0]}" for defect in chosen})
+    names = [argument for defect in chosen for argument in ("-n", re.escape(defect.caught_by[1]))]
+    done = behave(tmp_path, *files, *names, environ=stores)
+    assert done.code == 0, done.printed
+    assert done.summary["scenarios"]["passed"] >= len({defect.caught_by for defect in chosen})
+    assert done.summary["scenarios"]["skipped"] == 0, done.printed
+
+
+@pytest.mark.parametrize("name", ALWAYS)
+def test_a_defect_is_found_and_named(name: str, stores: dict[str, str], tmp_path: Path) -> None:
+    defect = DEFECTS[name]
+    printed = []
+
+    def run(arguments: Sequence[str], within_s: float) -> SuiteRun:
+        given = {} if needs_own_servers(defect) else stores
+        done = behave(tmp_path, *arguments, environ={**given, **seeded(name, defect)}, within_s=within_s)
+        printed.append(done.printed)
+        return done
+
+    verdict = judge(name, defect, run)
+    assert verdict.detected and verdict.as_expected and verdict.named, (
+        proof.line(verdict) + "\n" + "\n".join(printed)
+    )
+
+
+def test_every_defect_is_watched_by_a_scenario_that_exists() -> None:
+    for name, defect in DEFECTS.items():
+        feature, scenario = defect.caught_by
+        names = [each.name for each in parse_file(f"{ROOT}/features/{feature}").walk_scenarios()]
+        assert any(scenario in each for each in names), f"{name}: no scenario {scenario!r} in {feature}"
+
+
+# --- how the proof is led
+
+DEFECT = Defect("forgets", "gateway", lambda: None, ("some_area/a.feature", "It remembers"), r"gone: \d+")
+GREEN = "[ 1/2] ok        0.10 s  It remembers\n[ 2/2] ok        0.10 s  It counts\n\nResults\n  gone: 1\n"
+
+
+def printed(*red: tuple[str, str]) -> str:
+    blocks = [f"[ {i}/9] FAILED   0.10 s  {name}\n      {said}\n" for i, (name, said) in enumerate(red, 1)]
+    return "".join(blocks) + "\nResults\n  FAILED   gone: 9\n"
+
+
+class Runs:
+    """Stands for behave: gives what it is told to and remembers what it was asked."""
+
+    def __init__(self, *answers: tuple[int, str] | None) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    def __call__(self, arguments: Sequence[str], within_s: float) -> SuiteRun:
+        self.asked.append(" ".join(arguments))
+        answer = self.answers.pop(0)
+        if answer is None:
+            raise subprocess.TimeoutExpired("behave", within_s)
+        return SuiteRun(*answer, Path())
+
+
+def test_a_defect_whose_scenario_is_red_needs_no_more() -> None:
+    run = Runs((1, printed(("It remembers", "gone: 7"), ("It counts", "other"))))
+    verdict = judge("amnesia", DEFECT, run)
+    assert (verdict.caught_by, verdict.named, verdict.as_expected) == ("It remembers", True, True)
+    assert run.asked == [r"features/some_area/a.feature -n It\ remembers"]
+
+
+def test_the_area_is_run_where_the_scenario_stays_green() -> None:
+    run = Runs((0, GREEN), (1, printed(("It counts", "gone: 7"))))
+    verdict = judge("amnesia", DEFECT, run)
+    assert (verdict.caught_by, verdict.named, verdict.as_expected) == ("It counts", True, False)
+    assert verdict.why == "the scenario stays green"
+    assert run.asked[1] == "features/some_area --stop"
+
+
+def test_a_message_of_the_closing_table_or_of_another_scenario_names_nothing() -> None:
+    verdict = judge("amnesia", DEFECT, Runs((1, printed(("It remembers", "broken")))))
+    assert verdict.detected and not verdict.named
 
 
 @pytest.mark.parametrize(
-    "name",
-    [name if name in ALWAYS else pytest.param(name, marks=pytest.mark.catalogue) for name in DEFECTS],
+    ("answers", "why"),
+    [
+        (((0, GREEN), (0, GREEN)), "the scenario stays green; the area stays green"),
+        ((None, (0, GREEN)), "features/some_area/a.feature did not end within 240 s; the area stays green"),
+        (((2, ""),), "the run ended with exit code 2"),
+    ],
 )
-def test_a_defect_is_found_and_named(name: str, stores: dict[str, str], tmp_path: Path) -> None:
-    defect = DEFECTS[name]
-    variable = f"CITADEL_{defect.service.upper()}_COMMAND"
-    command = f"{sys.executable} -m tests.defects.launch {name} -- {defect.service}"
-    done = run([(name, defect)], stores, tmp_path, **{variable: command})
-    assert done.code == 1, f"{defect.what}: nobody noticed\n{done.printed}"
-    said = failures(done.printed, [defect.caught_by[1]])
-    assert said, f"{defect.what}: another scenario than expected is red\n{done.printed}"
-    text = said[defect.caught_by[1]]
-    assert re.search(defect.message, text), f"{defect.what}: the message does not name the cause\n{text}"
+def test_what_nobody_sees_is_told_with_the_reason(
+    answers: tuple[tuple[int, str] | None, ...], why: str
+) -> None:
+    verdict = judge("amnesia", DEFECT, Runs(*answers))
+    assert (verdict.detected, verdict.named, verdict.why) == (False, False, why)
+
+
+def verdict(number: int, *, caught: bool = True, named: bool = True) -> Verdict:
+    return Verdict(f"d{number}", "forgets", "area", "It remembers", "It remembers" * caught, named, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("missed", "unnamed", "alarms", "good"),
+    [(0, 0, 0, True), (1, 1, 0, True), (2, 0, 0, False), (0, 3, 0, False), (0, 0, 1, False)],
+)
+def test_the_proof_holds_from_its_thresholds_on(missed: int, unnamed: int, alarms: int, good: bool) -> None:
+    verdicts = [
+        verdict(i, caught=i >= missed, named=missed <= i < 20 - unnamed) for i in range(20)
+    ]  # of twenty, one may be missed and two may be unnamed, a missed one among them
+    control = Control(9, ("It counts",) * alarms)
+    assert proof.good(control, verdicts) is good
+
+
+def test_the_proof_is_written_for_people_and_machines(tmp_path: Path) -> None:
+    other = Verdict("d9", "forgets | more", "area", "It remembers", "It counts", False, 2.0)
+    proof.write(Control(9, ()), [verdict(1), other, verdict(2, caught=False, named=False)], 60.0, tmp_path)
+    page = (tmp_path / "defects.md").read_text()
+    assert "detected: 2 of 3 = 66.7 % (at least 95 %), 1 by the scenario written for it" in page
+    assert "| area | `d1` | forgets | It remembers | yes | 1 |" in page
+    assert "It counts (another than expected) | **no** | 2 |" in page
+    assert r"forgets \| more" in page
+    assert "| **nobody** | **no** |" in page
+    told = json.loads((tmp_path / "defects.json").read_text())
+    assert (told["good"], told["defects"], told["detected"], told["named"]) == (False, 3, 2, 1)
+
+
+def test_failures_are_told_by_scenario_whatever_the_lane() -> None:
+    text = (
+        "[ 1/2] FAILED   0.10 s  w2  It remembers\n      at a:1\n[ 2/2] ok  0.1 s  B\n\nResults\n  FAILED C\n"
+    )
+    assert list(failures(text)) == ["It remembers"]

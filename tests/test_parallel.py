@@ -28,8 +28,8 @@ ENDS_WITHIN_S = 10.0
 
 ENVIRONMENT = (
     test_plugins.ENVIRONMENT.replace(
-        "    console.announce(context)\n",
-        """    console.announce(context)
+        "    console.announce(context, 7)\n",
+        """    console.announce(context, 7)
     context.add_cleanup(note, "cleaned up")
     if lane.OWN.is_worker and os.environ.get("REFUSED_WORKER") in (lane.OWN.name, "all"):
         raise lane.Refused("no platform for this one")

@@ -50,7 +50,7 @@ def before_all(context):
     if os.environ.get("BREAK") == "before_all":
         raise RuntimeError("the platform did not start")
     allure_corrections.attach_formatter(context)
-    console.announce(context)
+    console.announce(context, 7)
 
 
 def before_feature(context, feature):
@@ -446,6 +446,7 @@ def test_the_console_counts_and_explains_at_once(whole: Run) -> None:
         "      failed in step: And 1 is 2  (features/some_area/outcomes.feature:11)",
         "        ASSERT FAILED: 1 is not 2",
     ]
+    assert "      repeat with: behave features/some_area/outcomes.feature:9 -D seed=7" in lines[failed:]
     assert any("because: needs a moon" in line for line in lines)
     assert not any("not selected" in line and line.startswith("[") for line in lines)
     assert "\x1b" not in whole.output, "no live line where the output is not a terminal"
@@ -496,7 +497,7 @@ def typed() -> Any:
         ("{provider} is overloaded", "Nobody is overloaded", None),
         ("{dependency} crashes", "the embedding service crashes", ["embedding"]),
         ("the link to {dependency} is cut", "the link to the metadata store is cut", ["postgresql"]),
-        ("{role} asks", "an administrator asks", ["admin"]),
+        ("{role} asks", "an administrator asks", ["administrator"]),
         ("a body of {size}", "a body of 10 MiB", [10 * 1024**2]),
         ("{activities} still succeed", "storing still succeed", [["storing"]]),
         (

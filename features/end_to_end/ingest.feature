@@ -12,6 +12,13 @@ Feature: Ingesting is exact
     Then each of them is found unchanged
     And both stores count 30 documents and nothing is in flight
 
+  @N3 @use.with_stores=visible
+  Scenario: A document ingested again for another department belongs to that one
+    Given the document "fire drill" about "The fire drill takes place in March."
+    When an editor stores the document "fire drill" about "The fire drill takes place in March." for "facilities"
+    Then the vector store holds one point for "fire drill"
+    And that point carries the text, the department and the version
+
   @G6 @use.with_stores=visible
   Scenario: A document that does not fit keeps no other from being stored
     When an editor stores a batch in which the vector of document 3 of 5 does not fit
@@ -24,6 +31,12 @@ Feature: Ingesting is exact
     When an editor deletes a batch of "never stored" and "old rules"
     Then only document 1 of the batch has failed, as "vector-not-found"
     And "old rules" can no longer be read
+
+  @N12
+  Scenario: Ids that differ in a trifle are different documents
+    When an editor stores a batch of documents whose ids differ in a trifle
+    Then every document of the batch is acknowledged in its place
+    And each of them can be read
 
   Scenario: The name of a collection is given once
     Given the document "rules" about "These rules are in force."

@@ -25,6 +25,11 @@ Feature: Search and retrieval
     Then the results are exactly "leave policy" and "badge rules"
     And "leave policy" is the first result
 
+  Scenario: A filter finds a whole number in whatever form it was written
+    Given documents whose pages are the numbers 5, 5.0 and 5.5 and the text "5"
+    When an employee searches for "pages" among documents of 5 pages
+    Then the results are exactly "whole" and "decimal"
+
   Scenario: Raising the limit extends the ranking without changing its head
     Given these documents:
       | title  | text                                         |
@@ -77,6 +82,21 @@ Feature: Search and retrieval
       | desks  | Height-adjustable desks can be had.   |
     When an employee searches for "a hot drink" with a threshold just below and just above the 2nd result
     Then that result is shown below and not above
+
+  Scenario Outline: Whatever is measured, the nearest come first: <distance>
+    Why it matters: each measure has its own order, and for one of them the smallest number is the best.
+
+    Given a collection "points" for vectors of 2 numbers compared by <distance>
+    And the vector "leaning" with the numbers "1, 0.1"
+    And the vector "long" with the numbers "5, 2"
+    When an editor stores the vector "crossing" with the numbers "2, -2"
+    Then a search by the numbers "1, 0" ranks "<ranking>"
+
+    Examples:
+      | distance           | ranking                 |
+      | cosine             | leaning, long, crossing |
+      | dot product        | long, crossing, leaning |
+      | Euclidean distance | leaning, crossing, long |
 
   Scenario: Documents that are equally similar keep one order on all pages
     Given 9 documents with the same vector

@@ -12,7 +12,7 @@ Feature: What goes in comes out
       | emoji       | family 👩‍👩‍👧 and flag 🏳️‍🌈        |
       | Arabic      | مرحبا بالعالم                        |
       | Chinese     | 向量数据库保存文本的含义            |
-      | combining   | Café with a combining accent        |
+      | combining   | Café with a combining accent        |
       | punctuation | it's 100 % \"quoted\"; --, /* and <b> |
 
   Scenario: Metadata keep their types and values
@@ -26,6 +26,7 @@ Feature: What goes in comes out
 
     When the golden texts are embedded
     Then each vector is like its golden one to at least 0.9999
+    And each of them has length 1
 
   Scenario: Texts of the same meaning are closer than unrelated ones
     When these pairs of texts are embedded:
@@ -50,6 +51,12 @@ Feature: What goes in comes out
   Scenario: A text longer than the model reads is declared truncated
     When a text of 600 words is embedded
     Then the answer says that the text was truncated
+
+  @N13
+  Scenario: What the model has room for is read to its end
+    When two texts of 200 words that differ in the last one are embedded
+    Then neither is declared truncated
+    And their embeddings differ
 
   Scenario: Vectors are stored exactly as they were given
     Given a collection "points" for vectors of 4 numbers compared by dot product

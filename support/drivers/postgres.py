@@ -280,6 +280,13 @@ class MetadataStore:
         )
         return [(str(state), str(name)) for state, name in found]
 
+    def written_by(self, job_id: str) -> list[str]:
+        """Client ids of the items that the job wrote last."""
+        found = self.select(
+            "SELECT external_id FROM vector_metadata WHERE job_id = %s::uuid", (job_id,), what=f"job {job_id}"
+        )
+        return [str(external_id) for (external_id,) in found]
+
     def job_attempts(self, job_id: str) -> int:
         """How often a worker has taken up the job."""
         found = self.select(

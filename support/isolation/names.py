@@ -100,6 +100,10 @@ class Names:
             key, f"{slug(alias)}.{self.run.id}.{self.scenario}.{len(self._given):02d}"
         )
 
+    def call(self, alias: str, item: str) -> str:
+        """Let ``alias`` stand for the client id ``item``, which must be of this run."""
+        return self._given.setdefault(("document", alias), item)
+
     @property
     def prefix(self) -> str:
         """What every collection of this scenario starts with."""

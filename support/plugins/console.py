@@ -9,6 +9,7 @@ from typing import Any
 from behave.formatter.base import Formatter
 from behave.model_type import Status
 
+from support.reporting.results import repeating
 from support.settings import Settings, SettingsError
 
 WORDS = {Status.passed: "ok", Status.skipped: "skipped", Status.untested: "not run"}
@@ -17,13 +18,14 @@ WIDTH = 100
 FIRST_LINES, LAST_LINES = 4, 16
 
 
-def announce(context: Any) -> None:
-    """Tell the console how many scenarios are selected, so that it can count ``[ 12/63]``."""
+def announce(context: Any, seed: int) -> None:
+    """Tell the console what is to come: how many scenarios, to count ``[ 12/63]``, and their random data."""
     runner = context._runner
     scenarios = [each for feature in runner.features for each in feature.walk_scenarios()]
     for formatter in runner.formatters:
         if isinstance(formatter, ConsoleFormatter):
             formatter.total = sum(bool(each.should_run(context.config)) for each in scenarios)
+            formatter.seed = seed
 
 
 class ConsoleFormatter(Formatter):  # type: ignore[misc]  # behave has no types
@@ -38,6 +40,7 @@ class ConsoleFormatter(Formatter):  # type: ignore[misc]  # behave has no types
         super().__init__(stream_opener, config)
         self.stream = self.open()
         self.total: int | None = None
+        self.seed: int | None = None
         self._begun = 0
         self._current: Any = None
         self._feature: Any = None
@@ -121,6 +124,8 @@ class ConsoleFormatter(Formatter):  # type: ignore[misc]  # behave has no types
             line += f"{'':18}because: {scenario.skip_reason}\n"
         if status.has_failed():
             line += _failure(scenario)
+            if self.seed is not None:
+                line += f"      repeat with: {repeating(str(scenario.location), self.seed)}\n"
         return line
 
     def _count(self) -> str:

@@ -12,14 +12,18 @@ from behave.cucumber_expression import (
     use_step_matcher_for_cucumber_expressions,
 )
 
+from support.faults.matrix import DEPENDENCIES, LINK_FAULTS, PROCESS_FAULTS
 from support.vocabulary import (
     caches,
+    collections,
     crashes,
     hostile_requests,
     hostile_words,
     limits,
     operations,
+    outages,
     platform,
+    provider_troubles,
     requests,
     rights,
     unknown,
@@ -45,14 +49,6 @@ PROVIDERS = {
     "Jina": "jina",
     "Mistral": "mistral",
     "Anthropic": "anthropic",
-}
-DEPENDENCIES = {
-    "the vector store": "qdrant",
-    "the metadata store": "postgresql",
-    "the cache": "redis",
-    "the embedding service": "embedding",
-    "the gateway": "gateway",
-    "the providers": "providers",
 }
 ROLES = {"a reader": "reader", "an editor": "editor", "an administrator": "administrator"}
 ACTIVITIES = ("storing", "searching", "reading", "deleting")
@@ -88,7 +84,13 @@ def install() -> None:
     _define("duration", rf"{_NUMBER} (?:{_plurals(SECONDS)})", float, seconds)
     _define("percent", rf"{_NUMBER} ?%", float, share)
     _define("size", rf"\d+ (?:{_plurals(BYTES)})", int, size)
-    for name, choices in (("provider", PROVIDERS), ("dependency", DEPENDENCIES), ("role", ROLES)):
+    for name, choices in (
+        ("provider", PROVIDERS),
+        ("dependency", DEPENDENCIES),
+        ("role", ROLES),
+        ("distance", collections.DISTANCES),
+        ("ailment", outages.AILMENTS),
+    ):
         _define(name, _any_of(choices), str, choices.__getitem__)
     one = f"(?:{_any_of(ACTIVITIES)})"
     _define("activities", rf"{one}(?:(?:, {one})* and {one})?", list, enumeration)
@@ -105,6 +107,10 @@ def install() -> None:
         ("credential", rights.CREDENTIALS),
         ("hostile_place", hostile_words.PLACES),
         ("hostile_content", hostile_requests.CONTENTS),
+        ("process_fault", PROCESS_FAULTS),
+        ("link_fault", LINK_FAULTS),
+        ("complaint", provider_troubles.COMPLAINTS),
+        ("malformation", provider_troubles.MALFORMATIONS),
     ):
         _define(name, _any_of(words), str, str)
 

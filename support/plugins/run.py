@@ -18,7 +18,8 @@ from support.citadel import Citadel
 from support.isolation.names import Run
 from support.isolation.sweep import sweep
 from support.plugins import allure_corrections, console, lane, parallel
-from support.reporting import results
+from support.reporting import results, shards
+from support.reporting.flakiness import fingerprint
 from support.reporting.results import Figures
 from support.settings import ROOT, Mode, Settings, SettingsError
 
@@ -70,10 +71,44 @@ def choose(context: Any) -> None:
         refuse(
             context, f"nothing is selected: check the file, the name and the tags; known are: {_known(tags)}"
         )
+    _take_share(context)
     order = context.config.userdata.get("order")
     if order is not None:
         random.Random(order).shuffle(runner.features)
         print(f"features in random order, repeat with: -D order={order}")
+
+
+def _take_share(context: Any) -> None:
+    """Leave the features of other machines out (``-D shard=2/3``); the plan is kept for the results."""
+    context.shard, context.plan = None, {}
+    given = context.config.userdata.get("shard")
+    if given is None:
+        return
+    runner, known = context._runner, context.config.userdata.get("shard_times")
+    selected = {
+        str(feature.filename): feature
+        for feature in runner.features
+        if any(scenario.should_run(context.config) for scenario in feature.walk_scenarios())
+    }
+    alone = [
+        file
+        for file, feature in selected.items()
+        if any(
+            parallel.ALONE in scenario.effective_tags and scenario.should_run(context.config)
+            for scenario in feature.walk_scenarios()
+        )
+    ]
+    # What this machine remembers of earlier runs is of no use: all must come to the same plan.
+    times = parallel.expected(list(selected), parallel.recall(Path(known)) if known else {})
+    try:
+        context.shard = shards.Shard.parse(given)
+        context.plan = shards.divide(times, alone, context.shard.of)
+    except shards.NotDivided as error:
+        refuse(context, str(error))
+    runner.features[:] = [
+        feature for file, feature in selected.items() if context.plan[file] == context.shard.number
+    ]
+    print(f"part {context.shard}: {len(runner.features)} of {len(selected)} feature files")
 
 
 def prepare(context: Any) -> None:
@@ -88,10 +123,12 @@ def prepare(context: Any) -> None:
     if lane.OWN.is_worker:
         return
     findings = doctor.examine(settings, output)
+    context.reach = doctor.faults(settings)
     if not all(finding.ok for finding in findings):
         refuse(context, "the environment is not ready\n" + doctor.table(settings, findings))
     for name in ("allure-results", "junit", "logs"):
         shutil.rmtree(output / name, ignore_errors=True)
+    (output / shards.RECORD).unlink(missing_ok=True)
     for line in sweep(settings):
         print(line)
     print(f"random data of seed {_seed(context)}, repeat with: -D seed={_seed(context)}")
@@ -107,7 +144,7 @@ def open_report(context: Any) -> None:
     """Let Allure listen, unless the user chose formatters of his own; let the console count."""
     allure_corrections.attach_formatter(context)
     if not lane.OWN.is_worker:
-        console.announce(context)
+        console.announce(context, _seed(context))
 
 
 def start(context: Any) -> None:
@@ -121,8 +158,10 @@ def start(context: Any) -> None:
 
 def _hand_out(context: Any) -> bool:
     settings = context.settings
-    # A deployed platform is one for all; servers to be kept for a look are wanted once.
-    if settings.mode is Mode.DEPLOYED or not settings.cleanup:
+    # A deployed platform is one for all, as is a given server that is to be struck; servers to be kept for a
+    # look are wanted once.
+    struck = settings.mode is Mode.ATTACHED and settings.faults
+    if settings.mode is Mode.DEPLOYED or struck or not settings.cleanup:
         return False
     return parallel.distribute(
         context,
@@ -178,13 +217,25 @@ def tell_results(context: Any) -> None:
     wall_s = time.monotonic() - context.started
     where = f"{context.output}/results, {context.output}/allure-results (make report)"
     print(results.write(parts, outcomes, wall_s, context.output, where, redact, _seed(context)))
+    if context.shard is not None:
+        record = shards.Record(
+            shard=context.shard,
+            plan=context.plan,
+            code=fingerprint(ROOT),
+            seed=_seed(context),
+            wall_s=wall_s,
+            broken=context._runner.hook_failures,
+            parts=parts,
+            outcomes=outcomes,
+        )
+        record.write(context.output, redact)
 
 
 def _outcome(scenario: Any) -> results.Outcome:
     longest = max(scenario.all_steps, key=lambda step: step.duration, default=None)
     return results.Outcome(
-        area=Path(scenario.filename).parent.name.replace("_", " ").replace("apis", "APIs"),
-        name=scenario.name,
+        area=allure_corrections.in_words(Path(scenario.filename).parent.name),
+        name=scenario.name.strip(),
         location=str(scenario.location),
         status=scenario.status.name,
         seconds=scenario.duration,

@@ -11,6 +11,7 @@ from support.isolation import residue
 from support.isolation.names import Names
 from support.plugins import attachments
 from support.reporting import diagnosis
+from support.reporting.results import repeating
 from support.world import World
 
 ActiveTagMatcher.use_skip_reason = True
@@ -61,9 +62,10 @@ def end(context: Any, scenario: Any) -> None:
     world, citadel = context.world, context.citadel
     for exhibit in world.exhibits:
         ATTACH[exhibit.kind](exhibit.name, exhibit.content)
-    problems = aftermath.problems(citadel, world, context.marks)
-    if problems or scenario.status.has_failed():
+    failed = scenario.status.has_failed()
+    problems = aftermath.problems(citadel, world, context.marks, broken_off=failed)
+    if problems or failed:
         for name, text in diagnosis.of(citadel, world, context.marks).items():
             attachments.attach_text(name, text)
-        attachments.attach_text("How to repeat", f"behave {scenario.location} -D seed={citadel.seed}")
+        attachments.attach_text("How to repeat", repeating(str(scenario.location), citadel.seed))
     assert not problems, "\n".join(problems)

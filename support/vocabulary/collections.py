@@ -13,6 +13,8 @@ from support.matchers.answers import succeeded
 from support.world import World
 
 DEFAULT_SIZE = 384
+# How vectors are compared, in the words of the features.
+DISTANCES = {"cosine": "cosine", "dot product": "dot", "Euclidean distance": "euclidean"}
 
 
 def create(world: World, alias: str, **wanted: Any) -> Answer:

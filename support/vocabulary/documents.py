@@ -32,6 +32,8 @@ DELICATE_METADATA: dict[str, Any] = {
     "nothing": [],
 }
 TOGETHER_WITHIN_S = 5.0
+# Signs that an id may have, and that a careless store would cut off or take for a pattern.
+TRIFLES = (".", "-", "_", ":", "0")
 
 
 def store(world: World, title: str, text: str, metadata: Mapping[str, Any] | None = None) -> Answer:
@@ -260,9 +262,36 @@ def store_mixed_batch(world: World, title: str, count: int) -> Answer:
     return _batch(world, [{"title": title, "text": last_text(world, title)}, *new])
 
 
+def store_near_ids(world: World) -> Answer:
+    """Store documents in one request whose ids differ only in case or in one sign at the end."""
+    base = f"Trifle.{world.names.run.id}.{world.names.scenario}"
+    ids = [base, base.lower(), base.upper(), *(f"{base}{sign}" for sign in TRIFLES)]
+    titles = [f"trifle {number}" for number in range(len(ids))]
+    for title, item in zip(titles, ids, strict=True):
+        world.names.call(title, item)
+    texts = sentences(len(ids), world.names.prefix)
+    return _batch(world, [{"title": t, "text": text} for t, text in zip(titles, texts, strict=True)])
+
+
 def batch(world: World) -> list[str]:
     """Titles of the scenario's last batch, in its order."""
     return list(world.evidence["batch"])
+
+
+def otherwise_than_stored(world: World) -> dict[str, str]:
+    """Documents of the last batch that are not read with the text they were stored with, and what came."""
+    found = {}
+    for title in batch(world):
+        answer = read(world, title)
+        if answer.body.get("text") != last_text(world, title):
+            found[title] = str(answer.body.get("text", answer.code))
+    return found
+
+
+def have_pages(world: World, pages: Mapping[str, object]) -> None:
+    """Store documents by title, each with its number of pages as metadata."""
+    for title, number in pages.items():
+        have(world, title, f"The {title} document has some pages.", {"pages": number})
 
 
 def outcomes(world: World) -> list[tuple[str, str]]:

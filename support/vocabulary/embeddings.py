@@ -12,6 +12,7 @@ from hamcrest import assert_that
 from support.corpus.golden import golden
 from support.drivers.embedding import Embedding, Work
 from support.drivers.gateway import Answer
+from support.errors import Unavailable
 from support.matchers.answers import succeeded
 from support.matchers.every import every_item
 from support.reporting import diagnosis
@@ -48,9 +49,18 @@ def long_text(words: int) -> str:
     return (LONG_WORD * words).strip()
 
 
+def embed_differing_at_the_end(world: World, words: int) -> list[Answer]:
+    """Two texts of so many words that differ in the last one, each embedded without the cache."""
+    head = long_text(words - 1)
+    answers = [embed(world, f"{head} {last}", use_cache=False) for last in ("garden", "invoice")]
+    assert_that(answers, every_item(succeeded()))
+    return answers
+
+
 def service(world: World) -> Embedding:
-    """The embedding service, asked directly."""
-    assert world.citadel.embedding is not None, "the embedding service cannot be seen in this mode"
+    """The embedding service, asked directly. Raises ``Unavailable`` where it cannot be."""
+    if world.citadel.embedding is None:
+        raise Unavailable("the embedding service cannot be seen in this mode")
     return world.citadel.embedding
 
 
@@ -129,12 +139,18 @@ def least_like_golden(world: World) -> tuple[float, str]:
     expected = golden()
     answer = embed_batch(world, list(expected), use_cache=False)
     assert_that(answer, succeeded())
+    world.evidence["vectors"] = answer.body["embeddings"]
     alike = {
         text: cosine(vector, own)
         for (text, own), vector in zip(expected.items(), answer.body["embeddings"], strict=True)
     }
     text = min(alike, key=alike.__getitem__)
     return alike[text], text
+
+
+def furthest_from_length_one(world: World) -> float:
+    """How far the length of one of the scenario's embeddings is from 1 at most."""
+    return max(abs(float(np.linalg.norm(vector)) - 1.0) for vector in world.evidence["vectors"])
 
 
 def embed_pairs(world: World, pairs: Sequence[tuple[str, str]]) -> None:

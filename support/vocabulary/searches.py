@@ -63,6 +63,12 @@ def have_ties(world: World, count: int) -> list[str]:
     return titles
 
 
+def ranked_by_numbers(world: World, numbers: str) -> str:
+    """Titles that a search by ``numbers`` finds, best first, as an enumeration."""
+    vector = [float(number) for number in numbers.split(",")]
+    return ", ".join(hit.title for hit in ranking(world, ask_by_vector(world, vector)))
+
+
 def page_through(world: World, size: int, question: str | None = None) -> list[list[Hit]]:
     """The pages of a ranking up to the first empty one, which is the last of the list."""
     pages: list[list[Hit]] = []

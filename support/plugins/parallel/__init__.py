@@ -7,6 +7,7 @@ second again for its own formatters, so console, JUnit, JSON, summary and exit c
 Allure results are written by the workers themselves, because they hold attachments and times.
 """
 
-from support.plugins.parallel.pool import NoWorker, distribute, figures
+from support.plugins.parallel.pool import ALONE, NoWorker, distribute, figures
+from support.plugins.parallel.times import expected, recall
 
-__all__ = ["NoWorker", "distribute", "figures"]
+__all__ = ["ALONE", "NoWorker", "distribute", "expected", "figures", "recall"]

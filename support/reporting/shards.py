@@ -1,0 +1,170 @@
+"""A run divided among machines: which feature files each takes, and one result put together from all."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from support.reporting import results
+from support.reporting.results import Figures, Outcome
+
+RECORD = Path("results", "shard.json")
+FOLDERS = ("allure-results", "junit")
+# While a feature runs alone, the other workers of its machine have nothing to do.
+ALONE_COUNTS = 2.0
+
+
+class NotDivided(Exception):
+    """A run cannot be divided like this; the message says why."""
+
+
+class NotMerged(Exception):
+    """Results do not belong together, or some are missing; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Part ``number`` (from 1) of the ``of`` parts of a run."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """``2/3``. Raises ``NotDivided`` for anything else."""
+        match = re.fullmatch(r"(\d{1,3})/(\d{1,3})", text)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
+            raise NotDivided(f"shard={text} is no part of a run; the second of three parts is shard=2/3")
+        return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+
+def divide(seconds: Mapping[str, float], alone: Sequence[str], of: int) -> dict[str, int]:
+    """The part that takes each feature file: the longest first, each to the part with least to do.
+
+    The same files and times give the same answer on every machine. Raises ``NotDivided`` if a part would have
+    nothing to do.
+    """
+    if len(seconds) < of:
+        raise NotDivided(f"{len(seconds)} feature files are selected: too few for {of} parts")
+    loads = dict.fromkeys(range(1, of + 1), 0.0)
+    counts = dict.fromkeys(loads, 0)
+    plan: dict[str, int] = {}
+    weights = {file: took * (ALONE_COUNTS if file in alone else 1.0) for file, took in seconds.items()}
+    for file in sorted(weights, key=lambda each: (-weights[each], each)):
+        # By the number of files where the times do not tell.
+        part = min(loads, key=lambda each: (loads[each], counts[each], each))
+        plan[file] = part
+        loads[part] += weights[file]
+        counts[part] += 1
+    return plan
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one machine has to tell: its part, the plan and the code it went by, and all it measured."""
+
+    shard: Shard
+    plan: dict[str, int]
+    code: str
+    seed: int
+    wall_s: float
+    broken: int
+    parts: list[Figures]
+    outcomes: list[Outcome]
+
+    def write(self, output: Path, redact: Callable[[str], str]) -> None:
+        """Beside the other results of the machine."""
+        told = asdict(self)
+        for part in told["parts"]:
+            part["seen"] = [[operation, status, n] for (operation, status), n in part["seen"].items()]
+        path = output / RECORD
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(redact(json.dumps(told, ensure_ascii=False, indent=1)), encoding="utf-8")
+
+    @classmethod
+    def read(cls, output: Path) -> Record:
+        """The record of the results in ``output``. Raises ``NotMerged`` if there is none."""
+        path = output / RECORD
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                **{
+                    **told,
+                    "shard": Shard(**told["shard"]),
+                    "parts": [_figures(part) for part in told["parts"]],
+                    "outcomes": [
+                        Outcome(**{**each, "tags": tuple(each["tags"])}) for each in told["outcomes"]
+                    ],
+                }
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise NotMerged(f"{path} is no record of a part of a run: {error}") from error
+
+
+def _figures(told: dict[str, Any]) -> Figures:
+    return Figures(**{**told, "seen": {(operation, status): n for operation, status, n in told["seen"]}})
+
+
+def merge(folders: Sequence[Path], output: Path, redact: Callable[[str], str] = str) -> tuple[str, bool]:
+    """Put the results of all parts of one run into ``output``; returns the closing table and if all is well.
+
+    All is well if nothing failed or broke and nothing was left out. Raises ``NotMerged`` before anything is
+    written if the parts are not those of one run, or if one is missing.
+    """
+    if any(folder.resolve() == output.resolve() for folder in folders):
+        raise NotMerged(f"{output} cannot be a part and the whole; name another place with --output")
+    records = sorted((Record.read(folder) for folder in folders), key=lambda each: each.shard.number)
+    _belong_together(records)
+    for name in FOLDERS:
+        shutil.rmtree(output / name, ignore_errors=True)
+        for folder in folders:
+            if (folder / name).is_dir():
+                # Allure's names are unique; JUnit's are those of the features, each of which ran in one part.
+                shutil.copytree(folder / name, output / name, dirs_exist_ok=True)
+    outcomes = [replace(each, seed=record.seed) for record in records for each in record.outcomes]
+    parts = [part for record in records for part in record.parts]
+    wall_s = max(record.wall_s for record in records)
+    where = f"{output}/results, {output}/allure-results"
+    table = results.write(parts, outcomes, wall_s, output, where, redact, records[0].seed)
+    unfinished = [outcome.name for outcome in outcomes if outcome.status == "untested"]
+    broken = [str(record.shard) for record in records if record.broken]
+    lines = [table]
+    lines += [f"  not run        {name}" for name in unfinished]
+    lines += [f"  broken         part {part}, outside of its scenarios" for part in broken]
+    good = not unfinished and not broken and all(each.verdict != "failed" for each in outcomes)
+    return "\n".join(lines), good
+
+
+def _belong_together(records: Sequence[Record]) -> None:
+    first = records[0]
+    numbers = [record.shard.number for record in records]
+    if any(record.shard.of != first.shard.of for record in records):
+        raise NotMerged(f"parts of different runs: {', '.join(str(record.shard) for record in records)}")
+    missing = sorted(set(range(1, first.shard.of + 1)) - set(numbers))
+    if missing:
+        raise NotMerged(f"missing: {', '.join(f'{number}/{first.shard.of}' for number in missing)}")
+    if len(set(numbers)) < len(numbers):
+        raise NotMerged(f"a part is there twice: {', '.join(str(record.shard) for record in records)}")
+    for record in records[1:]:
+        if record.code != first.code:
+            raise NotMerged(f"parts {first.shard} and {record.shard} ran different code")
+        if record.plan != first.plan:
+            raise NotMerged(
+                f"parts {first.shard} and {record.shard} went by different plans: give all the same selection"
+                " and the same shard_times"
+            )
+    for record in records:
+        ran = {outcome.file for outcome in record.outcomes}
+        due = {file for file, part in record.plan.items() if part == record.shard.number}
+        if ran != due:
+            raise NotMerged(
+                f"part {record.shard} has no results of {', '.join(sorted(due - ran)) or 'its own'}"
+            )

@@ -1122,6 +1122,204 @@ def _doubled_members_read_twice() -> None:
     Item.point = other  # type: ignore[method-assign]
 
 
+def _limit_counted_by_the_key_itself() -> None:
+    from contextvars import ContextVar
+
+    from support.reference.gateway.access import Keys
+    from support.reference.gateway.cache import Cache
+
+    shown: ContextVar[str] = ContextVar("shown", default="nobody")
+    authenticate, hit_window = Keys.authenticate, Cache.hit_window
+
+    async def remembering(self: Keys, headers: Mapping[str, str]) -> Any:
+        shown.set(headers.get("x-api-key", "nobody"))
+        return await authenticate(self, headers)
+
+    async def by_key(self: Cache, key: str, window_s: int) -> Any:
+        return await hit_window(self, f"{key}:{shown.get()}", window_s)
+
+    Keys.authenticate = remembering  # type: ignore[method-assign]
+    Cache.hit_window = by_key  # type: ignore[method-assign]
+
+
+def _keys_in_the_audit_log() -> None:
+    from contextvars import ContextVar
+
+    from support.reference.gateway.access import Keys
+    from support.reference.gateway.audit import AuditLog
+
+    shown: ContextVar[str] = ContextVar("shown", default="nobody")
+    authenticate, note = Keys.authenticate, AuditLog.note
+
+    async def remembering(self: Keys, headers: Mapping[str, str]) -> Any:
+        shown.set(headers.get("x-api-key", "nobody"))
+        return await authenticate(self, headers)
+
+    def with_key(
+        self: AuditLog, request_id: str, user_id: Any, action: str, target: str, status: int
+    ) -> None:
+        note(self, request_id, user_id, action, f"{target} by {shown.get()}", status)
+
+    Keys.authenticate = remembering  # type: ignore[method-assign]
+    AuditLog.note = with_key  # type: ignore[method-assign]
+
+
+def _keys_logged_encoded() -> None:
+    import base64
+
+    from support.reference.gateway import logs
+    from support.reference.gateway.access import Keys
+
+    authenticate = Keys.authenticate
+
+    async def telling(self: Keys, headers: Mapping[str, str]) -> Any:
+        credentials = f"key:{headers.get('x-api-key', '')}"
+        logs.info("authenticating", authorization=base64.b64encode(credentials.encode()).decode())
+        return await authenticate(self, headers)
+
+    Keys.authenticate = telling  # type: ignore[method-assign]
+
+
+def _limit_counted_by_address() -> None:
+    import uuid
+
+    from support.reference.gateway.access import Keys
+
+    authenticate = Keys.authenticate
+
+    async def by_address(self: Keys, headers: Mapping[str, str]) -> Any:
+        found = await authenticate(self, headers)
+        address = headers.get("x-forwarded-for", "")
+        return dataclasses.replace(
+            found, user_id=uuid.uuid5(found.user_id, address) if address else found.user_id
+        )
+
+    Keys.authenticate = by_address  # type: ignore[method-assign]
+
+
+def _limit_counted_by_route() -> None:
+    import uuid
+    from contextvars import ContextVar
+
+    from support.reference.gateway.access import RateLimit
+    from support.reference.gateway.app import Gateway
+
+    asked: ContextVar[str] = ContextVar("asked", default="")
+    route, admit = Gateway._route, RateLimit.admit
+
+    def remembering(self: Gateway, request: Any) -> Any:
+        found = route(self, request)
+        asked.set(found.template)
+        return found
+
+    async def by_route(self: RateLimit, principal: Any) -> Any:
+        return await admit(
+            self, dataclasses.replace(principal, user_id=uuid.uuid5(principal.user_id, asked.get()))
+        )
+
+    Gateway._route = remembering  # type: ignore[method-assign]
+    RateLimit.admit = by_route  # type: ignore[method-assign]
+
+
+def _limit_read_and_then_written() -> None:
+    from support.reference.gateway.access import RateLimit, Window
+
+    made: dict[Any, int] = {}
+
+    async def in_two_steps(self: RateLimit, principal: Any) -> Window:
+        count = made.get(principal.user_id, 0)
+        await asyncio.sleep(0.01)
+        made[principal.user_id] = count + 1
+        return Window(principal.rate_limit_rpm, count + 1, 60.0)
+
+    RateLimit.admit = in_two_steps  # type: ignore[method-assign]
+
+
+def _limit_looked_at_afterwards() -> None:
+    from support.reference.gateway.access import RateLimit
+    from support.reference.gateway.app import Gateway
+
+    answer, check = Gateway._answer, RateLimit.check
+
+    async def checking_last(self: Gateway, operation: Any, request: Any, body: Any, scope: Any) -> Any:
+        reply = await answer(self, operation, request, body, scope)
+        if request.window is not None:
+            check(request.window)
+        return reply
+
+    RateLimit.check = staticmethod(lambda window: None)  # type: ignore[method-assign]
+    Gateway._answer = checking_last  # type: ignore[method-assign]
+
+
+def _rest_told_one_too_high() -> None:
+    from support.reference.gateway.access import Window
+
+    headers = Window.headers
+
+    def generous(self: Window) -> dict[str, str]:
+        return headers(dataclasses.replace(self, count=self.count - 1))
+
+    Window.headers = generous  # type: ignore[method-assign]
+
+
+def _counters_need_a_key() -> None:
+    from support.reference.gateway import app
+
+    table = app._table
+
+    def locked(do: Any) -> Any:
+        return [
+            dataclasses.replace(each, role="readonly") if each.template == "/metrics" else each
+            for each in table(do)
+        ]
+
+    app._table = locked
+
+
+def _limit_kept_in_the_cache_alone() -> None:
+    from support.reference.gateway.access import RateLimit, Window
+
+    async def shared_only(self: RateLimit, principal: Any) -> Window:
+        key = f"citadel:v1:rl:{principal.user_id}:60"
+        shared = await self._cache.hit_window(key, 60)
+        return Window(principal.rate_limit_rpm, *(shared or (0, 60.0)))
+
+    RateLimit.admit = shared_only  # type: ignore[method-assign]
+
+
+def _cache_holds_objects() -> None:
+    import pickle
+
+    from support.reference.gateway import cache
+
+    opened = cache._opened
+
+    def unpickling(raw: Any, valid: Any) -> Any:
+        if raw is not None:
+            with contextlib.suppress(Exception):
+                pickle.loads(raw)
+        return opened(raw, valid)
+
+    cache._opened = unpickling
+
+
+def _cache_types_ignored() -> None:
+    from support.reference.gateway import search
+
+    search._valid = lambda wanted, body: True
+
+
+def _refusal_crashes() -> None:
+    from support.reference.gateway import models
+
+    translated = models._translated
+
+    def with_reason(found: Any) -> Any:
+        return translated({**found, "msg": f"{found['msg']}: {found['ctx']['error']}"})
+
+    models._translated = with_reason
+
+
 DEFECTS: Mapping[str, Defect] = {
     **answers.DEFECTS,
     **caching.DEFECTS,
@@ -1741,7 +1939,7 @@ DEFECTS: Mapping[str, Defect] = {
             "security/hostile_requests.feature",
             "What cannot be read is refused for what it is: half of a request",
         ),
-        r"was <\['traceback'",
+        r"the error tells of the inside: a stack trace",
     ),
     "values-are-tidied": Defect(
         "values are brought into a normal form",
@@ -1798,5 +1996,99 @@ DEFECTS: Mapping[str, Defect] = {
         _doubled_members_read_twice,
         ("security/hostile_requests.feature", "A member that is given twice has one value for everybody"),
         r"the vector store: The first text",
+    ),
+    "limit-counted-by-the-key-itself": Defect(
+        "the cache counts requests under the callers' keys",
+        "gateway",
+        _limit_counted_by_the_key_itself,
+        ("security/secrets.feature", "No answer, log or metric shows a secret"),
+        r"key of \S*editor in the cache",
+    ),
+    "keys-in-the-audit-log": Defect(
+        "the record of changes holds the callers' keys",
+        "gateway",
+        _keys_in_the_audit_log,
+        ("security/secrets.feature", "No answer, log or metric shows a secret"),
+        r"key of \S*editor in audit_log.target",
+    ),
+    "keys-logged-encoded": Defect(
+        "the gateway logs the keys in base64",
+        "gateway",
+        _keys_logged_encoded,
+        ("security/secrets.feature", "No answer, log or metric shows a secret"),
+        r"key of \S*editor in the log of gateway",
+    ),
+    "limit-counted-by-address": Defect(
+        "requests are counted by the address that a header claims",
+        "gateway",
+        _limit_counted_by_address,
+        ("security/allowances.feature", "No disguise gives a new allowance"),
+        r"X-Forwarded-For: 203\.0\.113\.7, 198\.51\.100\.9: listModels answered 200",
+    ),
+    "limit-counted-by-route": Defect(
+        "every route has an allowance of its own",
+        "gateway",
+        _limit_counted_by_route,
+        ("security/allowances.feature", "No disguise gives a new allowance"),
+        r"by listCollections: listCollections answered 200",
+    ),
+    "limit-read-and-then-written": Defect(
+        "the count of requests is read and written in two steps",
+        "gateway",
+        _limit_read_and_then_written,
+        ("security/allowances.feature", "Of many requests at the same moment exactly the allowed number"),
+        r"requests that were answered\s+Expected: an object with length of <10>",
+    ),
+    "limit-looked-at-afterwards": Defect(
+        "a request is carried out before it is refused as one too many",
+        "gateway",
+        _limit_looked_at_afterwards,
+        ("security/allowances.feature", "What is refused as too much is not carried out"),
+        r"with length of <4>",
+    ),
+    "rest-told-one-too-high": Defect(
+        "the rest of the allowance is told as before the request",
+        "gateway",
+        _rest_told_one_too_high,
+        ("security/allowances.feature", "A caller is told what is left and when there is more"),
+        r"request 1 tells limit and rest \['4', '4'\], not \['4', '3'\]",
+    ),
+    "counters-need-a-key": Defect(
+        "the counters are counted and refused like any request",
+        "gateway",
+        _counters_need_a_key,
+        ("security/allowances.feature", "Health and counters are shown to everybody at all times"),
+        r"getMetrics does not document status 429",
+    ),
+    "limit-kept-in-the-cache-alone": Defect(
+        "without the cache nobody counts requests",
+        "gateway",
+        _limit_kept_in_the_cache_alone,
+        (
+            "failure_scenarios/cache_and_embedding.feature",
+            "An allowance holds without the cache that counts it",
+        ),
+        r"refused as rate-limited\s+but: item 1 of 3: listModels answered 200",
+    ),
+    "cache-holds-objects": Defect(
+        "what lies in the cache is unpickled",
+        "gateway",
+        _cache_holds_objects,
+        ("security/poisoned_cache.feature", "A cache entry that is a stored program is not believed"),
+        r"a program from the cache was carried out",
+    ),
+    "cache-types-ignored": Defect(
+        "cached results are served whatever they are made of",
+        "gateway",
+        _cache_types_ignored,
+        ("security/poisoned_cache.feature", "A cache entry that is of words for numbers is not believed"),
+        r"the body at /results/0/version: '1' is not of type 'integer'",
+    ),
+    "refusal-crashes": Defect(
+        "the refusal of a wrong type crashes where there is no further reason to tell",
+        "gateway",
+        _refusal_crashes,
+        ("security/random_requests.feature", "Random requests find no answer that breaks the contract"),
+        r"POST /api/v1/\S+.*: Server error",
     ),
 }

@@ -237,7 +237,7 @@ def _outcome(scenario: Any) -> results.Outcome:
         status=scenario.status.name,
         seconds=scenario.duration,
         reason=scenario.skip_reason or "",
-        tags=tuple(scenario.effective_tags),
+        tags=tuple(map(str, scenario.effective_tags)),
         longest_step=f"{longest.keyword} {longest.name}" if longest else "",
         longest_step_s=longest.duration if longest else 0.0,
     )

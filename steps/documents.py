@@ -160,14 +160,15 @@ def list_pages(context, size):
 def listed_once(context):
     """Ids in the order of their bytes."""
     expected = documents.in_id_order(context.world, context.world.evidence["titles"])
-    assert_that(context.world.evidence["listed"], equal_to(expected))
+    assert_that(context.world.evidence["listed"], equal_to(expected), "listed, in the order of ids")
 
 
 @then("the document {string} reads {string}")
 @then("{string} still reads {string}")
 def document_reads(context, title, text):
     """Character by character."""
-    assert_that(documents.read(context.world, title).body.get("text"), equal_to(text))
+    read = documents.read(context.world, title).body.get("text")
+    assert_that(read, equal_to(text), f'the text of "{title}"')
 
 
 @when("an editor stores {string} with large, small, negative and listed metadata values")

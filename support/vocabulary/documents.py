@@ -383,7 +383,7 @@ def partly_failed(answer: Answer) -> dict[int, str]:
 
     The answer must say in its status and its counts alike that the batch was carried out in part.
     """
-    assert_that(answer.status, equal_to(207), str(answer))
+    assert_that(answer.status, equal_to(207), f"a batch carried out in part: {answer}")
     results = answer.body["results"]
     failed = {
         result["index"] + 1: str(result["problem"]["code"]) for result in results if result["status"] >= 300

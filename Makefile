@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+SDKS := .venv-sdks
 
 .PHONY: acceptance test defects mutants bench report lint doctor clean help
 
@@ -11,7 +12,7 @@ help:            ## this list
 acceptance: $(VENV)/run.stamp  ## start everything, run all features, write the report; B="behave arguments"
 	@$(RUN) -m support acceptance $(B)
 
-test: $(VENV)/dev.stamp        ## lint, types and the suite's own tests
+test: $(VENV)/dev.stamp $(SDKS)/stamp  ## lint, types and the suite's own tests
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check -q .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/pytest -n 2 --dist loadfile
@@ -49,4 +50,9 @@ $(VENV)/run.stamp: requirements.txt requirements-report.txt
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(SDKS)/stamp: requirements-sdks.txt $(VENV)/run.stamp
+	@test -x $(SDKS)/bin/python || $(RUN) -m venv $(SDKS)
+	@$(SDKS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-sdks.txt
 	@touch $@

@@ -125,6 +125,7 @@ def answers_as_without(context, question):
     assert_that(caches.results_of(cached), equal_to(caches.results_of(fresh)), "as without the cache")
 
 
+@given("an administrator has emptied the cache")
 @when("an administrator empties the cache")
 def empty_cache(context):
     """All cached searches, items and embeddings."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from behave import given, then, when
-from hamcrest import assert_that, empty, equal_to, greater_than, less_than
+from hamcrest import assert_that, empty, equal_to, greater_than, less_than, less_than_or_equal_to
 
 from support.matchers.answers import refused_as, succeeded
 from support.matchers.attempts import admits_outage
@@ -74,6 +74,18 @@ def hand_over_many_deletions(context, count):
 def hand_over_flawed(context, flaw):
     """Something that can never be carried out."""
     jobs.hand_over_flawed(context.world, flaw)
+
+
+@given("a text that kills the embedding service")
+def deadly_text(context):
+    """All others are embedded as ever."""
+    jobs.be_poisoned(context.world)
+
+
+@when("an editor hands over {int} documents as a job, of which number {int} has that text")
+def hand_over_poisoned(context, count, poisoned):
+    """In the midst of harmless ones."""
+    jobs.hand_over_poisoned(context.world, count, poisoned)
 
 
 @when("an editor hands over an urgent job")
@@ -154,12 +166,37 @@ def names_failure(context, title, code):
     assert_that(jobs.failures(context.world), equal_to([(title, code)]))
 
 
+@then("another job of {int} documents overtakes it")
+def overtaken(context, count):
+    """Handed over later, done earlier."""
+    assert_that(jobs.overtake(context.world, count), equal_to(True), "done before the first job")
+
+
+@then("the embedding service was killed at most {int} times")
+def killed_at_most(context, times):
+    """Nobody insists for ever."""
+    assert_that(jobs.deadly_calls(context.world), less_than_or_equal_to(times), "times killed")
+
+
+@then("the job still waits after {int} tries")
+def still_waits(context, tries):
+    """An outage is nobody's fault, however long it is."""
+    seen = jobs.waits_through(context.world, tries)
+    assert_that([seen.state, seen.done, seen.failed], equal_to(["processing", 0, 0]), str(seen))
+
+
 @then("all the others are stored")
 def others_stored(context):
     """The failed one has spoilt nothing."""
     failed = [title for title, _code in jobs.failures(context.world)]
     expected = [title for title in jobs.titles(context.world) if title not in failed]
     assert_that(jobs.stored(context.world), equal_to(expected))
+
+
+@then("every other document of the job is stored")
+def others_of_job_stored(context):
+    """Whatever else the collection holds."""
+    assert_that(jobs.lost(context.world), empty())
 
 
 @then("{int} documents are left")

@@ -83,13 +83,22 @@ def all_answer_in_time(context):
 
 
 @then("those that need it refuse as unavailable")
+@then("those that need one of them refuse as unavailable")
 def needing_refuse(context):
     """By the contract's own list; never an empty success and never the caller's fault."""
     admitted = outages.admitted(context.world)
     assert_that(operations.not_refused_as(operations.in_need(context.world), admitted), empty())
+    assert_that(operations.blaming_another(context.world), empty(), "refusals that name another culprit")
 
 
 @then("all others do their work")
 def others_work(context):
     """An outage goes no further than it must."""
     assert_that(operations.failed(operations.not_in_need(context.world)), empty())
+
+
+@then("each of them does its work without having to do without anything")
+def all_work_undegraded(context):
+    """Neither refused nor answered with less: what is only slow is not away."""
+    assert_that(operations.failed(context.world.evidence["tries"]), empty())
+    assert_that(operations.degraded(context.world.evidence["tries"]), empty())

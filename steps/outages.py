@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from behave import given, then, when
-from hamcrest import assert_that, empty, equal_to, has_item, not_none
+from hamcrest import any_of, assert_that, empty, equal_to, has_item, not_none
 
 from support.matchers.answers import refused_as, succeeded
 from support.matchers.attempts import admits_outage, went_well
@@ -12,26 +12,42 @@ from support.matchers.rankings import offers
 from support.vocabulary import documents, outages, searches
 
 
-@when("{dependency} crashes")
-def crashes(context, target):
-    """Killed, as by the operating system."""
-    outages.strike(context.world, target, "crashed")
+@when("{dependency} {process_fault}")
+def process_fails(context, target, what):
+    """Killed, stopped in good order, or standing still with its connections open."""
+    outages.strike_process(context.world, target, what)
 
 
-@when("{dependency} freezes")
-def freezes(context, target):
-    """The process stands still; its connections stay open."""
-    outages.strike(context.world, target, "frozen")
+@given("the link to {dependency} {link_fault}")
+@when("the link to {dependency} {link_fault}")
+def link_fails(context, target, what):
+    """Cut, silent in one direction or both, slow, or unreliable in another way."""
+    outages.strike_link(context.world, target, what)
 
 
-@given("the link to {dependency} is cut")
-@when("the link to {dependency} is cut")
-def link_cut(context, target):
-    """Connections are closed and new ones refused."""
-    outages.strike(context.world, target, "cut")
+@when("the link to {dependency} is cut while the one to {dependency} passes nothing on")
+def two_links_fail(context, one, other):
+    """Two faults at the same time."""
+    outages.strike_link(context.world, one, "is cut")
+    outages.strike_link(context.world, other, "passes nothing on")
+
+
+@given("{dependency} {ailment}")
+@when("{dependency} {ailment}")
+def ails(context, target, kind):
+    """Inside the store, which goes on running; every write or connection that it struck is counted."""
+    outages.strike(context.world, target, kind)
+
+
+@when("the last commit of the document {string} fails in the metadata store")
+def last_commit_fails(context, title):
+    """The vector store has done its part by then."""
+    outages.strike(context.world, "postgresql", "uncommittable")
+    context.world.answer = documents.store(context.world, title, f"The text of {title}.")
 
 
 @when("{dependency} is back")
+@when("{dependency} is well again")
 @when("the link to {dependency} is whole again")
 def is_back(context, target):
     """The fault is lifted; it must have hit something, or the scenario proved nothing."""
@@ -50,6 +66,14 @@ def storing_refused(context):
     """A text that nobody has embedded before."""
     attempt = outages.attempt(context.world, "storing")
     assert_that(attempt, admits_outage(outages.UNAVAILABLE, outages.due_s(context.world)))
+
+
+@then("storing is either done or refused as unavailable within the promised time")
+def storing_done_or_refused(context):
+    """A platform may try again by itself; what it may not is fail otherwise, or late."""
+    within_s = outages.due_s(context.world)
+    attempt = outages.attempt(context.world, "storing")
+    assert_that(attempt, any_of(went_well(within_s), admits_outage(outages.UNAVAILABLE, within_s)))
 
 
 @then("asking OpenAI is refused as a provider's failure within the promised time")
@@ -218,12 +242,6 @@ def acknowledged_kept(context):
 def no_half_documents(context):
     """Rows and points are the same set."""
     assert_that(outages.in_one_store_only(context.world), empty())
-
-
-@when("the link to {dependency} passes nothing on")
-def link_hangs(context, target):
-    """Requests never arrive and no answer comes; connections stay open."""
-    outages.strike(context.world, target, "hang")
 
 
 @then("the very first requests of every kind succeed")

@@ -12,6 +12,9 @@ from pathlib import Path
 from support import doctor
 from support.audit import command
 from support.citadel import Citadel
+from support.faults import commands as fault_commands
+from support.faults import plan, reach
+from support.faults.commands import CommandsError
 from support.isolation.names import Run
 from support.isolation.sweep import leftovers, sweep
 from support.reporting import allure_report, flakiness, shards
@@ -27,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("acceptance", help="run behave with the arguments that follow, then build the report")
     commands.add_parser("doctor", help="what would be tested, what is reachable, what to mend")
+    commands.add_parser("faults", help="the plan: every fault that would be allowed here; none is done")
     commands.add_parser("up", help="start the stack, print the variables to use it, keep it until Ctrl-C")
     clean = commands.add_parser("clean", help="remove what dead runs left, kept stacks included")
     clean.add_argument("--check", action="store_true", help="only tell; exit code 1 if there is something")
@@ -58,6 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
         settings = Settings.load()
         if options.command == "doctor":
             return _doctor(settings)
+        if options.command == "faults":
+            return _faults(settings)
         if options.command == "audit":
             return command.run(settings, options)
         if options.command == "clean":
@@ -106,7 +112,19 @@ def _report(output: Path = OUTPUT) -> int:
 def _doctor(settings: Settings) -> int:
     findings = doctor.examine(settings, OUTPUT)
     print(doctor.table(settings, findings))
+    print(settings.secrets().redact(reach.text(doctor.faults(settings).table())))
     return 0 if all(finding.ok for finding in findings) else 1
+
+
+def _faults(settings: Settings) -> int:
+    try:
+        pairs = fault_commands.load(settings.fault_commands)
+    except CommandsError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    lines = plan.plan(doctor.faults(settings), pairs)
+    print(settings.secrets().redact("\n".join(lines) or "no fault is possible here: see the doctor"))
+    return 0
 
 
 def _clean(settings: Settings, *, only_tell: bool) -> int:

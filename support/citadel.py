@@ -20,7 +20,9 @@ from support.drivers.providers import Providers
 from support.drivers.qdrant import VectorStore
 from support.drivers.redis import CacheStore
 from support.errors import Unavailable as Unavailable
-from support.faults import Faults
+from support.faults import Faults, commands
+from support.faults.guard import Guard
+from support.faults.states import CacheServer, Database, Store
 from support.isolation.names import Run
 from support.promises import Promises, promises_for
 from support.redaction import Secrets
@@ -29,6 +31,7 @@ from support.settings import Mode, Settings
 
 if TYPE_CHECKING:
     # Against a deployed platform the stack's packages need not be installed.
+    from support.stack.deadman import DeadMan
     from support.stack.process import ServiceProcess
     from support.stack.stack import Stack
 
@@ -101,6 +104,8 @@ class Citadel:
     providers: Providers | None = None
     embedding: Embedding | None = None
     stack: Stack | None = None
+    # Lifts faults on a platform of others if the suite dies; that of a stack is the stack's.
+    deadman: DeadMan | None = None
     audits: AuditTally = field(default_factory=AuditTally)
     performance: dict[str, Any] = field(default_factory=dict)
     closed: bool = False
@@ -126,7 +131,7 @@ class Citadel:
         """
         secrets = settings.secrets()
         if settings.mode is Mode.DEPLOYED:
-            return _deployed(settings, run, secrets)
+            return _deployed(settings, run, secrets, logs)
         return _started(settings, run, secrets, logs, worker)
 
     def next_scenario(self) -> int:
@@ -185,6 +190,9 @@ class Citadel:
         for driver in (self.gateway, self.rows, self.vectors, self.cache, self.providers, self.embedding):
             if driver is not None:
                 driver.close()
+        self.faults.close()
+        if self.deadman is not None:
+            self.deadman.disarm()
         if self.stack is not None:
             if self.settings.cleanup:
                 self.stack.stop()
@@ -224,7 +232,15 @@ def _started(settings: Settings, run: Run, secrets: Secrets, logs: Path, worker:
             coverage=coverage,
             keys=Keys(keys),
             gateway=Gateway(endpoints.gateway_url, keys["editor"], contract, coverage, journal, secrets),
-            faults=Faults(endpoints.links_url, stack.links, stack.services),
+            faults=Faults(
+                endpoints.links_url,
+                stack.links,
+                stack.services,
+                settings.faults,
+                stores=_inside(stack, run),
+                pairs=commands.load(settings.fault_commands),
+                undertaker=stack.deadman,
+            ),
             rows=rows,
             vectors=VectorStore(endpoints.qdrant_url, endpoints.qdrant_api_key, journal),
             cache=CacheStore(endpoints.redis_url, journal),
@@ -237,7 +253,27 @@ def _started(settings: Settings, run: Run, secrets: Secrets, logs: Path, worker:
         raise
 
 
-def _deployed(settings: Settings, run: Run, secrets: Secrets) -> Citadel:
+def _inside(stack: Stack, run: Run) -> dict[str, Store]:
+    """The stores whose inner state faults may change."""
+    at, services = stack.endpoints, stack.services
+    return {
+        "postgresql": Database(
+            at.database_url,
+            stack.gateway_database_url,
+            at.schema,
+            rows=f"%.{run.id}.%",
+            service=services.get("postgresql"),
+        ),
+        "redis": CacheServer(at.redis_url, services.get("redis")),
+    }
+
+
+def _deployed(settings: Settings, run: Run, secrets: Secrets, logs: Path) -> Citadel:
+    deadman = None
+    if settings.faults:
+        from support.stack.deadman import DeadMan
+
+        deadman = DeadMan.start(logs / "deadman.log")
     journal = Journal(secrets)
     contract = Contract.load()
     coverage = Coverage(contract)
@@ -255,7 +291,14 @@ def _deployed(settings: Settings, run: Run, secrets: Secrets) -> Citadel:
         coverage=coverage,
         keys=keys,
         gateway=Gateway(url, keys["editor"], contract, coverage, journal, secrets),
-        faults=Faults.deployed(settings.toxiproxy_url, settings.faults),
+        faults=Faults.deployed(
+            settings.toxiproxy_url,
+            settings.faults,
+            Guard.of(settings),
+            commands.load(settings.fault_commands),
+            deadman,
+        ),
+        deadman=deadman,
         rows=MetadataStore(settings.database_url, None, journal) if settings.database_url else None,
         vectors=VectorStore(settings.qdrant_url, settings.qdrant_api_key, journal)
         if settings.qdrant_url

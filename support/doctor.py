@@ -16,6 +16,13 @@ import psycopg2
 import redis
 
 from support import packages
+from support.errors import Unavailable
+from support.faults import commands
+from support.faults.commands import CommandsError
+from support.faults.guard import Guard
+from support.faults.reach import Reach
+from support.faults.terms import unknown
+from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.isolation import lease, schema
 from support.settings import Mode, Settings
 
@@ -54,6 +61,8 @@ def examine(settings: Settings, output: Path) -> list[Finding]:
         looks.append(lambda: _links(settings))
     if settings.mode is Mode.DEPLOYED:
         looks.append(lambda: _gateway(settings))
+    if settings.faults or settings.fault_commands:
+        looks.append(lambda: _faults(settings))
     with ThreadPoolExecutor(len(looks)) as pool:
         return list(pool.map(lambda look: look(), looks))
 
@@ -66,6 +75,28 @@ def table(settings: Settings, findings: Iterable[Finding]) -> str:
         if not finding.ok:
             lines.append(f"       {'':<20} -> {finding.mend}")
     return settings.secrets().redact("\n".join(lines))
+
+
+def faults(settings: Settings) -> Reach:
+    """What a run with these settings can strike, and why not the rest; looks at a platform of others."""
+    try:
+        pairs = commands.load(settings.fault_commands)
+    except CommandsError:
+        pairs = {}
+    if settings.mode is not Mode.DEPLOYED or not settings.faults:
+        return Reach.expected(settings, pairs)
+    try:
+        refused = Guard.of(settings).refusal()
+    except Unavailable as error:
+        refused = str(error)
+    return Reach.expected(settings, pairs, _links_of(settings.toxiproxy_url), refused)
+
+
+def _links_of(toxiproxy_url: str | None) -> list[str]:
+    try:
+        return Toxiproxy(toxiproxy_url).names() if toxiproxy_url else []
+    except ToxiproxyError:
+        return []
 
 
 def _why(settings: Settings) -> str:
@@ -157,6 +188,19 @@ def _vectors(settings: Settings) -> Finding:
 def _links(settings: Settings) -> Finding:
     mend = "start Toxiproxy or unset TOXIPROXY_URL to let the suite start its own links"
     return _http("Toxiproxy", settings.toxiproxy_url or "", "/version", {}, mend)
+
+
+def _faults(settings: Settings) -> Finding:
+    what, mend = "faults", "correct CITADEL_FAULTS"
+    wrong = [told for entry in settings.faults if (told := unknown(entry)) is not None]
+    if wrong:
+        return Finding(what, False, "; ".join(wrong), mend)
+    try:
+        pairs = commands.load(settings.fault_commands)
+    except CommandsError as error:
+        return Finding(what, False, str(error), "correct the file that CITADEL_FAULT_COMMANDS names")
+    seen = f"{', '.join(settings.faults) or 'none'} allowed, {len(pairs)} by commands"
+    return Finding(what, True, seen)
 
 
 def _gateway(settings: Settings) -> Finding:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from support.errors import Unavailable
 from support.faults import FaultError, Faults
+from support.faults.guard import Guard
 from support.faults.toxiproxy import Toxiproxy
 from support.stack.deadman import DeadMan
 from support.stack.ports import free_ports
@@ -186,6 +190,29 @@ def test_a_narrow_link_delays_what_is_large(platform: Platform, stream: str) -> 
     assert fault.hits() >= 1
 
 
+def test_a_dripping_link_always_gives_something_and_never_the_whole(platform: Platform) -> None:
+    fault = platform.faults.inject("redis", "drip", ms=50)
+    address = urlsplit(platform.linked)
+    received, until = 0, time.monotonic() + 0.5
+    with socket.create_connection((address.hostname, address.port), timeout=0.4) as client:
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        while time.monotonic() < until:
+            received += len(client.recv(100))
+    assert 3 <= received <= 15
+    assert fault.hits() >= 1
+    fault.lift()
+    assert platform.ask() == platform.services["redis"].pid
+
+
+def test_a_torn_link_breaks_every_answer_off(platform: Platform) -> None:
+    fault = platform.faults.inject("redis", "torn", after=3)
+    with pytest.raises(httpx.RemoteProtocolError):
+        platform.ask()
+    assert fault.hits() == 1
+    fault.lift()
+    assert platform.ask() == platform.services["redis"].pid
+
+
 def test_a_slow_link_takes_its_time(platform: Platform) -> None:
     fault = platform.faults.inject("redis", "slow", ms=150)
     assert str(fault) == "redis slow (ms=150)"
@@ -276,27 +303,41 @@ def test_what_a_mode_cannot_do_is_said(platform: Platform) -> None:
         attached.inject("redis", "crashed")
     with pytest.raises(Unavailable, match="no link in front of gateway"):
         platform.faults.inject("gateway", "cut")
-    with pytest.raises(ValueError, match="no such fault: 'lame'"):
+    with pytest.raises(ValueError, match="no such fault of redis: 'lame'"):
         platform.faults.inject("redis", "lame")
     with pytest.raises(ValueError, match="no such target: 'printer'"):
         platform.faults.inject("printer", "crashed")
 
 
+class OpenGuard(Guard):
+    """Lets everything through: what the real one asks is tested elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__("test", None)
+
+    def enter(self, link: dict[str, Any] | None = None) -> None:
+        pass
+
+
+def deployed(url: str | None, *listed: str) -> Faults:
+    return Faults.deployed(url, listed, OpenGuard())
+
+
 def test_a_deployed_platform_is_struck_only_where_it_is_listed(platform: Platform) -> None:
     url = platform.control.url
     with pytest.raises(Unavailable, match="CITADEL_FAULTS does not list it"):
-        Faults.deployed(url, ()).inject("redis", "cut")
+        deployed(url).inject("redis", "cut")
     with pytest.raises(Unavailable, match="redis:hang is not allowed"):
-        Faults.deployed(url, ("redis:cut", "qdrant")).inject("redis", "hang")
+        deployed(url, "redis:cut", "qdrant").inject("redis", "hang")
     with pytest.raises(Unavailable, match='no link "redis"'):
-        Faults.deployed(url, ("redis",)).inject("redis", "cut")
+        deployed(url, "redis").inject("redis", "cut")
     with pytest.raises(Unavailable, match="set TOXIPROXY_URL"):
-        Faults.deployed(None, ("redis",)).inject("redis", "cut")
+        deployed(None, "redis").inject("redis", "cut")
     with pytest.raises(FaultError, match="does not answer"):
-        Faults.deployed(f"http://{LOOPBACK}:1", ("redis",)).inject("redis", "cut")
+        deployed(f"http://{LOOPBACK}:1", "redis").inject("redis", "cut")
     platform.control.create("redis", f"{LOOPBACK}:0", f"{LOOPBACK}:{platform.services['redis'].port}")
     try:
-        allowed = Faults.deployed(url, ("redis:cut",))
+        allowed = deployed(url, "redis:cut")
         fault = allowed.inject("redis", "cut")
         assert fault.hits() == 1
         fault.lift()

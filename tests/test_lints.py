@@ -14,6 +14,8 @@ from behave.parser import parse_file
 from behave.runner_util import load_step_modules
 from behave.step_registry import registry
 
+from support.faults import matrix
+from support.faults.terms import LINK_KINDS, PROCESS_KINDS
 from support.plugins import parameter_types
 from support.plugins.run import TAG_FAMILIES, TAGS
 
@@ -195,6 +197,16 @@ def test_every_promise_about_data_has_a_scenario() -> None:
     promised |= {f"N{number}" for number in (1, 2, 3, 4, 7, 10, 11, 12, 13)}
     tagged = {tag for scenario in written() for tag in scenario.effective_tags}
     assert promised - tagged == set()
+
+
+def test_every_dependency_is_put_under_every_fault_or_a_reason_is_given() -> None:
+    names = [scenario.name for scenario in rows()]
+    held = Counter(cell for cell in map(matrix.cell_of, names) if cell is not None)
+    held.update(cell for cell, name in matrix.ELSEWHERE.items() if name in names)
+    assert {str(cell): held[cell] for cell in matrix.CELLS if held[cell] != (cell not in matrix.WAIVED)} == {}
+    # Faults are made elsewhere; how narrow a link is and what a service dies of have scenarios of their own.
+    kinds = {*PROCESS_KINDS, *LINK_KINDS} - {"narrow", "choke"}
+    assert kinds == {*matrix.PROCESS_FAULTS.values(), *matrix.LINK_FAULTS.values()}
 
 
 def test_scenarios_are_short_and_have_one_event() -> None:

@@ -150,6 +150,14 @@ def test_table_and_document_name_what_failed_and_why_something_was_skipped(
     assert "smoke" not in document
 
 
+def test_many_skips_of_one_reason_are_told_at_once(citadel: Any, tmp_path: Path) -> None:
+    outcomes = [outcome(f"number {number}", "skipped", reason="needs stores") for number in range(3)]
+    _summary, document, table = written(citadel, outcomes, tmp_path)
+    assert "skipped  3 scenarios: needs stores" in table
+    assert "number 1" not in table
+    assert "| number 1 | needs stores |" in document
+
+
 def test_a_promise_that_nothing_put_to_the_test_is_a_finding(citadel: Any, tmp_path: Path) -> None:
     outcomes = [
         outcome("kept", tags=("G1", "N2")),
@@ -217,3 +225,23 @@ def test_no_result_shows_a_secret(citadel: Any, tmp_path: Path) -> None:
     outcomes = [outcome("with canary-secret", "failed"), outcome("b", "skipped", reason="for canary-secret")]
     summary, document, table = written(citadel, outcomes, tmp_path)
     assert "canary" not in json.dumps(summary) + document + table
+
+
+def test_every_cell_of_the_fault_matrix_is_told_as_it_is(citadel: Any, tmp_path: Path) -> None:
+    summary, document, _table = written(
+        citadel,
+        [
+            outcome("Only what needs it is refused: the cache crashes -- @1.3 "),
+            outcome("Only what needs it is refused: the link to the cache is cut -- @1.4 ", "error"),
+            outcome("A gateway that is told to stop finishes what it began", "skipped"),
+        ],
+        tmp_path,
+    )
+    told = summary["faults"]
+    assert told["the cache crashes"] == "passed"
+    assert told["the link to the cache is cut"] == "failed"
+    assert told["the gateway stops in good order"] == "skipped"
+    assert told["the vector store crashes"] == "not run"
+    assert told["the providers freezes"] == "waived"
+    assert "| is cut | not run | not run | failed | not run | not run | waived |" in document
+    assert "the providers freezes | the link that passes nothing on shows the gateway the same |" in document

@@ -77,3 +77,24 @@ Feature: Batch jobs survive failures
     Then the job is completed with 60 documents done and 0 failed
     And its progress never went back and always added up
     And every document of the job was stored exactly once
+
+  @N15
+  Scenario: A text that kills the embedding service fails alone
+    Why it matters: a job that tries it for ever is never done, and kills the service for everybody else.
+
+    Given a text that kills the embedding service
+    When an editor hands over 12 documents as a job, of which number 4 has that text
+    Then another job of 5 documents overtakes it
+    And the job is completed with 11 documents done and 1 failed
+    And the job names "job 1 document 4" alone, as failed because of "dependency-unavailable"
+    And the embedding service was killed at most 10 times
+    When the embedding service is back
+    Then every other document of the job is stored
+
+  @N1 @N15
+  Scenario: A job waits for as long as an outage lasts
+    Given the link to the embedding service is cut
+    When an editor hands over 10 documents as a job
+    Then the job still waits after 7 tries
+    When the link to the embedding service is whole again
+    Then the job is completed with 10 documents done and 0 failed

@@ -8,9 +8,9 @@ Feature: An outage goes no further than it must
     And the document "safety sheet" about "Wear gloves when handling the acid."
 
   @N5 @N6 @critical
-  Scenario Outline: Only what needs it is refused while it is away: <service>
+  Scenario Outline: Only what needs it is refused: <service> <fault>
     Given everything is there that the operations work on
-    When <service> crashes
+    When <service> <fault>
     Then all operations, asked for at the same moment, answer within the promised time
     And those that need it refuse as unavailable
     And all others do their work
@@ -18,27 +18,15 @@ Feature: An outage goes no further than it must
     Then everything works again within the promised time
 
     Examples:
-      | service               |
-      | the vector store      |
-      | the metadata store    |
-      | the cache             |
-      | the embedding service |
-      | the providers         |
-
-  @N5 @N6 @G6
-  Scenario Outline: Only what needs it is refused while it does not answer: <service>
-    Given everything is there that the operations work on
-    When the link to <service> passes nothing on
-    Then all operations, asked for at the same moment, answer within the promised time
-    And those that need it refuse as unavailable
-    And all others do their work
-    When the link to <service> is whole again
-    Then everything works again within the promised time
-
-    Examples:
-      | service               |
-      | the vector store      |
-      | the metadata store    |
-      | the cache             |
-      | the embedding service |
-      | the providers         |
+      | service               | fault               |
+      | the vector store      | crashes             |
+      | the metadata store    | crashes             |
+      | the cache             | crashes             |
+      | the embedding service | crashes             |
+      | the providers         | crashes             |
+      | the vector store      | stops in good order |
+      | the metadata store    | stops in good order |
+      | the cache             | stops in good order |
+      | the vector store      | freezes             |
+      | the metadata store    | freezes             |
+      | the cache             | freezes             |

@@ -36,6 +36,41 @@ Feature: Hostile input does no harm
       | a member named __proto__      |
       | an array where a text belongs |
 
+  @N6
+  Scenario Outline: A hostile word is no name: <place>
+    When an attacker puts every hostile word where <place> belongs
+    Then each of them is refused without a word about the inside
+    And the collection "handbook" still works
+
+    Examples:
+      | place                        |
+      | the name of a collection     |
+      | the name of a new collection |
+      | the collection of a search   |
+      | the id of a document         |
+      | the id of a new document     |
+      | the name of a metadata value |
+      | the name in a filter         |
+      | the operator of a filter     |
+      | a member of a request        |
+      | the model of a text          |
+      | the name of a model          |
+      | the name of a provider       |
+      | the order of providers       |
+      | the number of a job          |
+      | the state of jobs to list    |
+      | the place in a list          |
+      | the size of a page           |
+
+  Scenario: A hostile word is a value like any other
+    When an editor stores a document for each hostile word, in its text and in its metadata
+    Then each word is read as it was written and found by itself alone
+
+  Scenario: A filter is never code
+    When an attacker searches with filters in the languages of stores and of programs
+    Then each is refused as not valid
+    And the collection "handbook" still works
+
   @N8 @smoke
   Scenario: No answer, log or metric shows a secret
     Given the document "letter" about "A perfectly normal letter."

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -13,12 +14,15 @@ import httpx
 
 from support.contract.coverage import Coverage
 from support.contract.validator import Contract
+from support.drivers import wire
 from support.redaction import Secrets
 from support.reporting.journal import Journal
 
 CONNECT_S = 2.0
 # Longer than any time limit of the contract's operations except the consistency check (60 s).
 READ_S = 35.0
+# A request that is refused as it stands waits for nobody.
+EXACT_S = 5.0
 _TIMING = re.compile(r"([a-z]+);dur=([0-9.]+)")
 
 
@@ -103,7 +107,7 @@ class Gateway:
         json_body: Any = None,
         query: Mapping[str, Any] | None = None,
         key: str | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | Sequence[str]] | None = None,
         **path: str,
     ) -> Answer:
         """Call a contract operation by its operationId; ``path`` fills the template's variables.
@@ -131,19 +135,19 @@ class Gateway:
         path: str,
         *,
         json_body: Any = None,
-        content: bytes | None = None,
+        content: bytes | Iterable[bytes] | None = None,
         query: Mapping[str, Any] | None = None,
         key: str | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | Sequence[str]] | None = None,
         operation: str | None = None,
     ) -> Answer:
-        """Send any request, also one the contract does not know; an empty ``key`` sends none."""
-        sent = {"X-API-Key": self.key if key is None else key, **(headers or {})}
-        if sent["X-API-Key"] == "":
-            del sent["X-API-Key"]
+        """Send any request, also one the contract does not know; an empty ``key`` sends none.
+
+        A header with several values is sent once for each; ``content`` in parts is sent without its length.
+        """
+        sent = _header_lines(self.key if key is None else key, headers or {}, json_body is not None)
         if json_body is not None:
             content = json.dumps(json_body, ensure_ascii=False).encode("utf-8", "surrogatepass")
-            sent.setdefault("Content-Type", "application/json")
         label = operation or f"{method} {path}"
         with self.journal.call("gateway", f"{label} {_brief(path, json_body)}") as call:
             try:
@@ -165,20 +169,41 @@ class Gateway:
             elapsed_ms=answer.elapsed.total_seconds() * 1000.0,
         )
 
+    def exact(self, lines: Sequence[bytes], body: Iterable[bytes] = (), *, label: str) -> Answer:
+        """Send a request byte by byte: its first line and its headers, without a key unless they hold one.
+
+        The contract is not demanded of the answer, for this need be no request that it knows; a secret or
+        a 500 is a violation all the same. Raises ``GatewayUnreachable`` without an answer.
+        """
+        began = time.monotonic()
+        with self.journal.call("gateway", label) as call:
+            try:
+                answer = wire.exchange(self.url, lines, body, within_s=EXACT_S)
+            except OSError as error:
+                raise GatewayUnreachable(f"{label}: {error}", sent=True) from error
+            call.outcome = str(answer.status_code)
+        complaints = self._defects(answer)
+        if complaints:
+            raise ContractViolation(f"{label}: answered {answer.status_code}: {'; '.join(complaints)}")
+        elapsed_ms = (time.monotonic() - began) * 1000.0
+        return Answer(label, answer.status_code, answer.headers, _parsed(answer), answer.text, elapsed_ms)
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def _defects(self, answer: httpx.Response) -> list[str]:
+        """What no answer may be, whatever was asked."""
+        found = ["500 is always a defect of the platform"] if answer.status_code == 500 else []
+        leaked = self.secrets.found_in(answer.text) + self.secrets.found_in(str(answer.headers.multi_items()))
+        return [*found, f"the answer shows a secret: {', '.join(leaked)}"] if leaked else found
 
     def _hold_to_contract(self, method: str, path: str, answer: httpx.Response) -> None:
         described = self.contract.operation(method, path)
         if described is not None:
             self.coverage.observe(described.id, answer.status_code)
         complaints = self.contract.check(method, path, answer.status_code, answer.headers, answer.content)
-        if answer.status_code == 500:
-            complaints.append("500 is always a defect of the platform")
-        leaked = self.secrets.found_in(answer.text) + self.secrets.found_in(str(answer.headers.multi_items()))
-        if leaked:
-            complaints.append(f"the answer shows a secret: {', '.join(leaked)}")
+        complaints += self._defects(answer)
         if complaints:
             raise ContractViolation(
                 f"{method} {path} answered {answer.status_code} against the contract:\n  "
@@ -186,8 +211,22 @@ class Gateway:
             )
 
 
+def _header_lines(
+    key: str, given: Mapping[str, str | Sequence[str]], has_json: bool
+) -> list[tuple[str, str]]:
+    """The headers as they are sent: those given win, and a name of them stands as it was given."""
+    named = {name.lower() for name in given}
+    lines = [("X-API-Key", key)] if key and "x-api-key" not in named else []
+    if has_json and "content-type" not in named:
+        lines.append(("Content-Type", "application/json"))
+    for name, values in given.items():
+        lines += [(name, value) for value in ([values] if isinstance(values, str) else values)]
+    return lines
+
+
 def _parsed(answer: httpx.Response) -> Any:
-    if "json" in answer.headers.get("Content-Type", ""):
+    # An answer to HEAD has the headers of its content alone.
+    if "json" in answer.headers.get("Content-Type", "") and answer.content:
         return answer.json()
     return answer.text
 

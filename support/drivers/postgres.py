@@ -278,6 +278,13 @@ class MetadataStore:
         )
         return [(str(state), str(name)) for state, name in found]
 
+    def written_by(self, job_id: str) -> list[str]:
+        """Client ids of the items that the job wrote last."""
+        found = self.select(
+            "SELECT external_id FROM vector_metadata WHERE job_id = %s::uuid", (job_id,), what=f"job {job_id}"
+        )
+        return [str(external_id) for (external_id,) in found]
+
     def job_attempts(self, job_id: str) -> int:
         """How often a worker has taken up the job."""
         found = self.select(
@@ -297,13 +304,18 @@ class MetadataStore:
 
     # -- users
 
-    def add_user(self, username: str, role: str, key: str, rate_limit_rpm: int) -> UUID:
-        """Let ``key`` act as ``username`` in ``role`` (admin, user, readonly); only its hash is kept."""
+    def add_user(
+        self, username: str, role: str, key: str, rate_limit_rpm: int, *, expires_in_s: float | None = None
+    ) -> UUID:
+        """Let ``key`` act as ``username`` in ``role`` (admin, user, readonly); only its hash is kept.
+
+        ``expires_in_s`` None: the key does not expire; below zero: it has expired already.
+        """
         self.journal.secrets.add(key, f"key of {username}")
         found = self.select(
-            "INSERT INTO users (username, role, api_key_prefix, api_key_sha256, rate_limit_rpm)"
-            " VALUES (%s, %s, %s, %s, %s) RETURNING user_id",
-            (username, role, key[:8], hashlib.sha256(key.encode()).digest(), rate_limit_rpm),
+            "INSERT INTO users (username, role, api_key_prefix, api_key_sha256, rate_limit_rpm, expires_at)"
+            " VALUES (%s, %s, %s, %s, %s, now() + %s::float8 * interval '1 second') RETURNING user_id",
+            (username, role, key[:8], hashlib.sha256(key.encode()).digest(), rate_limit_rpm, expires_in_s),
             what=f"add user {username}",
         )
         return UUID(str(found[0][0]))

@@ -47,8 +47,7 @@ class CacheStore:
             health_check_interval=0,
             socket_keepalive=True,
             protocol=2,
-            lib_name=None,
-            lib_version=None,
+            driver_info=None,
         )
 
     @contextmanager

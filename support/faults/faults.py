@@ -1,32 +1,55 @@
-"""One vocabulary of faults over processes and links; no fault outlives the scenario that asked for it."""
+"""One vocabulary of faults over processes, links, the inside of stores and the user's own programs.
+
+No fault outlives the scenario that asked for it, nor the suite.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from support.errors import Unavailable
-from support.faults.harms import LINK_KINDS, PROCESS_KINDS, Harm, Link, Service
-from support.faults.toxiproxy import Toxiproxy
+from support.faults import states
+from support.faults.commands import Commanded, Pairs
+from support.faults.guard import Guard
+from support.faults.harms import LINK_HARMS, PROCESS_HARMS, Harm, Link, Service
+from support.faults.reach import Reach
+from support.faults.states import Store
+from support.faults.terms import LONGEST_S, TARGETS
+from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.faults.wiretap import Wiretap
-
-# What a fault can strike; a deployed Toxiproxy is expected to call its links by these names.
-TARGETS = ("qdrant", "postgresql", "redis", "embedding", "providers", "gateway")
 
 
 class FaultError(Exception):
     """A fault could not be done or lifted; the message says which and why."""
 
 
+class Undertaker(Protocol):
+    """Lifts faults when the suite is dead, or has let one last too long."""
+
+    def lift_fault(self, fault: str, remedy: Mapping[str, Any], within_s: float) -> str: ...
+
+    def forget(self, registration: str) -> None: ...
+
+
 @dataclass(slots=True)
 class Fault:
-    """A fault that is in force until it is lifted."""
+    """A fault that is in force until it is lifted; times are seconds of ``time.monotonic()``."""
 
     target: str
     kind: str
     parameters: Mapping[str, object]
     _harm: Harm
     _active: list[Fault] = field(repr=False)
+    struck_at: float = 0.0
+    lifted_at: float | None = None
+    # What it had hit when it was lifted.
+    hit: int | None = None
+    # Why lifting it did not work the last time.
+    unlifted: str = ""
+    _forget: Callable[[], None] | None = None
 
     def hits(self) -> int:
         """What the fault has struck so far. Where nobody counts, 1 while it is really in force, else 0."""
@@ -35,15 +58,41 @@ class Fault:
     def lift(self) -> None:
         """Heal; returns when the target works again, does nothing if it was lifted. Raises ``FaultError``.
 
-        A fault that could not be lifted stays active, so that lifting is tried again and told.
+        A fault that could not be lifted stays active, so that lifting is tried again and told. One that has
+        lasted too long is an error as well: the dead-man process has lifted it, so what was seen since shows
+        nothing.
         """
         if self not in self._active:
             return
         try:
+            if self.hit is None:
+                self.hit = self._counted()
             self._harm.undo()
         except Exception as error:
-            raise FaultError(f"{self} could not be lifted: {error}") from error
+            self.unlifted = f"{self} could not be lifted: {error}"
+            raise FaultError(self.unlifted) from error
         self._active.remove(self)
+        self.unlifted = ""
+        self.lifted_at = time.monotonic()
+        if self._forget is not None:
+            self._forget()
+        lasted = self.lifted_at - self.struck_at
+        if lasted > LONGEST_S:
+            raise FaultError(f"{self} has lasted {lasted:.0f} s, longer than the {LONGEST_S:g} s it may last")
+
+    def watch(self, undertaker: Undertaker) -> None:
+        """Have it lifted also if the suite dies."""
+        remedy = self._harm.remedy()
+        if remedy is not None:
+            registration = undertaker.lift_fault(str(self), remedy, LONGEST_S)
+            self._forget = lambda: undertaker.forget(registration)
+
+    def _counted(self) -> int | None:
+        # Evidence only: a proxy that does not answer must not keep the fault from being lifted.
+        try:
+            return self._harm.hits()
+        except Exception:
+            return None
 
     def __str__(self) -> str:
         shown = ", ".join(f"{name}={value}" for name, value in self.parameters.items())
@@ -56,8 +105,9 @@ class Fault:
 class Faults:
     """The faults of one platform: ``links`` by target at ``links_url``, ``services`` that the suite started.
 
-    ``listed`` holds the targets (``redis``) and faults (``redis:cut``) allowed on a deployed platform; None
-    allows all, on what the suite itself started.
+    ``listed`` holds the targets (``redis``) and faults (``redis:cut``) that the user allows on what the suite
+    did not start; where the ``guard`` is given, that is the whole platform. ``stores`` are those whose inside
+    may be changed, ``pairs`` the user's programs.
     """
 
     def __init__(
@@ -65,34 +115,71 @@ class Faults:
         links_url: str | None,
         links: Mapping[str, str],
         services: Mapping[str, Service],
-        listed: Collection[str] | None = None,
+        listed: Collection[str] = (),
+        *,
+        stores: Mapping[str, Store] | None = None,
+        pairs: Pairs | None = None,
+        undertaker: Undertaker | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._control = Toxiproxy(links_url) if links_url else None
-        self._links = links
+        self._links = links if links_url else {}
         self._services = services
+        self._stores = stores or {}
+        self._pairs = pairs or {}
+        self._undertaker = undertaker
+        self._guard = guard
         self._listed = listed
         self._active: list[Fault] = []
-        # Set by every fault; whoever waits for the platform to get over them resets it.
-        self.shaken = False
+        # Every fault that has struck, in that order.
+        self.history: list[Fault] = []
+        # Set by every fault; whoever waits for the platform to get over them resets it. On a platform of
+        # others nothing is struck before it was seen to be well.
+        self.shaken = guard is not None and bool(listed)
 
     @classmethod
-    def deployed(cls, links_url: str | None, listed: Collection[str]) -> Faults:
-        """Faults of a platform that others run: only links, only what is listed."""
-        return cls(links_url, {target: target for target in TARGETS}, {}, listed)
+    def deployed(
+        cls,
+        links_url: str | None,
+        listed: Collection[str],
+        guard: Guard,
+        pairs: Pairs | None = None,
+        undertaker: Undertaker | None = None,
+    ) -> Faults:
+        """Faults of a platform that others run: only what is listed, only by links and by their programs."""
+        links = {target: target for target in TARGETS}
+        return cls(links_url, links, {}, listed, pairs=pairs, undertaker=undertaker, guard=guard)
+
+    @property
+    def reach(self) -> Reach:
+        """What can be struck here."""
+        return Reach(
+            started=set(self._services),
+            linked=set(self._links),
+            opened=set(self._stores),
+            commanded=set(self._pairs),
+            listed=set(self._listed),
+            deployed=self._guard is not None,
+        )
 
     def inject(self, target: str, kind: str, **parameters: object) -> Fault:
         """Make ``target`` fail; the fault is known before it strikes, so it is lifted whatever happens.
 
-        Kinds: crashed, stopped, frozen (processes); cut, hang, mute, slow with ``ms``, narrow with
-        ``kb_per_s`` and ``stream``, reset (links). Raises ``Unavailable`` where this mode cannot do or does
-        not allow it, ``FaultError`` where it fails.
+        Kinds: crashed, stopped, frozen (processes); cut, hang, mute, slow and drip with ``ms``, torn with
+        ``after``, narrow with ``kb_per_s`` and ``stream``, reset, choke with ``on`` (links); those of
+        ``terms.STATE_KINDS`` (stores). Raises ``Unavailable`` where this mode cannot do or does not allow
+        it, ``FaultError`` where it fails.
         """
         harm = self._harm(target, kind, parameters)
         fault = Fault(target, kind, parameters, harm, self._active)
         try:
+            self._pass_guard(target, kind)
             harm.check()
+            fault.struck_at = time.monotonic()
             self._active.append(fault)
             self.shaken = True
+            if self._undertaker is not None:
+                fault.watch(self._undertaker)
             harm.do()
         except Unavailable:
             raise
@@ -100,6 +187,7 @@ class Faults:
             # Half done is possible: an answer may have been lost after the harm.
             fault.lift()
             raise FaultError(f"{fault} could not be done: {error}") from error
+        self.history.append(fault)
         return fault
 
     def tap(self, target: str) -> Wiretap:
@@ -107,10 +195,14 @@ class Faults:
 
         Raises ``Unavailable`` where there is no link, or where the platform is not the suite's own.
         """
+        self._refuse_to_listen(target)
         link = self._link(target)
-        if link is None or self._listed is not None:
-            raise Unavailable(f"the link to {target} is not the suite's own, so nobody may listen there")
+        assert link is not None
         return Wiretap(link.control, link.name)
+
+    def _refuse_to_listen(self, target: str) -> None:
+        if self._link(target) is None or self._guard is not None:
+            raise Unavailable(f"the link to {target} is not the suite's own, so nobody may listen there")
 
     def connections(self, target: str) -> int:
         """Connections opened to ``target`` so far. Raises ``Unavailable`` where nobody counts them."""
@@ -136,25 +228,45 @@ class Faults:
             told.append(text)
         return told
 
+    def poison(self) -> str:
+        """What could not be lifted, tried once more; empty where the environment is clean."""
+        stuck = [fault for fault in self._active if fault.unlifted]
+        if stuck:
+            self.lift_all()
+        return "; ".join(fault.unlifted for fault in stuck if fault.unlifted)
+
+    def close(self) -> None:
+        """Give the lease of a platform of others back."""
+        if self._guard is not None:
+            self._guard.leave()
+
+    def _pass_guard(self, target: str, kind: str) -> None:
+        if self._guard is None:
+            return
+        link = None
+        if not self.reach.by_command(target, kind) and (found := self._link(target)) is not None:
+            try:
+                link = found.control.link(found.name)
+            except ToxiproxyError as error:
+                if not error.absent:
+                    raise
+        self._guard.enter(link)
+
     def _harm(self, target: str, kind: str, parameters: Mapping[str, object]) -> Harm:
-        if target not in TARGETS:
-            raise ValueError(f"no such target: {target!r}; known are: {', '.join(TARGETS)}")
-        if self._listed is not None and not {target, f"{target}:{kind}"} & set(self._listed):
-            raise Unavailable(
-                f"the fault {target}:{kind} is not allowed on this platform (CITADEL_FAULTS does not list it)"
-            )
+        reach = self.reach
+        if (reason := reach.why_not(target, kind)) is not None:
+            raise Unavailable(reason)
         link = self._link(target)
-        if kind in PROCESS_KINDS:
-            if target not in self._services:
-                raise Unavailable(f"{target} was not started by the suite, so it cannot be {kind}")
-            return PROCESS_KINDS[kind](self._services[target], link)
-        if kind not in LINK_KINDS:
-            raise ValueError(
-                f"no such fault: {kind!r}; known are: {', '.join([*PROCESS_KINDS, *LINK_KINDS])}"
-            )
-        if link is None:
-            raise Unavailable(f"there is no link in front of {target} (set TOXIPROXY_URL)")
-        return LINK_KINDS[kind](link, **parameters)
+        if reach.by_command(target, kind):
+            return Commanded(self._pairs[target, kind], link if self._guard is None else None)
+        if kind in PROCESS_HARMS:
+            return PROCESS_HARMS[kind](self._services[target], link)
+        if kind in LINK_HARMS:
+            assert link is not None
+            if kind == "choke":
+                self._refuse_to_listen(target)
+            return LINK_HARMS[kind](link, **parameters)
+        return states.harm(self._stores[target], kind, link)
 
     def _link(self, target: str) -> Link | None:
         if self._control is None or target not in self._links:

@@ -11,7 +11,10 @@ from typing import Protocol
 import psutil
 
 from support.errors import Unavailable
+from support.faults import remedies
+from support.faults.remedies import Remedy
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
+from support.faults.wiretap import Wiretap
 from support.waiting import eventually
 
 READY_WITHIN_S = 30.0
@@ -43,11 +46,21 @@ class Service(Protocol):
 
     def running(self) -> bool: ...
 
+    def log_since(self, offset: int) -> str: ...
+
+    def log_size(self) -> int: ...
+
 
 class Harm(Protocol):
-    """One fault. ``check`` only looks; ``undo`` works whether ``do`` was carried out whole, half or not."""
+    """One fault. ``check`` only looks; ``undo`` works whether ``do`` was carried out whole, half or not.
+
+    ``remedy`` is what heals it if the suite is dead, known after ``check``; None where nothing of the fault
+    outlives the suite.
+    """
 
     def check(self) -> None: ...
+
+    def remedy(self) -> Remedy | None: ...
 
     def do(self) -> None: ...
 
@@ -103,6 +116,9 @@ class Cut:
     def undo(self) -> None:
         self.link.control.enable(self.link.name)
 
+    def remedy(self) -> Remedy:
+        return remedies.by_enabling_link(self.link.control.url, self.link.name)
+
     def hits(self) -> int:
         refuses, cut = self._state()
         return cut - self._before + int(refuses)
@@ -140,6 +156,10 @@ class Down:
             self._service.start()
         if self._cut:
             self._cut.undo()
+
+    def remedy(self) -> Remedy | None:
+        """The link's: servers of the suite end with it."""
+        return self._cut.remedy() if self._cut else None
 
     def hits(self) -> int:
         """As for a cut link; 1 while it is down where there is no link."""
@@ -183,6 +203,10 @@ class Frozen:
             what=f"{self._service.name} goes on",
             transient=(Exception,),
         )
+
+    def remedy(self) -> Remedy | None:
+        """None: servers of the suite end with it, also those that stand still."""
+        return None
 
     def hits(self) -> int:
         """What has come for it since; 1 while it stands still where nobody counts."""
@@ -232,6 +256,9 @@ class ToxicHarm:
             if not error.absent:
                 raise
 
+    def remedy(self) -> Remedy:
+        return remedies.by_removing_toxic(self.link.control.url, self.link.name, self.name)
+
     def hits(self) -> int:
         """How often the toxic has acted; 1 for its presence where the proxy does not count (Toxiproxy)."""
         try:
@@ -266,21 +293,66 @@ def slow(link: Link, *, ms: int) -> Harm:
     return ToxicHarm(link, "latency", "downstream", {"latency": ms})
 
 
+def drip(link: Link, *, ms: int) -> Harm:
+    """Every answer comes byte by byte, ``ms`` milliseconds apart: always something, never the whole."""
+    return ToxicHarm(
+        link, "slicer", "downstream", {"average_size": 1, "size_variation": 0, "delay": ms * 1000}
+    )
+
+
+def torn(link: Link, *, after: int) -> Harm:
+    """Every connection breaks off once ``after`` bytes of answers have come over it."""
+    return ToxicHarm(link, "limit_data", "downstream", {"bytes": after})
+
+
 def reset(link: Link) -> Harm:
     """A connection is reset as soon as something is asked on it; the request does not arrive."""
     return ToxicHarm(link, "reset_peer", "upstream", {"timeout": 0})
 
 
-PROCESS_KINDS: dict[str, Callable[[Service, Link | None], Harm]] = {
+@dataclass(slots=True)
+class Choke:
+    """A service that dies of every request that contains ``on``, and answers all others."""
+
+    link: Link
+    tap: Wiretap
+
+    def check(self) -> None:
+        self.link.check()
+
+    def do(self) -> None:
+        self.tap.start()
+
+    def undo(self) -> None:
+        self.tap.stop()
+
+    def remedy(self) -> Remedy | None:
+        """None: it is done to links of the suite only, which end with it."""
+        return None
+
+    def hits(self) -> int:
+        """The requests that it died of."""
+        return self.tap.broken
+
+
+def choke(link: Link, *, on: str) -> Harm:
+    """The service closes the connection of every request that contains ``on``, and answers all others."""
+    return Choke(link, Wiretap(link.control, link.name, on.encode()))
+
+
+PROCESS_HARMS: dict[str, Callable[[Service, Link | None], Harm]] = {
     "crashed": Down,
     "stopped": Stopped,
     "frozen": Frozen,
 }
-LINK_KINDS: dict[str, Callable[..., Harm]] = {
+LINK_HARMS: dict[str, Callable[..., Harm]] = {
     "cut": Cut,
     "hang": hang,
     "mute": mute,
     "narrow": narrow,
     "slow": slow,
+    "drip": drip,
+    "torn": torn,
     "reset": reset,
+    "choke": choke,
 }

@@ -45,6 +45,10 @@ class Toxiproxy:
         """Remove a link; its connections are closed."""
         self._call("DELETE", _path(name))
 
+    def names(self) -> list[str]:
+        """All links."""
+        return list(self._call("GET", "/proxies"))
+
     def link(self, name: str) -> dict[str, Any]:
         """A link as Toxiproxy describes it."""
         return dict(self._call("GET", _path(name)))

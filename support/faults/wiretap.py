@@ -1,4 +1,4 @@
-"""A listener behind a link: everything passes as before, and the HTTP requests are kept for judging."""
+"""A listener behind a link: the HTTP requests are kept for judging, and all but the deadly ones pass."""
 
 from __future__ import annotations
 
@@ -35,11 +35,15 @@ class Heard:
 class Wiretap:
     """Stands between ``link`` and the server it leads to, from ``start`` to ``stop``.
 
-    To turn to the listener the link closes its connections; callers have to open new ones.
+    To turn to the listener the link closes its connections; callers have to open new ones. A request that
+    contains ``deadly`` never arrives: its connection is closed, as by a server that dies of it, and counted
+    in ``broken``.
     """
 
     control: Toxiproxy
     link: str
+    deadly: bytes = b""
+    broken: int = 0
     _upstream: str = ""
     _server: socket.socket | None = None
     _streams: list[bytearray] = field(default_factory=list)
@@ -86,15 +90,21 @@ class Wiretap:
                 self._open += [client, upstream]
                 for one, other, kept in ((client, upstream, stream), (upstream, client, None)):
                     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    threading.Thread(target=_pass_on, args=(one, other, kept), daemon=True).start()
+                    threading.Thread(target=self._pass_on, args=(one, other, kept), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket, kept: bytearray | None) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := source.recv(CHUNK):
+                if kept is not None:
+                    kept += chunk
+                    if self.deadly and self.deadly in kept:
+                        self.broken += 1
+                        break
+                sink.sendall(chunk)
+        _end(source, sink)
 
 
-def _pass_on(source: socket.socket, sink: socket.socket, kept: bytearray | None) -> None:
-    with contextlib.suppress(OSError):
-        while chunk := source.recv(CHUNK):
-            if kept is not None:
-                kept += chunk
-            sink.sendall(chunk)
+def _end(source: socket.socket, sink: socket.socket) -> None:
     # Either side's end is the end of both: HTTP clients do not close one direction only.
     for end in (source, sink):
         with contextlib.suppress(OSError):

@@ -214,11 +214,12 @@ class TruthfulListener(AllureListener):  # type: ignore[misc]  # allure-behave h
         row = scenario._row
         result.name = name
         result.historyId = md5(scenario.feature.name, name, *(row.cells if row else ()))
-        area = _in_words(Path(scenario.filename).parent.name).capitalize()
+        area = in_words(Path(scenario.filename).parent.name)
+        area = area[:1].upper() + area[1:]
         grouping = (LabelType.EPIC, LabelType.FEATURE, LabelType.STORY)
         for label in result.labels:
             if label.name in grouping and label.value != scenario.feature.name:
-                label.value = _in_words(label.value)
+                label.value = in_words(label.value)
         if all(label.name != LabelType.EPIC for label in result.labels):
             result.labels.append(Label(LabelType.EPIC, area))
         result.labels += [
@@ -256,8 +257,8 @@ def _verdict(status: Outcome) -> str:
     return str(Status.PASSED if status.is_passed() else Status.SKIPPED)
 
 
-def _in_words(name: str) -> str:
-    """Tags and folders cannot hold blanks."""
+def in_words(name: str) -> str:
+    """The name of a tag or a folder, which cannot hold blanks, as people write it."""
     return name.replace("_", " ").replace("apis", "APIs")
 
 
@@ -343,6 +344,9 @@ def _describe_run(context: Any, folder: Path) -> None:
     }
     if "settings" in context:
         shown = {"mode": str(context.settings.mode), **shown, **context.settings.shown()}
+    if "reach" in context:
+        secret = context.settings.secrets()
+        shown |= {f"faults.{each.target}": secret.redact(str(each)) for each in context.reach.table()}
     lines = (f"{name} = {' '.join(value.split())}" for name, value in shown.items())
     (folder / "environment.properties").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

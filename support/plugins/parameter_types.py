@@ -12,7 +12,22 @@ from behave.cucumber_expression import (
     use_step_matcher_for_cucumber_expressions,
 )
 
-from support.vocabulary import caches, collections, crashes, limits, operations, platform, requests, unknown
+from support.faults.matrix import DEPENDENCIES, LINK_FAULTS, PROCESS_FAULTS
+from support.vocabulary import (
+    caches,
+    collections,
+    crashes,
+    hostile_requests,
+    hostile_words,
+    limits,
+    operations,
+    outages,
+    platform,
+    provider_troubles,
+    requests,
+    rights,
+    unknown,
+)
 
 SECONDS = {
     "ms": 0.001,
@@ -35,15 +50,7 @@ PROVIDERS = {
     "Mistral": "mistral",
     "Anthropic": "anthropic",
 }
-DEPENDENCIES = {
-    "the vector store": "qdrant",
-    "the metadata store": "postgresql",
-    "the cache": "redis",
-    "the embedding service": "embedding",
-    "the gateway": "gateway",
-    "the providers": "providers",
-}
-ROLES = {"a reader": "readonly", "an editor": "user", "an administrator": "admin"}
+ROLES = {"a reader": "reader", "an editor": "editor", "an administrator": "administrator"}
 ACTIVITIES = ("storing", "searching", "reading", "deleting")
 
 _NUMBER = r"\d+(?:\.\d+)?"
@@ -82,6 +89,7 @@ def install() -> None:
         ("dependency", DEPENDENCIES),
         ("role", ROLES),
         ("distance", collections.DISTANCES),
+        ("ailment", outages.AILMENTS),
     ):
         _define(name, _any_of(choices), str, choices.__getitem__)
     one = f"(?:{_any_of(ACTIVITIES)})"
@@ -96,6 +104,13 @@ def install() -> None:
         ("moment", crashes.MOMENTS),
         ("damage", caches.DAMAGES),
         ("loss", unknown.LOSSES),
+        ("credential", rights.CREDENTIALS),
+        ("hostile_place", hostile_words.PLACES),
+        ("hostile_content", hostile_requests.CONTENTS),
+        ("process_fault", PROCESS_FAULTS),
+        ("link_fault", LINK_FAULTS),
+        ("complaint", provider_troubles.COMPLAINTS),
+        ("malformation", provider_troubles.MALFORMATIONS),
     ):
         _define(name, _any_of(words), str, str)
 

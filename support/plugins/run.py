@@ -123,6 +123,7 @@ def prepare(context: Any) -> None:
     if lane.OWN.is_worker:
         return
     findings = doctor.examine(settings, output)
+    context.reach = doctor.faults(settings)
     if not all(finding.ok for finding in findings):
         refuse(context, "the environment is not ready\n" + doctor.table(settings, findings))
     for name in ("allure-results", "junit", "logs"):
@@ -157,8 +158,10 @@ def start(context: Any) -> None:
 
 def _hand_out(context: Any) -> bool:
     settings = context.settings
-    # A deployed platform is one for all; servers to be kept for a look are wanted once.
-    if settings.mode is Mode.DEPLOYED or not settings.cleanup:
+    # A deployed platform is one for all, as is a given server that is to be struck; servers to be kept for a
+    # look are wanted once.
+    struck = settings.mode is Mode.ATTACHED and settings.faults
+    if settings.mode is Mode.DEPLOYED or struck or not settings.cleanup:
         return False
     return parallel.distribute(
         context,
@@ -231,8 +234,8 @@ def tell_results(context: Any) -> None:
 def _outcome(scenario: Any) -> results.Outcome:
     longest = max(scenario.all_steps, key=lambda step: step.duration, default=None)
     return results.Outcome(
-        area=Path(scenario.filename).parent.name.replace("_", " ").replace("apis", "APIs"),
-        name=scenario.name,
+        area=allure_corrections.in_words(Path(scenario.filename).parent.name),
+        name=scenario.name.strip(),
         location=str(scenario.location),
         status=scenario.status.name,
         seconds=scenario.duration,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from support import waiting
 from support.contract.coverage import Coverage
 from support.contract.validator import Contract
+from support.faults import matrix
 from support.reporting.journal import union_of_seconds
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ def _summary(parts: Sequence[Figures], outcomes: list[Outcome], wall_s: float) -
             "audits": sum(part.audits for part in parts),
         },
         "promises_unchecked": unchecked_promises(outcomes),
+        "faults": _faults(outcomes),
         "start_s": {name: round(seconds, 2) for name, seconds in _slowest_starts(parts).items()},
         "slowest": [
             {
@@ -196,6 +198,12 @@ def unchecked_promises(outcomes: Iterable[Outcome]) -> list[str]:
     """Promises that no scenario of this run has put to the test; a skipped one has not."""
     checked = {tag for o in outcomes if o.verdict != "skipped" for tag in o.tags}
     return [promise for promise in PROMISES if promise not in checked]
+
+
+def _faults(outcomes: Iterable[Outcome]) -> dict[str, str]:
+    """The matrix of dependencies and faults: what became of each cell, by its words."""
+    told = matrix.verdicts((o.name, o.verdict) for o in outcomes)
+    return {str(cell): verdict for cell, verdict in told.items()}
 
 
 def _slowest_starts(parts: Iterable[Figures]) -> dict[str, float]:
@@ -241,9 +249,7 @@ def _table(summary: dict[str, Any], outcomes: list[Outcome], report: str, seed: 
     for outcome in outcomes:
         if outcome.verdict == "failed":
             lines.append(f"  FAILED   {outcome.name}   {_repeat(outcome, seed)}")
-    for outcome in outcomes:
-        if outcome.status == "skipped" and outcome.reason:
-            lines.append(f"  skipped  {outcome.name}: {outcome.reason}")
+    lines += [f"  skipped  {told}" for told in _skips_told(outcomes)]
     rows = [
         ("scenarios", "{passed} passed, {failed} failed, {skipped} skipped of {total}".format(**scenarios)),
         (
@@ -277,6 +283,18 @@ def _table(summary: dict[str, Any], outcomes: list[Outcome], report: str, seed: 
     width = max(len(name) for name, _told in rows)
     lines += [f"  {name:<{width}}  {told}" for name, told in rows]
     return "\n".join(lines)
+
+
+def _skips_told(outcomes: Sequence[Outcome]) -> list[str]:
+    """Each reason once, with the scenario or the number of them; the results document names them all."""
+    by_reason: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.status == "skipped" and outcome.reason:
+            by_reason.setdefault(outcome.reason, []).append(outcome.name)
+    return [
+        f"{names[0] if len(names) == 1 else f'{len(names)} scenarios'}: {reason}"
+        for reason, names in by_reason.items()
+    ]
 
 
 def _critical_path_told(path: dict[str, Any]) -> str:
@@ -382,6 +400,7 @@ def _document(summary: dict[str, Any], outcomes: list[Outcome], seed: int) -> st
     if unchecked:
         lines += ["", "## Promises that no scenario of this run has put to the test", ""]
         lines += [f"- {promise}: {PROMISES[promise]}" for promise in unchecked]
+    lines += _fault_table(summary["faults"])
     lines += ["", "## Slowest scenarios", "", "| scenario | seconds | its longest step | seconds |"]
     lines += ["|---|---|---|---|"]
     lines += [
@@ -392,6 +411,28 @@ def _document(summary: dict[str, Any], outcomes: list[Outcome], seed: int) -> st
     lines += ["", "## Documented answers not seen", ""]
     lines += _unseen(coverage["reasons"])
     return "\n".join(lines) + "\n"
+
+
+def _fault_table(told: dict[str, str]) -> list[str]:
+    """The matrix, then who holds what is not held by the scenario of the cell's own name, and the waivers."""
+    lines = [
+        "",
+        "## Every dependency under every fault",
+        "",
+        'A cell is held by the scenario whose name ends in its words, as in "the link to the cache is cut".',
+        "",
+        f"| fault | {' | '.join(matrix.DEPENDENCIES)} |",
+        f"|---|{'---|' * len(matrix.DEPENDENCIES)}",
+    ]
+    for fault in matrix.FAULTS:
+        cells = [told[str(matrix.Cell(dependency, fault))] for dependency in matrix.DEPENDENCIES]
+        lines.append(f"| {fault} | {' | '.join(cells)} |")
+    lines += ["", "| held elsewhere, or waived | by, or because |", "|---|---|"]
+    lines += [f"| {cell} | {name} |" for cell, name in matrix.ELSEWHERE.items()]
+    for reason in dict.fromkeys(matrix.WAIVED.values()):
+        cells = [str(cell) for cell, told_reason in matrix.WAIVED.items() if told_reason == reason]
+        lines.append(f"| {'; '.join(cells)} | {reason} |")
+    return lines
 
 
 def _unseen(reasons: dict[str, str]) -> list[str]:

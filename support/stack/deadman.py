@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -98,6 +98,14 @@ class DeadMan:
         return self._register(
             "release_redis", url=url, index=index, key=lease_key, run=_holder(url, index, lease_key)
         )
+
+    def delete_link(self, url: str, link: str) -> str:
+        """Delete this link of a Toxiproxy that lives on."""
+        return self._register("delete_link", url=url, link=link)
+
+    def lift_fault(self, fault: str, remedy: Mapping[str, Any], within_s: float) -> str:
+        """Heal this fault; also while the suite lives, if it has not been forgotten ``within_s`` seconds."""
+        return self._register("lift_fault", fault=fault, remedy=dict(remedy), within_s=within_s)
 
     def forget(self, registration: str) -> None:
         """The suite has undone it by itself; nothing happens for an id that is forgotten already."""
@@ -238,7 +246,25 @@ def _release_redis(order: Mapping[str, Any]) -> None:
     _say(f"gave back Redis database {order['index']}")
 
 
+def _lift_fault(order: Mapping[str, Any]) -> None:
+    # Only a run with faults pays for the imports.
+    from support.faults import remedies
+
+    remedies.carry_out(order["remedy"])
+    _say(f"lifted the fault {order['fault']}")
+
+
+def _delete_link(order: Mapping[str, Any]) -> None:
+    from support.faults import remedies
+
+    remedies.carry_out(remedies.by_deleting_link(order["url"], order["link"]))
+    _say(f"deleted the link {order['link']}")
+
+
 _ACTIONS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
+    # Before the schema: a fault may stand in its way.
+    "lift_fault": _lift_fault,
+    "delete_link": _delete_link,
     "drop_schema": _drop_schema,
     "release_redis": _release_redis,
     "remove_directory": _remove_directory,
@@ -247,18 +273,22 @@ _ACTIONS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
 
 def _undo(orders: list[Mapping[str, Any]]) -> None:
     """Processes first, so that nobody writes into what is removed next; one failure stops nothing else."""
-    secrets = Secrets()
-    for order in orders:
-        secrets.add_password_of(order.get("url"), "password")
-
     actions = [partial(_end_processes, [order for order in orders if order["do"] == "end_process"])]
     for kind, action in _ACTIONS.items():
         actions += [partial(action, order) for order in orders if order["do"] == kind]
     for undo in actions:
-        try:
-            undo()
-        except Exception as error:
-            _say(secrets.redact(f"{undo.func.__name__} failed: {type(error).__name__}: {error}"))
+        _attempt(undo, orders)
+
+
+def _attempt(undo: partial[None], orders: Iterable[Mapping[str, Any]]) -> None:
+    """Undo one thing; what stands in the way is told without the passwords of what is to be undone."""
+    secrets = Secrets()
+    for order in orders:
+        secrets.add_password_of(order.get("url") or order.get("remedy", {}).get("url"), "password")
+    try:
+        undo()
+    except Exception as error:
+        _say(secrets.redact(f"{undo.func.__name__} failed: {type(error).__name__}: {error}"))
 
 
 def _orders_left(suite: int) -> list[Mapping[str, Any]] | None:
@@ -267,6 +297,7 @@ def _orders_left(suite: int) -> list[Mapping[str, Any]] | None:
     descriptor, unread = sys.stdin.fileno(), b""
     while True:
         readable, _, _ = select.select([descriptor], [], [], LOOK_EVERY_S)
+        _lift_overdue(orders)
         if not readable:
             if os.getppid() != suite:
                 break
@@ -282,7 +313,27 @@ def _orders_left(suite: int) -> list[Mapping[str, Any]] | None:
                 orders.pop(message["id"], None)
             else:
                 orders[message["id"]] = message
+                if message["do"] == "lift_fault":
+                    _note_fault(message)
     return list(orders.values())
+
+
+def _note_fault(order: dict[str, Any]) -> None:
+    """When the fault has to be over; and what a person would have to do if this machine died as well."""
+    from support.faults import remedies
+
+    order["due"] = time.monotonic() + float(order["within_s"])
+    _say(f"the fault {order['fault']} is about to strike; it is healed by: {remedies.told(order['remedy'])}")
+
+
+def _lift_overdue(orders: dict[str, Mapping[str, Any]]) -> None:
+    """Heal what the suite has let last too long, as one that hangs would."""
+    now = time.monotonic()
+    overdue = [number for number, order in orders.items() if float(order.get("due", "inf")) <= now]
+    for number in overdue:
+        order = orders.pop(number)
+        _say(f"the fault {order['fault']} has lasted longer than {order['within_s']:g} s")
+        _attempt(partial(_lift_fault, order), [order])
 
 
 def main() -> None:

@@ -80,6 +80,11 @@ class Stack:
     _closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
+    def deadman(self) -> DeadMan:
+        """Who cleans up after the suite if it is killed."""
+        return self._deadman
+
+    @property
     def endpoints(self) -> Endpoints:
         """Where the started servers listen. Raises ``RuntimeError`` before the start."""
         if self._endpoints is None:
@@ -100,6 +105,22 @@ class Stack:
     def stop(self) -> None:
         """Stop every server started here, give back schema and lease, remove the run directory."""
         self._closing.close()
+
+    def limit_provider(self, name: str, requests_per_minute: int | None) -> None:
+        """Start the gateway anew with another limit for a provider (None: the documented one)."""
+        limit = requests_per_minute or PROVIDER_RPM.get(name, DEFAULT_RPM)
+        self._start_gateway_with({f"{_gateway_variable(name)}_RPM": str(limit)})
+
+    def change_provider_key(self, name: str, key: str) -> None:
+        """Start the gateway anew with another key for a provider."""
+        self.provider_keys[name] = key
+        self._start_gateway_with({f"{_gateway_variable(name)}_KEY": key})
+
+    def _start_gateway_with(self, environment: Mapping[str, str]) -> None:
+        gateway = self.services["gateway"]
+        gateway.stop()
+        gateway.environment = {**gateway.environment, **environment}
+        gateway.start()
 
     def keep(self, variables: Mapping[str, str]) -> str:
         """Leave everything running; returns where it is, how to use it and how to remove it.
@@ -287,6 +308,9 @@ class Stack:
             parts = urlsplit(url)
             link = f"{self.run.prefix}{self.worker}_{name}"
             upstream = f"{parts.hostname}:{parts.port or _DEFAULT_PORTS[parts.scheme]}"
+            if self.settings.toxiproxy_url:
+                deletion = self._deadman.delete_link(links_url, link)
+                self._closing.callback(self._deadman.forget, deletion)
             self._closing.callback(_delete_quietly, control, link)
             control.create(link, f"{LOOPBACK}:{ports[name]}", upstream)
             self.links[name] = link
@@ -319,7 +343,7 @@ class Stack:
             "GATEWAY_JOB_LEASE_S": str(limits.job_lease_s),
         }
         for name, path in PROVIDER_PATHS.items():
-            variable = f"GATEWAY_PROVIDER_{name.upper()}"
+            variable = _gateway_variable(name)
             environment[f"{variable}_URL"] = linked["providers"] + path
             environment[f"{variable}_KEY"] = self.provider_keys[name]
             environment[f"{variable}_RPM"] = str(PROVIDER_RPM.get(name, DEFAULT_RPM))
@@ -337,6 +361,11 @@ class Stack:
 
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "postgres": 5432, "redis": 6379}
+
+
+def _gateway_variable(provider: str) -> str:
+    """How the names of a provider's settings begin in the gateway's environment."""
+    return f"GATEWAY_PROVIDER_{provider.upper()}"
 
 
 def _answers_at_all(url: str) -> None:

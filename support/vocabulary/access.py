@@ -104,13 +104,13 @@ def with_two_keys(world: World) -> Answer:
     )
 
 
-def new_caller(world: World, role: str, per_minute: int) -> str:
+def new_caller(world: World, role: str, per_minute: int, *, expires_in_s: float | None = None) -> str:
     """A caller of the suite's own; the removal is registered first. Returns its name."""
     name = f"{world.names.prefix.replace('_', '-')}{role}-{secrets.token_hex(3)}"
     key = f"ck_{role}_{secrets.token_urlsafe(18)}"
     world.citadel.secrets.add(key, f"key of {name}")
     world.undo(lambda: rows(world).remove_user(name))
-    rows(world).add_user(name, role, key, per_minute)
+    rows(world).add_user(name, role, key, per_minute, expires_in_s=expires_in_s)
     world.evidence["caller"], world.evidence["caller key"] = name, key
     return name
 

@@ -12,6 +12,7 @@ from hamcrest import assert_that
 from support.corpus.golden import golden
 from support.drivers.embedding import Embedding, Work
 from support.drivers.gateway import Answer
+from support.errors import Unavailable
 from support.matchers.answers import succeeded
 from support.matchers.every import every_item
 from support.reporting import diagnosis
@@ -57,8 +58,9 @@ def embed_differing_at_the_end(world: World, words: int) -> list[Answer]:
 
 
 def service(world: World) -> Embedding:
-    """The embedding service, asked directly."""
-    assert world.citadel.embedding is not None, "the embedding service cannot be seen in this mode"
+    """The embedding service, asked directly. Raises ``Unavailable`` where it cannot be."""
+    if world.citadel.embedding is None:
+        raise Unavailable("the embedding service cannot be seen in this mode")
     return world.citadel.embedding
 
 

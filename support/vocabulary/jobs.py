@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hamcrest import assert_that
+from hamcrest import assert_that, equal_to
 
 from support.drivers.gateway import Answer, GatewayUnreachable
 from support.matchers.answers import succeeded
@@ -30,6 +30,8 @@ WAITS_FOR_S = 0.7
 LARGEST_JOB = 10_000
 # The third try proves that the second one is over.
 TRIES = 3
+# What a scenario remembers of the job of which it speaks.
+_OF_A_JOB = ("job", "handed over", "job titles", "job texts", "progress", "handed over at", "deletes")
 # Texts of a job that are searched for: each must be the first of its own search.
 SEARCHED = 3
 
@@ -54,15 +56,37 @@ class Progress:
 
 def hand_over(world: World, count: int, **options: Any) -> Answer:
     """Hand over ``count`` new documents by their texts as one job."""
+    titles, texts = _new_texts(world, count)
+    return _hand_over(world, titles, texts, options)
+
+
+def _new_texts(world: World, count: int) -> tuple[list[str], list[str]]:
+    """Titles and texts of another job."""
     number = world.evidence["jobs handed over"] = world.evidence.get("jobs handed over", 0) + 1
     texts = sentences(count, f"{world.names.prefix}job {number}")
-    titles = [f"job {number} document {place}" for place in range(1, count + 1)]
+    return [f"job {number} document {place}" for place in range(1, count + 1)], texts
+
+
+def _hand_over(world: World, titles: list[str], texts: list[str], options: dict[str, Any]) -> Answer:
     world.evidence["job texts"] = dict(zip(titles, texts, strict=True))
     data = [
         {"id": world.names.document(title), "text": text}
         for title, text in world.evidence["job texts"].items()
     ]
     return _submit(world, titles, options, operation="bulk_embed", data=data)
+
+
+def be_poisoned(world: World) -> None:
+    """From now on a certain text kills the embedding service; all others are embedded as ever."""
+    world.evidence["poison"] = f"poison of {world.names.prefix}"
+    outages.strike(world, "embedding", "choke", on=world.evidence["poison"])
+
+
+def hand_over_poisoned(world: World, count: int, poisoned: int) -> Answer:
+    """Hand over new documents as one job, of which number ``poisoned`` has the deadly text."""
+    titles, texts = _new_texts(world, count)
+    texts[poisoned - 1] += f" With {world.evidence['poison']}."
+    return _hand_over(world, titles, texts, {})
 
 
 def hand_over_vectors(world: World, count: int, flawed: int) -> Answer:
@@ -212,16 +236,18 @@ def _look_until(world: World, accept: Callable[[Progress], bool], within: float,
 
 def cancel(world: World, key: str | None = None) -> Answer:
     """Ask for the job's end."""
-    return _cancel(world, world.evidence["job"], world.key if key is None else key)
+    return cancel_of(world, world.evidence["job"], key)
 
 
-def _cancel(world: World, job: str, key: str) -> Answer:
+def cancel_of(world: World, job: str, key: str | None = None) -> Answer:
+    """Ask for the end of any job, with ``key`` or the acting role's."""
+    key = world.key if key is None else key
     return world.citadel.gateway.call("cancelJob", job_id=job, key=key)
 
 
 def end(world: World, job: str, key: str) -> None:
     """Clean-up: nothing of a job may go on after its scenario. ``key`` is of the job's owner."""
-    _cancel(world, job, key)
+    cancel_of(world, job, key)
     eventually(
         lambda: status_of(world, job, key).body.get("status"),
         lambda state: state in FINAL,
@@ -261,6 +287,12 @@ def stored(world: World) -> list[str]:
     return ordered + sorted(shown - set(ordered))
 
 
+def lost(world: World) -> list[str]:
+    """Titles of the job's documents that are neither stored nor named as failed."""
+    known = {*stored(world), *(title for title, _code in failures(world))}
+    return [title for title in titles(world) if title not in known]
+
+
 def not_found(world: World) -> list[str]:
     """Some of the job's documents, searched by their own texts: those that are not the first result."""
     texts: dict[str, str] = world.evidence["job texts"]
@@ -283,18 +315,28 @@ def failures(world: World) -> list[tuple[str, str]]:
 
 
 def not_done_once(world: World) -> list[str]:
-    """Documents of the job that are not stored exactly once and in their first version."""
+    """Documents of the job that are not stored exactly once, in their first version, and as the job's own."""
     outages.nothing_in_flight(world)
+    written = set(stores.rows(world).written_by(str(world.evidence["job"])))
     versions = {
         world.names.alias_of(row.external_id): row.version
         for row in stores.rows(world).rows(world.names.collection(world.collection))
     }
     missing = [f"{title} is not stored" for title in titles(world) if title not in versions]
-    return missing + [
-        f"{title} is in version {number}: done more than once"
-        for title, number in versions.items()
-        if number != 1
+    not_marked = [
+        f"{title} is not marked as written by the job"
+        for title in titles(world)
+        if title in versions and world.names.document(title) not in written
     ]
+    return (
+        missing
+        + not_marked
+        + [
+            f"{title} is in version {number}: done more than once"
+            for title, number in versions.items()
+            if number != 1
+        ]
+    )
 
 
 def items_a_minute(world: World) -> float:
@@ -317,12 +359,35 @@ def hold_back(world: World, count: int) -> None:
     )
 
 
-def tried_again(world: World) -> None:
+def overtake(world: World, count: int) -> bool:
+    """Hand over and finish a second job; whether it was done before the first one, of which we speak on."""
+    first = {name: world.evidence[name] for name in _OF_A_JOB}
+    hand_over(world, count)
+    assert_that(ended(world).done, equal_to(count), "documents of the second job that are done")
+    second = str(world.evidence["job"])
+    world.evidence.update(first)
+    _look_until(world, lambda progress: progress.state in FINAL, ENDS_WITHIN_S, "the first job has ended")
+    return completed_at(world, second) < completed_at(world, str(world.evidence["job"]))
+
+
+def waits_through(world: World, tries: int) -> Progress:
+    """Wait until the job has been tried so often; how far it is then."""
+    tried_again(world, tries)
+    return look(world)
+
+
+def deadly_calls(world: World) -> int:
+    """How often the embedding service was asked for the deadly text so far."""
+    fault = world.evidence["faults"][-1]
+    return int(fault.hits())
+
+
+def tried_again(world: World, tries: int = TRIES) -> None:
     """Wait until the job has been tried again: by then a careless platform has begun its documents anew."""
     job = str(world.evidence["job"])
     eventually(
         lambda: stores.rows(world).job_attempts(job),
-        lambda attempts: attempts >= TRIES,
+        lambda attempts: attempts >= tries,
         within=BEGINS_WITHIN_S + world.citadel.promises.due_s("qdrant"),
         what="the job is tried again",
     )
@@ -399,6 +464,11 @@ def ended_all(world: World, *numbers: str) -> None:
         within=ENDS_WITHIN_S,
         what="the jobs have ended",
     )
+
+
+def completed_at(world: World, job: str) -> str:
+    """When a job ended: moments in this form sort by time."""
+    return str(status_of(world, job).body["timing"]["completed_at"])
 
 
 def started_at(world: World, job: str) -> str:

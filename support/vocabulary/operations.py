@@ -16,7 +16,7 @@ from typing import Any
 from support.contract.validator import Operation, Parameter
 from support.drivers.gateway import Answer
 from support.matchers.answers import explain
-from support.vocabulary import access, collections, documents, jobs
+from support.vocabulary import access, collections, documents, jobs, outages
 from support.vocabulary.requests import TOO_LARGE
 from support.world import World
 
@@ -343,6 +343,17 @@ def not_refused_as(tries: Sequence[Tried], codes: Collection[str]) -> list[str]:
     return [str(one) for one in tries if one.code not in codes]
 
 
+def degraded(tries: Sequence[Tried]) -> list[str]:
+    """Answers that say that something could not be used."""
+    return [
+        f"{one}, degraded: {one.outcome.body['degraded']}"
+        for one in tries
+        if isinstance(one.outcome, Answer)
+        and isinstance(one.outcome.body, dict)
+        and one.outcome.body.get("degraded")
+    ]
+
+
 # --- outages
 
 
@@ -371,12 +382,27 @@ def try_all_at_once(world: World) -> None:
 
 def in_need(world: World) -> list[Tried]:
     """What became of the operations that need what was struck."""
-    return [one for one in _tries(world) if need(one.request.operation, world.evidence["struck"])]
+    return [one for one in _tries(world) if _in_need(world, one)]
+
+
+def blaming_another(world: World) -> list[str]:
+    """Refusals that name another dependency than one that was struck, or none."""
+    return [
+        f"{one}, naming {one.outcome.body.get('dependency')}"
+        for one in in_need(world)
+        if isinstance(one.outcome, Answer)
+        and not one.code.startswith(("provider-", "circuit-"))
+        and one.outcome.body.get("dependency") not in outages.struck_all(world)
+    ]
 
 
 def not_in_need(world: World) -> list[Tried]:
     """What became of all others."""
-    return [one for one in _tries(world) if not need(one.request.operation, world.evidence["struck"])]
+    return [one for one in _tries(world) if not _in_need(world, one)]
+
+
+def _in_need(world: World, tried: Tried) -> bool:
+    return any(need(tried.request.operation, target) for target in outages.struck_all(world))
 
 
 def late(world: World, within_s: float) -> list[str]:

@@ -10,6 +10,7 @@ from functools import partial
 
 from support.drivers.gateway import Answer, GatewayUnreachable
 from support.faults import Fault
+from support.faults.matrix import LINK_FAULTS, PROCESS_FAULTS
 from support.vocabulary import documents, platform, searches, stores
 from support.waiting import eventually
 from support.world import World
@@ -20,6 +21,26 @@ PROVIDER_FAILED = ("provider-unavailable", "provider-timeout", "provider-error",
 # How long a held-back write is given to reach the metadata store.
 ROW_WRITTEN_WITHIN_S = 5.0
 SLOW_MS = 400
+# What goes wrong inside a store that runs on, in the words of the features.
+AILMENTS = {
+    "can only be read": "read_only",
+    "has no connections left": "no_connections",
+    "ends all sessions": "disconnected",
+    "has its documents locked by somebody": "locked",
+    "is full": "full",
+    "takes the next write for a conflict": "conflicting",
+    "refuses writes": "refuses_writes",
+    "holds back writes": "paused",
+}
+# Shares of a dependency's limit by which each of its answers is late. What an operation asks the metadata
+# store shares one limit, and there are some dozen statements to a write.
+TOO_SLOW = 1.5
+SLOW = {"qdrant": 0.15, "postgresql": 0.03, "redis": 0.15, "embedding": 0.15, "providers": 0.15}
+# The shortest answers have five bytes.
+DRIP_MS = 100
+TORN_AFTER_BYTES = 3
+# Faults after which nobody can have begun what he was asked: the refusal must say so.
+CERTAIN = {"crashed", "stopped", "cut"}
 # Cache look-ups and stores of the operation that makes most of them.
 CACHE_CALLS = 5
 
@@ -43,6 +64,23 @@ def strike(world: World, target: str, kind: str, **parameters: object) -> Fault:
     world.undo(fault.lift)
     world.evidence.setdefault("faults", []).append(fault)
     return fault
+
+
+def strike_process(world: World, target: str, what: str) -> Fault:
+    """Make the process of ``target`` fail; ``what`` in the words of the matrix."""
+    return strike(world, target, PROCESS_FAULTS[what])
+
+
+def strike_link(world: World, target: str, what: str) -> Fault:
+    """Make the link to ``target`` fail; ``what`` in the words of the matrix."""
+    limit_ms = 1000.0 * world.citadel.promises.backend_s[target]
+    parameters: dict[str, dict[str, int]] = {
+        "is slower than the limit": {"ms": int(TOO_SLOW * limit_ms)},
+        "is slow within the limit": {"ms": int(SLOW[target] * limit_ms)},
+        "lets answers drip": {"ms": DRIP_MS},
+        "breaks every answer off": {"after": TORN_AFTER_BYTES},
+    }
+    return strike(world, target, LINK_FAULTS[what], **parameters.get(what, {}))
 
 
 def lift(world: World) -> None:
@@ -211,6 +249,11 @@ def kill_gateway_between_writes(world: World, title: str) -> None:
 
 def kill_gateway_under_writes(world: World, count: int) -> None:
     """Kill the gateway while ``count`` documents are being stored, some of them already acknowledged."""
+    kill_under_writes(world, count, ("gateway",))
+
+
+def kill_under_writes(world: World, count: int, targets: Sequence[str]) -> None:
+    """Kill ``targets`` while ``count`` documents are being stored, some of them already acknowledged."""
 
     def kill_after_the_first_acknowledgements() -> None:
         eventually(
@@ -219,7 +262,8 @@ def kill_gateway_under_writes(world: World, count: int) -> None:
             within=ROW_WRITTEN_WITHIN_S,
             what="one of the documents is acknowledged",
         )
-        strike(world, "gateway", "crashed")
+        for target in targets:
+            strike(world, target, "crashed")
 
     already = len(world.ledger.acknowledged)
     documents.store_while(world, _texts(world, count), kill_after_the_first_acknowledgements)
@@ -278,9 +322,19 @@ def due_for_all_s(world: World) -> float:
     return world.citadel.promises.refusal_s
 
 
+def struck_all(world: World) -> list[str]:
+    """Everything that the scenario's present faults have hit."""
+    return [fault.target for fault in world.evidence["faults"]]
+
+
 def admitted(world: World) -> tuple[str, ...]:
-    """Refusals that admit the outage of what was struck."""
-    return PROVIDER_FAILED if struck(world) == "providers" else UNAVAILABLE
+    """Refusals that admit the outage of what was struck; a time-out only where the outcome can be unknown."""
+    faults: list[Fault] = world.evidence["faults"]
+    providers = any(fault.target == "providers" for fault in faults)
+    stores = any(fault.target != "providers" for fault in faults)
+    codes = (PROVIDER_FAILED if providers else ()) + (UNAVAILABLE if stores else ())
+    certain = all(fault.kind in CERTAIN for fault in faults)
+    return tuple(code for code in codes if not (certain and code.endswith("-timeout")))
 
 
 def readiness_shows(world: World, target: str) -> Answer:

@@ -258,8 +258,8 @@ def _bad_item_spoils_its_chunk() -> None:
 
     fill = Jobs._fill
 
-    async def strict(self: Jobs, target: Any, items: Any, inputs: Any) -> None:
-        await fill(self, target, items, inputs)
+    async def strict(self: Jobs, job: Any, target: Any, items: Any, inputs: Any) -> None:
+        await fill(self, job, target, items, inputs)
         for item in items:
             if item.problem is not None:
                 raise item.problem
@@ -596,6 +596,287 @@ def _created_counted_as_ok() -> None:
     Gateway._note = rounded  # type: ignore[method-assign]
 
 
+def _editors_may_all() -> None:
+    from support.reference.gateway.access import Principal
+
+    def may(self: Principal, role: str) -> bool:
+        return role == "readonly" or self.role != "readonly"
+
+    Principal.may = may  # type: ignore[method-assign]
+
+
+def _keys_never_expire() -> None:
+    from support.reference.gateway.access import Principal
+
+    def usable(self: Principal) -> bool:
+        return self.revoked_at is None
+
+    Principal.usable = usable  # type: ignore[method-assign]
+
+
+def _last_of_two_keys_wins() -> None:
+    from support.reference.gateway import app
+
+    def last(lines: Any) -> dict[str, str]:
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in lines}
+
+    app._headers = last
+
+
+def _jobs_of_others_are_told_of() -> None:
+    from support.reference.gateway.jobs import Jobs
+    from support.reference.gateway.problems import Problem
+
+    status = Jobs.status
+
+    async def telling(self: Any, job_id: str, caller: Any) -> Any:
+        try:
+            return await status(self, job_id, caller)
+        except Problem:
+            await status(self, job_id, dataclasses.replace(caller, role="admin"))
+            raise Problem("job-not-found", "The job belongs to somebody else.") from None
+
+    Jobs.status = telling  # type: ignore[method-assign]
+
+
+def _list_trusts_its_cursor() -> None:
+    import base64
+    import json
+    import uuid
+
+    from support.reference.gateway.jobs import Jobs
+
+    page = Jobs.page
+
+    async def trusting(self: Any, caller: Any, status: Any, limit: int, cursor: Any) -> Any:
+        if cursor:
+            scope = json.loads(base64.urlsafe_b64decode(cursor))[0]
+            caller = dataclasses.replace(caller, user_id=uuid.UUID(scope.removeprefix("jobs:")))
+        return await page(self, caller, status, limit, cursor)
+
+    Jobs.page = trusting  # type: ignore[method-assign]
+
+
+def _role_from_a_header() -> None:
+    from support.reference.gateway.access import Keys
+
+    authenticate = Keys.authenticate
+
+    async def believing(self: Keys, headers: Mapping[str, str]) -> Any:
+        found = await authenticate(self, headers)
+        return dataclasses.replace(found, role=headers.get("x-user-role", found.role))
+
+    Keys.authenticate = believing  # type: ignore[method-assign]
+
+
+def _answers_remembered_before_the_key() -> None:
+    from support.reference.gateway.app import Gateway
+
+    answer = Gateway._answer
+    remembered: dict[str, Any] = {}
+
+    async def remembering(self: Gateway, operation: Any, request: Any, body: Any, scope: Any) -> Any:
+        if not operation.template.endswith("/vectors/search"):
+            return await answer(self, operation, request, body, scope)
+        data = await body.json()
+
+        async def read() -> Any:
+            return data
+
+        body.json = read
+        asked = repr(data)
+        if asked in remembered:
+            reply, request.user, request.window = remembered[asked]
+            return reply
+        reply = await answer(self, operation, request, body, scope)
+        if reply.headers.get("X-Cache") == "HIT":
+            remembered[asked] = reply, request.user, request.window
+        return reply
+
+    Gateway._answer = remembering  # type: ignore[method-assign]
+
+
+def _unknown_members_dropped() -> None:
+    from support.reference.gateway import models
+
+    for model in (models.Insert, models.CollectionCreate, models.JobRequest):
+        model.model_config = {**model.model_config, "extra": "ignore"}
+        model.model_rebuild(force=True)
+
+
+def _metadata_lose_the_platforms_names() -> None:
+    from support.reference.gateway.models import Insert
+
+    findings = Insert.findings
+
+    def reserving(self: Insert) -> Any:
+        for name in ("id", "version", "text"):
+            self.metadata.pop(name, None)
+        return findings(self)
+
+    Insert.findings = reserving  # type: ignore[method-assign]
+
+
+def _size_believed_not_measured() -> None:
+    from support.reference.gateway import app
+
+    json_of, largest = app._Incoming.json, app.LARGEST_BODY
+
+    async def believing(self: Any) -> object:
+        app.LARGEST_BODY = largest if "content-length" in self._headers else 1 << 40
+        return await json_of(self)
+
+    app._Incoming.json = believing  # type: ignore[method-assign]
+
+
+def _addresses_logged_as_they_are() -> None:
+    from support.reference.gateway.app import Gateway
+
+    route = Gateway._route
+
+    def telling(self: Gateway, request: Any) -> Any:
+        print(f"{request.method} {request.path}", flush=True)
+        return route(self, request)
+
+    Gateway._route = telling  # type: ignore[method-assign]
+
+
+def _addresses_counted_as_they_are() -> None:
+    from support.reference.gateway.app import Gateway
+    from support.reference.gateway.problems import Problem
+
+    route = Gateway._route
+
+    def counting(self: Gateway, request: Any) -> Any:
+        try:
+            return route(self, request)
+        except Problem:
+            self.metrics.requests.add(request.method, request.path, "404")
+            raise
+
+    Gateway._route = counting  # type: ignore[method-assign]
+
+
+def _lock_looks_at_the_beginning() -> None:
+    import posixpath
+
+    from support.reference.gateway.app import Gateway
+
+    route = Gateway._route
+
+    def folding(self: Gateway, request: Any) -> Any:
+        is_open = request.path.startswith("/health")
+        request.path = posixpath.normpath(request.path)
+        found = route(self, request)
+        return dataclasses.replace(found, role=None) if is_open else found
+
+    Gateway._route = folding  # type: ignore[method-assign]
+
+
+def _refusals_tell_the_inside() -> None:
+    import traceback
+
+    from support.reference.gateway import app
+    from support.reference.gateway.problems import Problem
+
+    parse = app._tolerant_json
+
+    def telling(raw: bytes) -> object:
+        try:
+            return parse(raw)
+        except Problem:
+            raise Problem("malformed-request", traceback.format_exc()) from None
+
+    app._tolerant_json = telling
+
+
+def _values_are_tidied() -> None:
+    import unicodedata
+
+    from support.reference.gateway.models import Insert
+
+    findings = Insert.findings
+
+    def tidying(self: Insert) -> Any:
+        for name, value in self.metadata.items():
+            self.metadata[name] = unicodedata.normalize("NFKC", value) if isinstance(value, str) else value
+        return findings(self)
+
+    Insert.findings = tidying  # type: ignore[method-assign]
+
+
+def _any_kind_of_content_read() -> None:
+    from support.reference.gateway import app
+
+    init = app._Incoming.__init__
+
+    def taking(self: Any, headers: Any, receive: Any) -> None:
+        init(self, {**headers, "content-type": "application/json"}, receive)
+
+    app._Incoming.__init__ = taking  # type: ignore[method-assign]
+
+
+def _packed_content_unpacked() -> None:
+    import gzip
+
+    from support.reference.gateway import app
+
+    parse = app._json
+    app._json = lambda raw: parse(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)
+
+
+def _location_from_the_host() -> None:
+    from support.reference.gateway.operations import Operations
+
+    insert = Operations.insert
+
+    async def absolute(self: Operations, request: Any) -> Any:
+        reply = await insert(self, request)
+        if "Location" in reply.headers:
+            reply.headers["Location"] = f"http://{request.headers['host']}{reply.headers['Location']}"
+        return reply
+
+    Operations.insert = absolute  # type: ignore[method-assign]
+
+
+def _first_of_two_lengths_counts() -> None:
+    from h11 import _events, _headers
+
+    normalize = _headers.normalize_and_validate
+
+    def lenient(headers: Any, _parsed: bool = False) -> Any:
+        lengths = [each for each in headers if each[-2].lower() == b"content-length"]
+        return normalize([each for each in headers if each not in lengths[1:]], _parsed)
+
+    vars(_events)["normalize_and_validate"] = lenient
+
+
+def _names_in_addresses_unchecked() -> None:
+    from support.reference.gateway import models
+
+    models.check = lambda kind, name, value, pattern: value
+
+
+def _filters_unchecked() -> None:
+    from support.reference.gateway import models
+
+    models.filter_findings = lambda conditions: iter(())
+
+
+def _doubled_members_read_twice() -> None:
+    from support.reference.gateway.writes import Item
+
+    point = Item.point
+
+    def other(self: Item) -> dict[str, object]:
+        written: Any = point(self)
+        if written["payload"]["text"] == "The second text.":
+            written["payload"]["text"] = "The first text."
+        return dict(written)
+
+    Item.point = other  # type: ignore[method-assign]
+
+
 DEFECTS: Mapping[str, Defect] = {
     **answers.DEFECTS,
     **caching.DEFECTS,
@@ -919,7 +1200,10 @@ DEFECTS: Mapping[str, Defect] = {
         "a collection that cannot be looked up is said not to exist",
         "gateway",
         _outage_as_not_found,
-        ("failure_scenarios/every_operation.feature", "Only what needs it is refused while it is away"),
+        (
+            "failure_scenarios/every_operation.feature",
+            "Only what needs it is refused: the metadata store crashes",
+        ),
         r"answered 404 collection-not-found",
     ),
     "limits-clamped": Defect(
@@ -942,5 +1226,165 @@ DEFECTS: Mapping[str, Defect] = {
         _created_counted_as_ok,
         ("cross_service/wires.feature", "The counters tell every answer that was given"),
         r"createCollection 201': 'given \d+, counted 0'",
+    ),
+    "editors-may-all": Defect(
+        "an editor is let in where only an administrator may go",
+        "gateway",
+        _editors_may_all,
+        ("security/access.feature", "Each role opens its own doors and no other: an editor"),
+        r"with repair: administrator is the least role(?s:.)*invalidateCache: administrator is",
+    ),
+    "keys-never-expire": Defect(
+        "the end of a key's time is not looked at",
+        "gateway",
+        _keys_never_expire,
+        ("security/access.feature", "Nothing that is no valid key opens a door: an expired key"),
+        r"getStatus: nobody may use it without a valid key, but getStatus answered 200",
+    ),
+    "last-of-two-keys-wins": Defect(
+        "of a header sent twice the last one counts",
+        "gateway",
+        _last_of_two_keys_wins,
+        ("security/access.feature", "Nothing that is no valid key opens a door: two keys under one name"),
+        r"nobody may use it without a valid key, but \w+ answered",
+    ),
+    "jobs-of-others-are-told-of": Defect(
+        "the refusal of somebody else's job tells that there is one",
+        "gateway",
+        _jobs_of_others_are_told_of,
+        ("security/callers.feature", "Somebody else's job cannot be told from none at all"),
+        r"asked for: the other editor's is told (?s:.)*belongs to somebody else",
+    ),
+    "list-trusts-its-cursor": Defect(
+        "whose jobs a page shows is read from the cursor",
+        "gateway",
+        _list_trusts_its_cursor,
+        ("security/callers.feature", "Another caller's place in a list is of no use"),
+        r"Expected: an empty collection\s+but: was <\['",
+    ),
+    "role-from-a-header": Defect(
+        "a header tells the caller's role",
+        "gateway",
+        _role_from_a_header,
+        ("security/callers.feature", "Nobody becomes an administrator by claiming it"),
+        r"reader with X-User-Role: admin: insertVector answered 201",
+    ),
+    "answers-remembered-before-the-key": Defect(
+        "a repeated search is answered before the key is looked at",
+        "gateway",
+        _answers_remembered_before_the_key,
+        ("security/callers.feature", "What is cached is given to nobody who may not ask"),
+        r"refused as unauthenticated\s+but: item 1 of 3: searchVectors answered 200",
+    ),
+    "unknown-members-dropped": Defect(
+        "members that a request may not have are dropped in silence",
+        "gateway",
+        _unknown_members_dropped,
+        ("security/callers.feature", "What the platform sets itself cannot be set by a caller"),
+        r"insertVector with point_id: insertVector answered 20[01]",
+    ),
+    "metadata-lose-the-platforms-names": Defect(
+        "metadata named like the platform's own members are dropped",
+        "gateway",
+        _metadata_lose_the_platforms_names,
+        (
+            "security/callers.feature",
+            "Metadata with the names of the platform's own members are only metadata",
+        ),
+        r"Expected: <\{'id'",
+    ),
+    "size-believed-not-measured": Defect(
+        "the size of a request is only looked at where the caller tells it",
+        "gateway",
+        _size_believed_not_measured,
+        ("security/hostile_requests.feature", "The largest request is read and a byte more is not"),
+        r"refused as content-too-large\s+but: item 2 of 2: generateEmbedding answered 422",
+    ),
+    "addresses-logged-as-they-are": Defect(
+        "the address of a request is written to the log unquoted",
+        "gateway",
+        _addresses_logged_as_they_are,
+        ("security/hostile_requests.feature", "No caller writes a line of the log"),
+        r"the log of gateway(, not as a value of one line)?: '",
+    ),
+    "addresses-counted-as-they-are": Defect(
+        "every address that was ever asked for becomes a counter of its own",
+        "gateway",
+        _addresses_counted_as_they_are,
+        ("security/hostile_requests.feature", "No caller writes a line of the log"),
+        r"the counters: gateway_requests_total",
+    ),
+    "lock-looks-at-the-beginning": Defect(
+        "whether an address is open is judged before its dots are resolved",
+        "gateway",
+        _lock_looks_at_the_beginning,
+        ("security/hostile_requests.feature", "No spelling of an address gets past the lock"),
+        r"GET /health/\.\./status HTTP/1\.1 answered 200",
+    ),
+    "refusals-tell-the-inside": Defect(
+        "the refusal of what cannot be read tells where in the program that was",
+        "gateway",
+        _refusals_tell_the_inside,
+        (
+            "security/hostile_requests.feature",
+            "What cannot be read is refused for what it is: half of a request",
+        ),
+        r"was <\['traceback'",
+    ),
+    "values-are-tidied": Defect(
+        "values are brought into a normal form",
+        "gateway",
+        _values_are_tidied,
+        ("security/hostile_input.feature", "A hostile word is a value like any other"),
+        r"wide letters: read as",
+    ),
+    "any-kind-of-content-read": Defect(
+        "the kind of a content is not looked at",
+        "gateway",
+        _any_kind_of_content_read,
+        ("security/hostile_requests.feature", "Only the promised kind of content is read"),
+        r"'text/plain': generateEmbedding answered 200",
+    ),
+    "packed-content-unpacked": Defect(
+        "a packed content is unpacked, whatever its size",
+        "gateway",
+        _packed_content_unpacked,
+        ("security/hostile_requests.feature", "A small request does not become a huge one"),
+        r"answered 422 validation-failed",
+    ),
+    "location-from-the-host": Defect(
+        "where a new document is, is told with the host that the request claims",
+        "gateway",
+        _location_from_the_host,
+        ("security/hostile_requests.feature", "A claimed host is not believed"),
+        r"insertVector answered 201|header Location",
+    ),
+    "first-of-two-lengths-counts": Defect(
+        "of two lengths the first one counts",
+        "gateway",
+        _first_of_two_lengths_counts,
+        ("security/hostile_requests.feature", "What two servers would read differently is not carried out"),
+        r"two lengths: answered 200",
+    ),
+    "names-in-addresses-unchecked": Defect(
+        "names in an address are used as they come",
+        "gateway",
+        _names_in_addresses_unchecked,
+        ("security/hostile_input.feature", "A hostile word is no name: the name of a collection"),
+        r"500 is always a defect",
+    ),
+    "filters-unchecked": Defect(
+        "a filter is handed on without a look at it",
+        "gateway",
+        _filters_unchecked,
+        ("security/hostile_input.feature", "A filter is never code"),
+        r"searchVectors answered 200|500 is always a defect",
+    ),
+    "doubled-members-read-twice": Defect(
+        "of a member given twice one store gets the first value and the other the second",
+        "gateway",
+        _doubled_members_read_twice,
+        ("security/hostile_requests.feature", "A member that is given twice has one value for everybody"),
+        r"the vector store: The first text",
     ),
 }

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -168,7 +168,7 @@ class Gateway:
         """The ASGI entry."""
         if scope["type"] != "http":
             return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = _headers(scope["headers"])
         given = headers.get("x-request-id", "")
         call = Call(given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4()))
         begin(call)
@@ -294,6 +294,16 @@ class Gateway:
             status=status,
             duration_ms=milliseconds,
         )
+
+
+def _headers(lines: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers by name. A name sent twice has both values, as one list: so a second key, or a second
+    content type, is seen and refused; whoever took the first and whoever takes the last cannot disagree."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in lines:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
 
 
 class _Incoming:

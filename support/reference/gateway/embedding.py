@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +24,11 @@ _REVISION = "r1"
 
 _TEXTS_A_CALL = 32
 
+_HANDED_ON_S = 0.5
+"""How long a new vector is handed on: whoever has just missed it in the cache still gets it."""
+
+_TRIAL = "Is the embedding service well?"
+
 _MODELS_FRESH_S = 1.0
 
 _PROMISED: dict[str, dict[str, Any]] = {
@@ -35,6 +41,10 @@ _PROMISED: dict[str, dict[str, Any]] = {
     }
 }
 """The one model that every deployment has: known even before the embedding service first answered."""
+
+
+_Flight = asyncio.Future[dict[str, Any] | Problem | None]
+"""A text under way: its vector, what went wrong with it alone, or None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,7 @@ class Embeddings:
         self._models = _PROMISED
         self._listed_at = float("-inf")
         self._available = False
+        self._flights: dict[str, _Flight] = {}
 
     async def _call(self, method: str, path: str, body: object = None, *, budget_s: float) -> Any:
         limit = allowed(budget_s, "embedding")
@@ -139,6 +150,7 @@ class Embeddings:
         """One vector per text, in order: cached ones from Redis, the others from the service.
 
         All or nothing. Raises 404 for an unknown model, 503/504 when the service does not answer usably.
+        Who may use the cache also shares what is under way: a crowd with one text costs one call.
         """
         size = int((await self.model(model))["dimensions"])
         keys = [_key(model, text) for text in texts]
@@ -146,15 +158,63 @@ class Embeddings:
             lookups = await self._cache.get_many(keys, _valid(size))
         else:
             lookups = [self._cache.bypass(key) for key in keys]
-        missing = list(dict.fromkeys(i for i, found in enumerate(lookups) if found.body is None))
-        fresh: dict[int, dict[str, Any]] = {}
-        for start in range(0, len(missing), _TEXTS_A_CALL):
-            part = missing[start : start + _TEXTS_A_CALL]
-            fresh.update(zip(part, await self._fetch([texts[i] for i in part], model, size), strict=True))
+        missing = [i for i, found in enumerate(lookups) if found.body is None]
+        joined = {i: self._flights[keys[i]] for i in missing if use_cache and keys[i] in self._flights}
+        own = [i for i in missing if i not in joined]
+        fresh = await self._depart({keys[i]: i for i in own} if use_cache else {}, own, texts, model, size)
+        for i, flight in joined.items():
+            fresh[i] = await self._landed(flight) or (await self._fetch([texts[i]], model, size))[0]
         return [
             _embedded(fresh[i] if found.body is None else found.body, found)
             for i, found in enumerate(lookups)
         ]
+
+    async def _depart(
+        self, shared: dict[str, int], own: list[int], texts: Sequence[str], model: str, size: int
+    ) -> dict[int, dict[str, Any]]:
+        """The vectors of the texts at the places `own`; those in `shared` (by cache key) others may join."""
+        flights = {key: asyncio.get_running_loop().create_future() for key in shared}
+        self._flights.update(flights)
+        fresh: dict[int, dict[str, Any]] = {}
+        failure: Problem | None = None
+        try:
+            for start in range(0, len(own), _TEXTS_A_CALL):
+                part = own[start : start + _TEXTS_A_CALL]
+                fresh.update(zip(part, await self._fetch([texts[i] for i in part], model, size), strict=True))
+        except Problem as problem:
+            # Of several texts nobody knows which one failed: who joined for one of them asks for himself.
+            failure = problem if len(own) == 1 else None
+            raise
+        finally:
+            for key, flight in flights.items():
+                flight.set_result(fresh.get(shared[key], failure))
+                if shared[key] not in fresh:
+                    self._land([key])
+            if flights and fresh:
+                asyncio.get_running_loop().call_later(_HANDED_ON_S, self._land, list(shared))
+        return fresh
+
+    async def _landed(self, flight: _Flight) -> dict[str, Any] | None:
+        """The vector that another call has asked for; its failure is raised."""
+        try:
+            with hop("embedding"):
+                limit = allowed(self._budget_s, "embedding")
+                found = await asyncio.wait_for(asyncio.shield(flight), limit)
+        except TimeoutError as late:
+            raise DependencyTimeout("embedding", "timeout") from late
+        if isinstance(found, Problem):
+            raise found
+        return found
+
+    def _land(self, keys: Sequence[str]) -> None:
+        """Let nobody join these any more."""
+        for key in keys:
+            del self._flights[key]
+
+    async def try_out(self, model: str) -> None:
+        """Raise unless the service embeds a harmless text now: so a text is told from an outage."""
+        size = int((await self.model(model))["dimensions"])
+        await self._fetch([_TRIAL], model, size)
 
     async def remember(self, embedded: Sequence[Embedded]) -> float | None:
         """Store what was a miss; milliseconds it took, None if nothing was stored."""

@@ -9,6 +9,8 @@ twice, also where a client has changed the item in between. Counters only grow, 
 counted by the one statement that ends it, and a job in a final state takes no further counts.
 
 A dependency that is away delays a job and lets others overtake it. Redis only wakes a worker earlier.
+A text at which the embedding service fails although it has just embedded another is no outage: the texts of
+its chunk are tried again one by one, after all others, and who fails alone three times has failed.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from support.reference.gateway.cache import PREFIX, Cache, CacheDown
 from support.reference.gateway.collections import cursor_of, read_cursor, stamp
 from support.reference.gateway.config import Config
 from support.reference.gateway.descriptors import Descriptor, Descriptors, missing
-from support.reference.gateway.embedding import Embeddings
+from support.reference.gateway.embedding import Embedded, Embeddings
 from support.reference.gateway.metrics import Metrics
 from support.reference.gateway.postgres import Database, Lease
 from support.reference.gateway.problems import DependencyDown, DependencyTimeout, Problem, invalid
@@ -54,6 +56,8 @@ _DELAY_S = 0.5
 _CHUNK = 32
 """Most items written together: as many as the embedding service takes in one call."""
 _CHUNK_S = 60.0
+_TRIES = 3
+"""How often a text may fail alone, each time just after another was embedded, before it is given up."""
 _DRAIN_S = 8.0
 _ROWS_A_STATEMENT = 1000
 _ERRORS_SHOWN = 100
@@ -102,10 +106,20 @@ _COLLECTION = """
 SELECT collection_id, name, vector_size, distance, model, generation, status FROM collections
 WHERE collection_id = $1
 """
+_UNDER_WAY = """
+SELECT item_index, external_id FROM embedding_job_items
+WHERE job_id = $1 AND status = 'pending' AND input ? 'begun'
+"""
 _PENDING = """
 SELECT item_index, external_id, input FROM embedding_job_items
-WHERE job_id = $1 AND status = 'pending' AND (input ? 'begun') = $2
+WHERE job_id = $1 AND status = 'pending' AND NOT input ? 'begun' AND (input ? 'tries') = $2
 ORDER BY item_index LIMIT $3
+"""
+_TRIED = """
+UPDATE embedding_job_items
+SET input = input || jsonb_build_object('tries', coalesce((input ->> 'tries')::int, 0) + $3)
+WHERE job_id = $1 AND item_index = ANY($2::int[]) AND status = 'pending'
+RETURNING (input ->> 'tries')::int
 """
 _BEGUN = """
 UPDATE embedding_job_items SET input = input || '{"begun": true}'
@@ -170,6 +184,10 @@ RETURNING status
 """
 
 
+class _Unbearable(Exception):
+    """The embedding service is well, but fails at one of these texts."""
+
+
 class _Lost(Exception):
     """The lease has passed on to another worker, or the job is over."""
 
@@ -212,6 +230,8 @@ class Jobs:
         self._metrics = metrics
         self._stopping = stopping
         self._working = False
+        self._doubted: set[uuid.UUID] = set()
+        """Jobs whose last texts were not embedded, for whatever reason."""
 
     # --- for clients
 
@@ -368,6 +388,7 @@ class Jobs:
                 while not self._stopping():
                     begin(Call(job.request_id, deadline=time.monotonic() + _CHUNK_S, background=True))
                     if not await self._step(job):
+                        self._doubted.discard(job.job_id)
                         return
         except _Lost:
             logs.info("job-lost", job_id=job.job_id, request_id=job.request_id)
@@ -423,6 +444,7 @@ class Jobs:
             waiting = await self._settle(lease, job, target)
             if status == "processing":
                 rows = await lease.fetch(_PENDING, job.job_id, False, chunk)
+                rows = rows or await lease.fetch(_PENDING, job.job_id, True, 1)
             else:
                 rows = []
             if not rows:
@@ -451,7 +473,7 @@ class Jobs:
 
     async def _settle(self, lease: Lease, job: _Job, target: Descriptor | None) -> int:
         """End the items that an earlier step began and that are through by now; how many are not."""
-        rows = await lease.fetch(_PENDING, job.job_id, True, None)
+        rows = await lease.fetch(_UNDER_WAY, job.job_id)
         if not rows:
             return 0
         if target is None:
@@ -478,6 +500,7 @@ class Jobs:
                 external_id=row["external_id"],
                 point_id=content.point_id(target.collection_id, row["external_id"]),
                 created_by=job.submitted_by,
+                job_id=job.job_id,
             )
             for row in rows
         ]
@@ -486,12 +509,16 @@ class Jobs:
             if job.operation == "bulk_delete":
                 await self._writer.delete(target, items, progress)
             else:
-                await self._fill(target, items, [orjson.loads(row["input"]) for row in rows])
+                await self._fill(job, target, items, [orjson.loads(row["input"]) for row in rows])
                 good = [item for item in items if item.problem is None]
                 if good:
                     await self._writer.upsert(target, good, progress)
         except (DependencyDown, DependencyTimeout):
             raise
+        except _Unbearable as failure:
+            if not await self._given_up(job, list(indexes.values())):
+                raise DependencyDown("embedding", "a text failed") from failure
+            self._refuse(items, Problem("dependency-unavailable"))
         except Problem as problem:
             if problem.code == "collection-not-found":
                 return
@@ -516,7 +543,32 @@ class Jobs:
         for item in items:
             item.problem = item.problem or problem
 
-    async def _fill(self, target: Descriptor, items: list[Item], inputs: list[dict[str, Any]]) -> None:
+    async def _given_up(self, job: _Job, indexes: list[int]) -> bool:
+        """Note that these items' texts have failed; whether it is one alone, and once too often."""
+        alone = len(indexes) == 1
+        async with self._database.reader.lease() as lease, lease.transaction():
+            tries = await lease.fetchval(_TRIED, job.job_id, indexes, int(alone))
+        return alone and tries is not None and tries >= _TRIES
+
+    async def _embedded(self, job: _Job, texts: list[str], model: str, *, suspected: bool) -> list[Embedded]:
+        """The texts' vectors. After a failure the service has to show first that it is well."""
+        careful = suspected or job.job_id in self._doubted
+        if careful:
+            await self._embeddings.try_out(model)
+        try:
+            embedded = await self._embeddings.embed(texts, model, use_cache=True)
+        except (DependencyDown, DependencyTimeout) as failure:
+            self._doubted.add(job.job_id)
+            if careful:
+                raise _Unbearable from failure
+            raise
+        self._doubted.discard(job.job_id)
+        await self._embeddings.remember(embedded)
+        return embedded
+
+    async def _fill(
+        self, job: _Job, target: Descriptor, items: list[Item], inputs: list[dict[str, Any]]
+    ) -> None:
         """Give the items their vectors: the clients', or those of their texts."""
         for item, given in zip(items, inputs, strict=True):
             item.metadata = given["metadata"]
@@ -525,8 +577,8 @@ class Jobs:
         if texts:
             if target.model is None:
                 raise Problem("text-not-supported", "The collection has no model.")
-            embedded = await self._embeddings.embed(texts, target.model, use_cache=True)
-            await self._embeddings.remember(embedded)
+            suspected = any("tries" in given for given in inputs)
+            embedded = await self._embedded(job, texts, target.model, suspected=suspected)
             vectors = [np.asarray(each.vector).tolist() for each in embedded]
             for item, text, each in zip(items, texts, embedded, strict=True):
                 item.text, item.model, item.truncated = text, target.model, each.truncated

@@ -50,6 +50,7 @@ class Item:
     model: str | None = None
     truncated: bool = False
     created_by: uuid.UUID | None = None
+    job_id: uuid.UUID | None = None
     version: int = 0
     outcome: str = ""
     created_at: datetime | None = None
@@ -74,6 +75,7 @@ class Item:
                 "metadata": self.metadata,
                 "model": self.model,
                 "created_by": None if self.created_by is None else str(self.created_by),
+                "job_id": None if self.job_id is None else str(self.job_id),
             }
         ).decode()
 
@@ -110,6 +112,7 @@ class Item:
             content.vector_checksum(self.complete()),
             self.version,
             self.created_by,
+            self.job_id,
         )
 
 
@@ -124,6 +127,7 @@ def from_payload(point_id: uuid.UUID, version: int, payload: str) -> Item:
         metadata=found["metadata"],
         model=found["model"],
         created_by=uuid.UUID(found["created_by"]) if found["created_by"] else None,
+        job_id=uuid.UUID(found["job_id"]) if found["job_id"] else None,
         version=version,
     )
 
@@ -146,11 +150,11 @@ class Progress(Protocol):
 
 _ROW = (
     "point_id, external_id, source, text_content, metadata, model, dimensions,"
-    " content_hash, metadata_hash, vector_checksum, version, created_by"
+    " content_hash, metadata_hash, vector_checksum, version, created_by, job_id"
 )
 _ROW_ARRAYS = (
     "$2::uuid[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::text[], $8::int[],"
-    " $9::bytea[], $10::bytea[], $11::bytea[], $12::bigint[], $13::uuid[]"
+    " $9::bytea[], $10::bytea[], $11::bytea[], $12::bigint[], $13::uuid[], $14::uuid[]"
 )
 
 _STATE = """
@@ -192,7 +196,8 @@ ON CONFLICT (collection_id, point_id) DO UPDATE SET
   source = excluded.source, text_content = excluded.text_content, metadata = excluded.metadata,
   model = excluded.model, dimensions = excluded.dimensions, content_hash = excluded.content_hash,
   metadata_hash = excluded.metadata_hash, vector_checksum = excluded.vector_checksum,
-  version = excluded.version, status = 'stored', stored_generation = excluded.stored_generation,
+  version = excluded.version, job_id = excluded.job_id, status = 'stored',
+  stored_generation = excluded.stored_generation,
   updated_at = now()
 RETURNING v.point_id, v.created_at, v.updated_at
 """

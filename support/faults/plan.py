@@ -1,0 +1,38 @@
+"""What could be struck and how, without striking: the plan of a run's faults."""
+
+from __future__ import annotations
+
+from support.faults import states
+from support.faults.commands import Pairs
+from support.faults.reach import Reach
+from support.faults.terms import LINK_KINDS, PROCESS_KINDS
+
+MEANINGS = {
+    "crashed": "its process is killed, later started again",
+    "stopped": "its process is told to end, later started again",
+    "frozen": "its process stands still, later goes on",
+    "cut": "its link closes all connections and refuses new ones, later accepts them again",
+    "hang": "its link swallows what is asked, by a toxic of the suite's own that is later removed",
+    "mute": "its link swallows what is answered, by a toxic of the suite's own that is later removed",
+    "narrow": "its link passes little at a time, by a toxic of the suite's own that is later removed",
+    "slow": "its link delays what is answered, by a toxic of the suite's own that is later removed",
+    "reset": "its link resets connections, by a toxic of the suite's own that is later removed",
+}
+
+
+def plan(reach: Reach, pairs: Pairs) -> list[str]:
+    """A line for every fault that may be struck, with the programs in full where the user gave them."""
+    return [
+        f"{possible.target} {kind}: {_meaning(reach, pairs, possible.target, kind)}"
+        for possible in reach.table()
+        for kind in possible.kinds
+    ]
+
+
+def _meaning(reach: Reach, pairs: Pairs, target: str, kind: str) -> str:
+    if reach.by_command(target, kind):
+        pair = pairs[target, kind]
+        return f"{' '.join(pair.do)} | healed by: {' '.join(pair.undo)}"
+    if kind in (*PROCESS_KINDS, *LINK_KINDS):
+        return MEANINGS[kind]
+    return states.meaning(target, kind)

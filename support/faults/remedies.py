@@ -1,0 +1,162 @@
+"""What heals a fault, as plain data: the suite carries it out, and the dead-man process if the suite is dead.
+
+A remedy works whether the harm was done whole, half or not, and as often as it is carried out.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+import redis
+
+from support.drivers.postgres import options_of
+from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
+from support.isolation import lease
+
+# Options of the session win over what was set for its role, so a remedy may write in a read-only database.
+WRITING = "-c statement_timeout=5000 -c lock_timeout=3000 -c default_transaction_read_only=off"
+SESSION = "citadel-suite-faults"
+
+Remedy = Mapping[str, Any]
+
+
+class RemedyFailed(Exception):
+    """A remedy could not be carried out; the message says why."""
+
+
+def by_statements(url: str, statements: Sequence[str]) -> Remedy:
+    """Statements for a PostgreSQL, each in a transaction of its own."""
+    return {"by": "statements", "url": url, "statements": list(statements)}
+
+
+def by_cache_commands(url: str, commands: Sequence[Sequence[str]]) -> Remedy:
+    """Commands for a Redis."""
+    return {"by": "cache_commands", "url": url, "commands": [list(command) for command in commands]}
+
+
+def by_removing_toxic(url: str, link: str, toxic: str) -> Remedy:
+    """One toxic of ours at the link of a Toxiproxy."""
+    return {"by": "removing_toxic", "url": url, "link": link, "toxic": toxic}
+
+
+def by_enabling_link(url: str, link: str) -> Remedy:
+    """A link that refuses connections."""
+    return {"by": "enabling_link", "url": url, "link": link}
+
+
+def by_deleting_link(url: str, link: str) -> Remedy:
+    """A link of ours at a Toxiproxy that the suite did not start."""
+    return {"by": "deleting_link", "url": url, "link": link}
+
+
+def by_program(arguments: Sequence[str], within_s: float) -> Remedy:
+    """A program with its arguments, never a shell's line."""
+    return {"by": "program", "arguments": list(arguments), "within_s": within_s}
+
+
+def carry_out(remedy: Remedy) -> None:
+    """Heal. Raises what the server, the proxy or the program complains about."""
+    _MEANS[remedy["by"]](remedy)
+
+
+def told(remedy: Remedy) -> str:
+    """What a person would have to do; URLs without passwords, for a log."""
+    by = remedy["by"]
+    if by == "statements":
+        return "; ".join(remedy["statements"])
+    if by == "cache_commands":
+        return "; ".join(" ".join(command) for command in remedy["commands"])
+    if by == "program":
+        return " ".join(remedy["arguments"])
+    what = {"removing_toxic": "remove its toxic", "enabling_link": "enable it", "deleting_link": "delete it"}
+    toxic = f" {remedy['toxic']}" if "toxic" in remedy else ""
+    return f"link {remedy['link']} of the Toxiproxy at {remedy['url']}: {what[by]}{toxic}"
+
+
+def connect(url: str) -> psycopg2.extensions.connection:
+    """A connection in autocommit mode that writes whatever the role's defaults are."""
+    connection = psycopg2.connect(
+        url, connect_timeout=3, application_name=SESSION, options=options_of(url, WRITING)
+    )
+    connection.autocommit = True
+    return connection
+
+
+def run(arguments: Sequence[str], within_s: float) -> str:
+    """Run a program to its end; its output. Raises ``RemedyFailed`` if it fails, is missing or too slow."""
+    shown = " ".join(arguments)
+    try:
+        done = subprocess.run(
+            list(arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=within_s,
+        )
+    except subprocess.TimeoutExpired:
+        raise RemedyFailed(f"{shown!r} did not end within {within_s:g} s") from None
+    except OSError as error:
+        raise RemedyFailed(f"{shown!r} cannot be run: {error.strerror}") from None
+    if done.returncode:
+        said = (done.stdout.strip().splitlines() or ["(no output)"])[-1]
+        raise RemedyFailed(f"{shown!r} ended with exit code {done.returncode}: {said[:300]}")
+    return done.stdout
+
+
+def _statements(remedy: Remedy) -> None:
+    connection = connect(remedy["url"])
+    try:
+        with connection.cursor() as cursor:
+            for statement in remedy["statements"]:
+                cursor.execute(statement)
+    finally:
+        connection.close()
+
+
+def _cache_commands(remedy: Remedy) -> None:
+    client: redis.Redis = lease.connect(remedy["url"])
+    try:
+        for command in remedy["commands"]:
+            client.execute_command(*command)  # type: ignore[no-untyped-call]
+    finally:
+        client.close()
+
+
+def _removing_toxic(remedy: Remedy) -> None:
+    _unless_absent(lambda: Toxiproxy(remedy["url"]).remove_toxic(remedy["link"], remedy["toxic"]))
+
+
+def _enabling_link(remedy: Remedy) -> None:
+    Toxiproxy(remedy["url"]).enable(remedy["link"])
+
+
+def _deleting_link(remedy: Remedy) -> None:
+    _unless_absent(lambda: Toxiproxy(remedy["url"]).delete(remedy["link"]))
+
+
+def _program(remedy: Remedy) -> None:
+    run(remedy["arguments"], float(remedy["within_s"]))
+
+
+def _unless_absent(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except ToxiproxyError as error:
+        if not error.absent:
+            raise
+
+
+_MEANS: Mapping[str, Callable[[Remedy], None]] = {
+    "statements": _statements,
+    "cache_commands": _cache_commands,
+    "removing_toxic": _removing_toxic,
+    "enabling_link": _enabling_link,
+    "deleting_link": _deleting_link,
+    "program": _program,
+}

@@ -1,0 +1,229 @@
+"""The suite is killed while a fault is in force on servers of others: afterwards nothing is left faulted."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from support.faults.states import Database
+from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
+from support.isolation import lease, schema
+from support.isolation.names import Run
+from support.settings import ROOT
+from support.stack import servers
+from support.stack.deadman import DeadMan
+from support.stack.ports import free_ports
+from support.stack.servers import LOOPBACK, Workshop
+from support.waiting import eventually
+from tests.running import UP_WITHIN_S, bare_environment
+
+SCHEMA = "platform"
+HEALED_WITHIN_S = 15.0
+# A suite that strikes all at once and is then killed; it knows its servers as those of others.
+SUITE = """
+import json, sys, time
+from pathlib import Path
+from support.faults import Faults
+from support.faults.commands import load
+from support.faults.states import CacheServer, Database
+from support.stack.deadman import DeadMan
+told = json.loads(sys.argv[1])
+faults = Faults(
+    told["links"],
+    {"qdrant": "of_others_qdrant", "embedding": "of_others_embedding"},
+    {},
+    ["postgresql", "redis", "gateway:frozen"],
+    stores={
+        "postgresql": Database(told["database"], told["gateway"], told["schema"], "%"),
+        "redis": CacheServer(told["cache"]),
+    },
+    pairs=load(told["commands"]),
+    undertaker=DeadMan.start(Path(told["log"])),
+)
+for target, kind in told["faults"]:
+    faults.inject(target, kind)
+print("struck", flush=True)
+time.sleep(60)
+"""
+FAULTS = [
+    ("qdrant", "hang"),
+    ("embedding", "cut"),
+    ("postgresql", "full"),
+    ("postgresql", "read_only"),
+    ("redis", "full"),
+    ("redis", "paused"),
+    ("gateway", "frozen"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Servers of somebody else: the suite has not started them and must leave them as they were."""
+
+    database: Database
+    cache_url: str
+    links_url: str
+    frozen: psutil.Process
+    folder: Path
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a fault changes, and everything that a run makes."""
+        ask = self.database.ask
+        control = Toxiproxy(self.links_url)
+        with closing(lease.connect(self.cache_url)) as client:
+            cache: dict[str, Any] = {
+                name: client.config_get(name) for name in ("maxmemory", "maxmemory-policy")
+            }
+            cache["paused"] = client.info("clients")["paused_actions"]
+            cache["keys"] = client.info("keyspace")
+        return {
+            "cache": cache,
+            "settings of roles": ask("SELECT count(*) FROM pg_db_role_setting"),
+            "triggers": ask("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'at\\_fault%'"),
+            "schemas": ask("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'at\\_%'"),
+            "links": {
+                name: (control.link(name)["enabled"], control.link(name)["toxics"])
+                for name in control.names()
+            },
+            "process": self.frozen.status() == psutil.STATUS_STOPPED,
+        }
+
+
+@pytest.fixture(scope="module")
+def others() -> Iterator[Others]:
+    run = Run.current()
+    with ExitStack() as closing:
+        folder = Path(tempfile.mkdtemp(prefix=f"{run.prefix}tests_"))
+        closing.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder.chmod(0o755)
+        deadman = DeadMan.start(folder / "deadman.log")
+        closing.callback(deadman.disarm)
+        deadman.remove_directory(folder)
+        workshop = Workshop(folder, folder / "logs", deadman)
+        ports = free_ports(5)
+        postgres, valkey = servers.postgres(workshop, ports[0]), servers.valkey(workshop, ports[1])
+        links_url = f"http://{LOOPBACK}:{ports[2]}"
+        links = servers.python_service(
+            workshop,
+            "links",
+            "support.stack.links",
+            ["--port", str(ports[2])],
+            port=ports[2],
+            ready=servers.answers(f"{links_url}/version", {}),
+        )
+        for service in (postgres.service, valkey.service, links):
+            closing.callback(service.kill)
+            service.start()
+        servers.create_gateway_role(postgres)
+        schema.create(postgres.suite_url, SCHEMA, run, servers.GATEWAY_ROLE)
+        control = Toxiproxy(links_url)
+        for name, port in (("of_others_qdrant", ports[3]), ("of_others_embedding", ports[4])):
+            control.create(name, f"{LOOPBACK}:{port}", f"{LOOPBACK}:1")
+        sleeper = subprocess.Popen(["sleep", "120"])
+        closing.callback(sleeper.wait)
+        closing.callback(sleeper.kill)
+        database = Database(postgres.suite_url, postgres.gateway_url, SCHEMA, "%")
+        yield Others(database, valkey.url, links_url, psutil.Process(sleeper.pid), folder)
+
+
+def test_a_killed_suite_leaves_no_fault_of_any_family(others: Others) -> None:
+    pid = others.frozen.pid
+    commands = others.folder / "commands.toml"
+    commands.write_text(f'[gateway.frozen]\ndo = "kill -STOP {pid}"\nundo = "kill -CONT {pid}"\n')
+    told = {
+        "links": others.links_url,
+        "database": others.database.url,
+        "gateway": others.database.gateway_url,
+        "schema": SCHEMA,
+        "cache": others.cache_url,
+        "commands": str(commands),
+        "log": str(others.folder / "killed.log"),
+        "faults": FAULTS,
+    }
+    before = others.state()
+    suite = subprocess.Popen(
+        [sys.executable, "-c", SUITE, json.dumps(told)],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert suite.stdout is not None
+        assert suite.stdout.readline() == "struck\n"
+        during = others.state()
+        assert [part for part in before if before[part] == during[part]] == ["schemas"], "all is struck"
+    finally:
+        suite.kill()
+        suite.communicate()
+    log = others.folder / "killed.log"
+    eventually(
+        log.read_text,
+        lambda text: text.endswith("done\n"),
+        within=HEALED_WITHIN_S,
+        what="the dead-man process has done its work",
+    )
+    assert others.state() == before
+    assert log.read_text().count("lifted the fault") == len(FAULTS), log.read_text()
+
+
+def test_a_run_that_is_killed_in_an_outage_leaves_the_servers_of_others_as_they_were(
+    others: Others, tmp_path: Path
+) -> None:
+    """Plain behave, attached, killed at the moment in which the cache of others holds back writes."""
+    before = others.state()
+    run = subprocess.Popen(
+        [
+            sys.executable, "-m", "behave", "--no-color", "features/failure_scenarios",
+            "-n", re.escape("Work goes on while the cache holds back writes"),
+            "-D", f"output={tmp_path}", "-D", f"allure_results={tmp_path / 'allure-results'}",
+            "--junit-directory", str(tmp_path / "junit"),
+        ],
+        cwd=ROOT,
+        env=bare_environment(
+            TEST_DATABASE_URL=others.database.url,
+            TEST_REDIS_URL=others.cache_url,
+            TOXIPROXY_URL=others.links_url,
+            CITADEL_FAULTS="postgresql,redis:paused",
+        ),
+        stdin=subprocess.DEVNULL,
+        stdout=(tmp_path / "printed").open("w"),
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        with closing(lease.connect(others.cache_url)) as client:
+            eventually(
+                lambda: client.info("clients")["paused_actions"],
+                lambda paused: paused == "write",
+                within=UP_WITHIN_S,
+                what="the cache is paused",
+            )
+        during = others.state()
+        run.send_signal(signal.SIGKILL)
+    finally:
+        run.kill()
+        run.wait()
+    assert during["schemas"] != before["schemas"] and len(during["links"]) == 7, (
+        tmp_path / "printed"
+    ).read_text()
+    eventually(
+        others.state,
+        lambda state: state == before,
+        within=HEALED_WITHIN_S,
+        what="everything is as before",
+        transient=(ToxiproxyError,),  # a link may vanish between two looks
+    )

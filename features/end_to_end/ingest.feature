@@ -80,6 +80,8 @@ Feature: Ingesting is exact
       | number of metadata values    |
       | length of a metadata list    |
       | number of filter conditions  |
+      | length of a vector           |
+      | vector size of a collection  |
       | whole number                 |
 
   Scenario Outline: The smallest is taken and the next smaller refused: <measure>
@@ -94,4 +96,6 @@ Feature: Ingesting is exact
       | number of results            |
       | number of results passed by  |
       | size of a page               |
+      | length of a vector           |
+      | vector size of a collection  |
       | whole number                 |

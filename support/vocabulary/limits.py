@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from support.drivers.gateway import Answer
-from support.vocabulary import documents, embeddings, searches
+from support.vocabulary import collections, documents, embeddings, searches
 from support.vocabulary.texts import sentences
 from support.world import World
 
@@ -63,6 +63,17 @@ def _whole_number(world: World, number: int) -> Answer:
     return documents.store(world, "sample", "A text.", {"number": number})
 
 
+def _vector(world: World, count: int) -> Answer:
+    # The first attempt makes the collection that takes such vectors.
+    if world.collection != "wide":
+        collections.have(world, "wide", vector_size=count, model=None)
+    return documents.store_vector(world, "sample", [1.0] * count)
+
+
+def _vector_size(world: World, size: int) -> Answer:
+    return collections.create(world, f"of size {size}", vector_size=size, model=None)
+
+
 MEASURES: Mapping[str, Measure] = {
     "length of a text": Measure(1, 8192, _text),
     "number of documents a batch": Measure(1, 100, _batch),
@@ -75,6 +86,8 @@ MEASURES: Mapping[str, Measure] = {
     "number of metadata values": Measure(0, 64, _metadata_values),
     "length of a metadata list": Measure(0, 64, _metadata_list),
     "number of filter conditions": Measure(1, 16, _conditions),
+    "length of a vector": Measure(1, 4096, _vector),
+    "vector size of a collection": Measure(1, 4096, _vector_size),
     "whole number": Measure(-(2**53) + 1, 2**53 - 1, _whole_number),
 }
 

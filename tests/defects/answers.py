@@ -192,19 +192,6 @@ def _one_bad_vector_refuses_the_batch() -> None:
     Operations._fill_batch = strict  # type: ignore[method-assign]
 
 
-def _unknown_members_ignored() -> None:
-    from support.reference.gateway import models
-
-    parse = models.parse
-
-    def lenient(model: Any, data: Any) -> Any:
-        if isinstance(data, dict):
-            data = {name: value for name, value in data.items() if name in model.model_fields}
-        return parse(model, data)
-
-    models.parse = lenient
-
-
 def _vectors_without_direction_taken() -> None:
     from support.reference.gateway import content
 
@@ -387,13 +374,6 @@ DEFECTS: Mapping[str, Defect] = {
         _one_bad_vector_refuses_the_batch,
         (_INGEST, "A document that does not fit keeps no other from being stored"),
         r"a batch carried out in part: batchVectors answered 422 dimension-mismatch",
-    ),
-    "unknown-members-ignored": Defect(
-        "members that the contract does not know are ignored",
-        "gateway",
-        _unknown_members_ignored,
-        ("cross_service/every_operation.feature", "Every operation refuses an unknown member"),
-        r"with an unknown member: createCollection answered 201",
     ),
     "vectors-without-direction-taken": Defect(
         "a vector that is all but zero is scaled up and stored",

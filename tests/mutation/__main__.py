@@ -92,7 +92,7 @@ class Mutant:
 class Fate:
     """What became of a mutant.
 
-    ``killed_by`` is empty for a survivor, ``said`` is what the killer printed, or that a stage came to no end;
+    ``killed_by`` is empty for a survivor, ``said`` is what the killer printed, or that a stage did not end;
     ``stages`` is how many it met.
     """
 

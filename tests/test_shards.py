@@ -39,6 +39,10 @@ def test_a_feature_that_runs_alone_keeps_its_machine_busy() -> None:
     assert divide({"alone": 10.0, "a": 9.0, "b": 9.0}, ["alone"], 2) == {"alone": 1, "a": 2, "b": 2}
 
 
+def test_a_scenario_that_breaks_something_is_expected_to_take_longer() -> None:
+    assert shards.guess(["G1"]) < shards.guess(["outage"]) < shards.guess(["slow", "outage"])
+
+
 def test_without_times_every_part_gets_as_many_files() -> None:
     plan = divide(dict.fromkeys(FILES, 0.0), [], 3)
     assert sorted(plan.values()) == [1, 1, 2, 2, 3, 3]

@@ -195,6 +195,27 @@ def store_vector(context, title, numbers):
     assert_that(context.world.last, succeeded())
 
 
+@when("an editor rewrites the vector {string} to the numbers {string}")
+def rewrite_vector(context, title, numbers):
+    """A new vector for a stored document."""
+    vector = [float(number) for number in numbers.split(",")]
+    context.world.evidence["vector"] = vector
+    context.world.answer = documents.rewrite(context.world, title, vector=vector)
+    assert_that(context.world.last, succeeded())
+
+
+@when("an editor stores, and then rewrites, {string} with a text and a vector at once")
+def write_both(context, title):
+    """Nobody could tell which of the two is meant."""
+    context.world.answers = documents.write_text_and_vector(context.world, title)
+
+
+@then("each is refused as {string}")
+def each_refused(context, problem):
+    """All answers alike."""
+    assert_that(context.world.answers, every_item(refused_as(problem)))
+
+
 @then("reading {string} gives exactly those numbers")
 def vector_exact(context, title):
     """As stored."""

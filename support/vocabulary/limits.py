@@ -59,6 +59,10 @@ def _conditions(world: World, count: int) -> Answer:
     return searches.ask(world, "a text", filter={f"key_{number}": number for number in range(count)})
 
 
+def _choices(world: World, count: int) -> Answer:
+    return searches.ask(world, "a text", filter={"key": {"any": list(range(count))}})
+
+
 def _whole_number(world: World, number: int) -> Answer:
     return documents.store(world, "sample", "A text.", {"number": number})
 
@@ -86,6 +90,7 @@ MEASURES: Mapping[str, Measure] = {
     "number of metadata values": Measure(0, 64, _metadata_values),
     "length of a metadata list": Measure(0, 64, _metadata_list),
     "number of filter conditions": Measure(1, 16, _conditions),
+    "number of choices of a filter": Measure(1, 64, _choices),
     "length of a vector": Measure(1, 4096, _vector),
     "vector size of a collection": Measure(1, 4096, _vector_size),
     "whole number": Measure(-(2**53) + 1, 2**53 - 1, _whole_number),

@@ -102,6 +102,17 @@ def _filters_compare_as_text() -> None:
     search._equal = equal
 
 
+def _any_vector_is_the_same() -> None:
+    from support.reference.gateway import writes
+
+    same = writes._same
+
+    def careless(item: Any, row: Any) -> bool:
+        return bool(item.text is None and row["source"] == "vector") or same(item, row)
+
+    writes._same = careless
+
+
 def _texts_composed() -> None:
     from support.reference.gateway import operations
 
@@ -318,6 +329,13 @@ DEFECTS: Mapping[str, Defect] = {
         _filters_compare_as_text,
         (_SEARCH, "A filter finds a whole number in whatever form it was written"),
         r"exactly \['decimal', 'whole'\][\s\S]*  text",
+    ),
+    "any-vector-is-the-same": Defect(
+        "a vector stored again with other numbers is taken for unchanged",
+        "gateway",
+        _any_vector_is_the_same,
+        (_VALUES, "A vector stored again with other numbers is changed"),
+        r"Expected: <\[4\.0, 3\.0, 2\.0, 1\.0\]>\s+but: was <\[1\.0, 2\.0, 3\.0, 4\.0\]>",
     ),
     "texts-composed": Defect(
         "a text's combining characters are composed when it is stored",

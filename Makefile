@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+SDKS := .venv-sdks
 
-.PHONY: acceptance test defects bench report lint doctor clean help
+.PHONY: acceptance test defects fuzz bench report lint doctor clean help
 
 help:            ## this list
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -11,13 +12,16 @@ help:            ## this list
 acceptance: $(VENV)/run.stamp  ## start everything, run all features, write the report; B="behave arguments"
 	@$(RUN) -m support acceptance $(B)
 
-test: $(VENV)/dev.stamp        ## lint, types and the suite's own tests
+test: $(VENV)/dev.stamp $(SDKS)/stamp  ## lint, types and the suite's own tests
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check -q .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/pytest -n 2 --dist loadfile
 
 defects: $(VENV)/dev.stamp     ## seed every known defect, one at a time, and tell who caught it; D="defect ..."
 	@$(RUN) -m tests.defects.proof $(D)
+
+fuzz: $(VENV)/run.stamp         ## hold the contract against random requests for 5 minutes; SECONDS=n SEED=n
+	@$(RUN) -m support fuzz --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/dev.stamp       ## prove the auditor under load, measure its speed and memory; N="points points"
 	@$(VENV)/bin/pytest -m proof tests/test_auditor.py -s
@@ -44,4 +48,9 @@ $(VENV)/run.stamp: requirements.txt requirements-report.txt
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(SDKS)/stamp: requirements-sdks.txt $(VENV)/run.stamp
+	@test -x $(SDKS)/bin/python || $(RUN) -m venv $(SDKS)
+	@$(SDKS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-sdks.txt
 	@touch $@

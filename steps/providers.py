@@ -74,12 +74,6 @@ def refuses_key(context, provider):
     providers.have_behave(context.world, provider, "bad_key")
 
 
-@given("{provider} refuses the next request because of its rate limit")
-def refuses_once(context, provider):
-    """One refusal with the hint to come back in a second, then normal answers."""
-    providers.have_behave(context.world, provider, "rate_limit", times=1, retry_after="1")
-
-
 @given("{provider} is overloaded")
 def overloaded(context, provider):
     """Every request is answered with the provider's overload error."""
@@ -95,6 +89,7 @@ def ask_until_given_up(context, provider):
 @then("further requests are refused without asking {provider}")
 def refused_unasked(context, provider):
     """By the provider's own request log."""
+    providers.begin(context.world)
     answers = [providers.ask_once(context.world, provider) for _ in range(3)]
     assert_that(answers, every_item(refused_as("circuit-open")))
     assert_that(providers.received(context.world, provider), empty(), "requests that arrived")
@@ -111,16 +106,6 @@ def asked_again(context, provider):
 def hangs(context, provider):
     """Requests are taken and never answered."""
     providers.have_behave(context.world, provider, "hang")
-
-
-@then("{provider} received one request with its own key and both texts")
-def received_properly(context, provider):
-    """Seen at the provider."""
-    requests = providers.received(context.world, provider)
-    assert_that(requests, has_length(1))
-    assert_that(providers.sent_key(requests[0]), equal_to(providers.own_key(context.world, provider)))
-    carried = providers.carries(requests[0], context.world.evidence["texts sent"])
-    assert_that(carried, equal_to(True), str(requests[0].body)[:300])
 
 
 @then("the {int} embeddings have {int} numbers and unit length")

@@ -199,6 +199,7 @@ def test_a_good_call_gives_the_models_vectors_in_order(client: httpx.Client, pro
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(adapter.length, abs=1e-3)
     used = adapter.tokens(answer.json())
     assert used is None or used > 0
+    assert seen(client)[-1]["tokens"] == used
     # The same texts, one by one and backwards: the same vectors.
     again = np.array(adapter.vectors(ask(client, provider, texts=TEXTS[::-1]).json()))
     assert (again[::-1] == vectors).all()
@@ -678,3 +679,46 @@ def test_no_body_breaks_an_emulator(prefix: str, model: str, body: Any) -> None:
     except Refused as refused:
         status = refused.answer.status
     assert status in (200, 400, 404, 422)
+
+
+# --- spoilt answers
+
+
+SPOILS: dict[str, Callable[[bytes], bool]] = {
+    "one_vector_less": lambda text: len(json.loads(text)["data"]) == len(TEXTS) - 1,
+    "one_vector_more": lambda text: len(json.loads(text)["data"]) == len(TEXTS) + 1,
+    "shorter_vectors": lambda text: {len(each) for each in _data(json.loads(text))} == {1535},
+    "vectors_of_nothing": lambda text: not any(any(each) for each in _data(json.loads(text))),
+    "null_vectors": lambda text: all(each is None for each in _data(json.loads(text))),
+    "null_number": lambda text: all(each[0] is None for each in _data(json.loads(text))),
+    "text_number": lambda text: text.count(b'["0.5",') == len(TEXTS),
+    "endless_number": lambda text: text.count(b"[1e999,") == len(TEXTS),
+    "no_number": lambda text: text.count(b"[NaN,") == len(TEXTS),
+    "empty": lambda text: text == b"",
+    "web_page": lambda text: text.startswith(b"<!doctype html>"),
+    "not_json": lambda text: text.startswith(b"embeddings:"),
+    "cut_short": lambda text: text.startswith(b'{"object":"list"') and not text.endswith(b"}"),
+    "error_as_success": lambda text: b"server_error" in text,
+    "one_place_for_all": lambda text: text.count(b'"index":0') == len(TEXTS),
+    "shuffled": lambda text: [item["index"] for item in json.loads(text)["data"]] == [2, 1, 0],
+}
+
+
+@pytest.mark.parametrize("kind", SPOILS)
+def test_an_answer_is_spoilt(client: httpx.Client, kind: str) -> None:
+    behave(client, "openai", kind, times=1)
+    answer = ask(client, "openai")
+    assert answer.status_code == 200
+    assert SPOILS[kind](answer.content), answer.text[:300]
+    assert ask(client, "openai").json()["usage"], "once means once"
+
+
+@all_providers
+def test_a_spoilt_answer_lacks_a_vector_in_every_dialect(client: httpx.Client, provider: str) -> None:
+    behave(client, provider, "one_vector_less")
+    assert len(ADAPTERS[provider].vectors(ask(client, provider).json())) == len(TEXTS) - 1
+
+
+def test_a_refusal_has_the_status_asked_for(client: httpx.Client) -> None:
+    behave(client, "jina", "refusal", status=413)
+    assert ask(client, "jina").status_code == 413

@@ -497,7 +497,7 @@ def typed() -> Any:
         ("{provider} is overloaded", "Nobody is overloaded", None),
         ("{dependency} crashes", "the embedding service crashes", ["embedding"]),
         ("the link to {dependency} is cut", "the link to the metadata store is cut", ["postgresql"]),
-        ("{role} asks", "an administrator asks", ["admin"]),
+        ("{role} asks", "an administrator asks", ["administrator"]),
         ("a body of {size}", "a body of 10 MiB", [10 * 1024**2]),
         ("{activities} still succeed", "storing still succeed", [["storing"]]),
         (

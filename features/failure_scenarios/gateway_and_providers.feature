@@ -33,3 +33,14 @@ Feature: The gateway or a provider fails
     And storing and searching still succeed
     When the link to the providers is whole again
     Then OpenAI answers again within the promised time
+
+  @N7 @use.with_providers=visible
+  Scenario: Documents are never embedded by anybody but their collection's model
+    Why it matters: a vector of another model is in the wrong place, and nothing would show it.
+
+    Given the document "safety sheet" about "Wear gloves when handling the acid."
+    When the link to the embedding service is cut
+    Then storing a new text is refused as unavailable within the promised time
+    And no provider was asked in its place
+    When the link to the embedding service is whole again
+    Then the platform recovers within the promised time

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from support.drivers.http import JsonClient
@@ -25,15 +25,22 @@ DISPLAY_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class SeenRequest:
-    """A request that arrived at a provider; ``at`` is seconds since the epoch by the emulator's clock."""
+    """A request that arrived at a provider; ``at`` is seconds since the epoch by the emulator's clock.
+
+    ``tokens`` is what the provider answered that its texts have cost, None where it says nothing. Shown in a
+    report, a request tells no header: one of them is a key.
+    """
 
     number: int
     provider: str
     at: float
+    method: str
     path: str
-    headers: Mapping[str, str]
-    body: Any
+    query: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: Any = field(repr=False)
     status: int | None
+    tokens: int | None
     behaviour: str
 
 
@@ -70,10 +77,13 @@ class Providers:
                 number=int(item["seq"]),
                 provider=item["provider"],
                 at=float(item["at"]),
+                method=item["method"],
                 path=item["path"],
+                query=item["query"],
                 headers={name.lower(): value for name, value in item["headers"].items()},
                 body=item["body"],
                 status=item["status"],
+                tokens=item["tokens"],
                 behaviour=item["behaviour"],
             )
             for item in listed

@@ -92,11 +92,9 @@ class Reach:
     def _why_not_inside(self, target: str, kind: str, *, own: bool, allowed: bool) -> str | None:
         if target not in self.opened:
             return f"the inside of {target} is not the suite's to change (CITADEL_FAULT_COMMANDS could)"
-        if not own and not allowed:
-            return self._unlisted(target, kind)
         if not own and (target, kind) in OWN_SERVER_ONLY:
             return f"{target} was not started by the suite, which could lock itself out"
-        return None
+        return None if own or allowed else self._unlisted(target, kind)
 
     @staticmethod
     def _unlisted(target: str, kind: str) -> str:

@@ -23,6 +23,7 @@ from support.vocabulary import (
     operations,
     outages,
     platform,
+    provider_troubles,
     requests,
     rights,
     unknown,
@@ -108,6 +109,8 @@ def install() -> None:
         ("hostile_content", hostile_requests.CONTENTS),
         ("process_fault", PROCESS_FAULTS),
         ("link_fault", LINK_FAULTS),
+        ("complaint", provider_troubles.COMPLAINTS),
+        ("malformation", provider_troubles.MALFORMATIONS),
     ):
         _define(name, _any_of(words), str, str)
 

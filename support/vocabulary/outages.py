@@ -247,11 +247,6 @@ def kill_gateway_between_writes(world: World, title: str) -> None:
     assert not answered, f"the gateway answered before it was killed: {answered}"
 
 
-def kill_gateway_under_writes(world: World, count: int) -> None:
-    """Kill the gateway while ``count`` documents are being stored, some of them already acknowledged."""
-    kill_under_writes(world, count, ("gateway",))
-
-
 def kill_under_writes(world: World, count: int, targets: Sequence[str]) -> None:
     """Kill ``targets`` while ``count`` documents are being stored, some of them already acknowledged."""
 

@@ -35,8 +35,13 @@ def ask(world: World, provider: str, texts: Sequence[str], **options: Any) -> An
     if "mark" not in world.evidence:
         begin(world)
     world.evidence["texts sent"] = own = [f"{text} {world.names.prefix}" for text in texts]
+    return ask_exactly(world, provider, own, **options)
+
+
+def ask_exactly(world: World, provider: str, texts: Sequence[str], **options: Any) -> Answer:
+    """Ask one provider to embed texts just as they are."""
     return world.citadel.gateway.call(
-        "embedWithProvider", json_body={"texts": own, **options}, provider=provider, key=world.key
+        "embedWithProvider", json_body={"texts": list(texts), **options}, provider=provider, key=world.key
     )
 
 
@@ -54,13 +59,13 @@ def have_behave(world: World, provider: str, kind: str, **details: Any) -> None:
 
 
 def wait_until_available(world: World, provider: str) -> None:
-    """Clean-up: give the gateway's breaker of this provider a success, so that it is closed for the next."""
+    """Clean-up: give the gateway's breaker of this provider a success, so that it has counted no failure."""
     witness(world).recover(provider)
     eventually(
-        lambda: world.citadel.gateway.call("getProviderStatus", provider=provider, key=world.key).body,
-        lambda told: told["circuit_breaker"]["state"] == "closed" or _probe(world, provider).ok,
+        lambda: status(world, provider),
+        lambda told: told["circuit_breaker"]["failure_count"] == 0 or _probe(world, provider).ok,
         within=world.citadel.promises.breaker_open_s + 5.0,
-        what=f"the breaker of {provider} closes",
+        what=f"the breaker of {provider} is closed and has no failures in a row",
     )
 
 
@@ -90,28 +95,22 @@ def own_key(world: World, provider: str) -> str:
     return world.citadel.stack.provider_keys[provider]
 
 
-def carries(request: SeenRequest, texts: Sequence[str]) -> bool:
-    """Whether the request's body contains all these texts, in order."""
-    position = -1
-    body = str(request.body)
-    for text in texts:
-        position = body.find(text, position + 1)
-        if position < 0:
-            return False
-    return True
-
-
 def own_words(answer: Answer) -> list[str]:
     """Which of the providers' own words about a refused key an answer repeats."""
     told = answer.text.lower()
     return [words for words in OWN_WORDS if words in told]
 
 
-def declared_size(world: World, provider: str) -> int:
-    """The size the platform declares for a provider's embeddings."""
+def status(world: World, provider: str) -> dict[str, Any]:
+    """What the platform tells about a provider."""
     told = world.citadel.gateway.call("getProviderStatus", provider=provider, key=world.key)
     assert_that(told, succeeded())
-    return int(told.body["dimensions"])
+    return dict(told.body)
+
+
+def declared_size(world: World, provider: str) -> int:
+    """The size the platform declares for a provider's embeddings."""
+    return int(status(world, provider)["dimensions"])
 
 
 def lengths(answer: Answer) -> list[float]:

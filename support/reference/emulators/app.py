@@ -2,7 +2,7 @@
 
 - ``GET /_emulator/health``
 - ``GET /_emulator/requests[?provider=&after=]``, ``DELETE /_emulator/requests``
-- ``PUT /_emulator/behaviour/{provider}`` ``{"kind", "times"?, "delay_ms"?, "retry_after"?}``,
+- ``PUT /_emulator/behaviour/{provider}`` ``{"kind", "times"?, "delay_ms"?, "retry_after"?, "status"?}``,
   ``DELETE /_emulator/behaviour[/{provider}]``
 - ``PUT /_emulator/keys/{provider}`` ``{"key"}``: the provider takes this key only, from now on
 
@@ -38,6 +38,7 @@ from support.reference.emulators.witness import (
     KINDS,
     LONGEST_HOLD_S,
     NORMAL,
+    REFUSAL,
     Behaviour,
     Provider,
     Seen,
@@ -58,7 +59,7 @@ PREFIXES: dict[str, tuple[str, Dialect]] = {
     "jina": ("jina", Jina()),
 }
 METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
-SETTINGS = {"kind", "times", "delay_ms", "retry_after"}
+SETTINGS = {"kind", "times", "delay_ms", "retry_after", "status"}
 
 
 class Emulators:
@@ -95,7 +96,7 @@ class Emulators:
                 answer = KINDS[behaviour.kind](dialect, call, behaviour)
             except Refused as refused:
                 answer = refused.answer
-            seen.status = answer.status
+            seen.status, seen.tokens = answer.status, answer.tokens
             return _response(answer)
         except ClientDisconnect:
             # It went away while sending: nobody reads the answer.
@@ -188,7 +189,10 @@ def _behaviour(body: dict[str, Any]) -> Behaviour:
         raise HTTPException(422, f"'delay_ms' must be from 0 to {LONGEST_HOLD_S * 1000:.0f}")
     if not isinstance(retry_after, str | None):
         raise HTTPException(422, "'retry_after' must be null or a text")
-    return Behaviour(body["kind"], times, delay_ms / 1000, retry_after)
+    status = body.get("status", REFUSAL)
+    if not (isinstance(status, int) and 400 <= status < 600):
+        raise HTTPException(422, "'status' must be from 400 to 599")
+    return Behaviour(body["kind"], times, delay_ms / 1000, retry_after, status)
 
 
 async def _object(request: Request) -> dict[str, Any]:
@@ -206,9 +210,7 @@ def _parsed(raw: bytes) -> Any:
 
 
 def _response(answer: Answer) -> Response:
-    # A float32 is written with the fewest digits that read back as the same float32.
-    payload = orjson.dumps(answer.body, option=orjson.OPT_SERIALIZE_NUMPY)
-    return Response(payload, answer.status, dict(answer.headers), media_type="application/json")
+    return Response(answer.written(), answer.status, dict(answer.headers), media_type=answer.media_type)
 
 
 def _json(content: Any) -> Response:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from support.reference.emulators.vectors import base64_of, quantise
 
 NOT_JSON = object()
@@ -47,11 +49,26 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A provider's answer; ``body`` may hold numpy arrays."""
+    """A provider's answer; ``body`` may hold numpy arrays. A ``payload`` is sent in its place as it is."""
 
     status: int
     body: Any
     headers: Mapping[str, str] = field(default_factory=dict)
+    payload: bytes | None = None
+    media_type: str = "application/json"
+
+    @property
+    def tokens(self) -> int | None:
+        """Tokens that the answer says its texts have cost; None where it says nothing."""
+        body = self.body if isinstance(self.body, dict) else {}
+        usage = body.get("usage") or body.get("meta", {}).get("billed_units") or {}
+        return usage.get("input_tokens", usage.get("total_tokens"))
+
+    def written(self) -> bytes:
+        """What goes over the wire. A float32 is written with the fewest digits that read back the same."""
+        if self.payload is not None:
+            return self.payload
+        return orjson.dumps(self.body, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 class Refused(Exception):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from support.reference.emulators.spoilt import SPOILT, spoilt
 from support.reference.emulators.wire import Answer, Call, Dialect
 
 PROVIDERS = (
@@ -18,6 +19,8 @@ PROVIDERS = (
 MAX_REMEMBERED = 5000
 # No request is held longer, whatever the behaviour says.
 LONGEST_HOLD_S = 120.0
+# How a refusal without a status of its own is marked.
+REFUSAL = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +28,14 @@ class Behaviour:
     """How a provider treats requests: a kind of ``KINDS``, for ``times`` of them (None: until changed).
 
     Every answer comes ``delay_s`` later than it could. ``retry_after`` is the hint of a rate limit in the
-    provider's own form; None means what the provider gives by itself.
+    provider's own form; None means what the provider gives by itself. ``status`` is that of a ``refusal``.
     """
 
     kind: str = "ok"
     times: int | None = None
     delay_s: float = 0.0
     retry_after: str | None = None
+    status: int = REFUSAL
 
     @property
     def hold_s(self) -> float:
@@ -50,13 +54,20 @@ KINDS: dict[str, Callable[[Dialect, Call, Behaviour], Answer]] = {
     "rate_limit": lambda dialect, call, behaviour: dialect.rate_limit(call, behaviour.retry_after),
     "overload": lambda dialect, call, behaviour: dialect.overload(call),
     "server_error": lambda dialect, call, behaviour: dialect.server_error(call),
+    # For what only the status tells: the text is nobody's.
+    "refusal": lambda dialect, call, behaviour: Answer(behaviour.status, {"message": "refused"}),
+    "error_as_success": lambda dialect, call, behaviour: replace(dialect.server_error(call), status=200),
+    **{name: spoilt(name) for name in SPOILT},
 }
 """Each kind of behaviour as the answer it gives; one that spoils good answers starts from ``serve``."""
 
 
 @dataclass(slots=True)
 class Seen:
-    """A request that arrived; ``status`` stays None while it is unanswered and when its caller went away."""
+    """A request that arrived; ``status`` stays None while it is unanswered and when its caller went away.
+
+    ``tokens`` is what the answer says the texts have cost, None where it does not.
+    """
 
     seq: int
     provider: str
@@ -68,6 +79,7 @@ class Seen:
     behaviour: str
     body: Any = None
     status: int | None = None
+    tokens: int | None = None
     finished_at: float | None = None
 
 

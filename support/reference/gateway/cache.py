@@ -355,6 +355,7 @@ def _opened(raw: bytes | None, valid: Callable[[dict[str, Any]], bool]) -> dict[
         return None
     try:
         found = orjson.loads(body)
-        return found if isinstance(found, dict) and "cached_at" in found and valid(found) else None
-    except (ValueError, KeyError, TypeError):
+        known = isinstance(found, dict) and isinstance(found["cached_at"], str)
+        return found if known and valid(found) else None
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

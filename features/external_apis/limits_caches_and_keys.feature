@@ -1,0 +1,41 @@
+@use.with_providers=visible
+Feature: Limits, caches and keys of external providers
+  A provider's limit is kept before it has to refuse, a question is paid for
+  once, and a key that was replaced is never shown again.
+
+  Scenario: A repeated request to a provider is answered from the cache
+    Given OpenAI has embedded "hello" and "world"
+    When OpenAI is asked to embed "hello" and "world"
+    Then the answer comes from the cache
+    And OpenAI was asked exactly 1 time
+    And the answer costs no tokens
+
+  @N7
+  Scenario: What another provider answered in its place is not remembered as a provider's own
+    Given Azure OpenAI has embedded "hello" and "world" in place of OpenAI
+    When OpenAI is asked to embed "hello" and "world"
+    Then the request succeeds
+    And OpenAI was asked exactly 1 time
+
+  Scenario: A request that a provider refused is not remembered
+    Given Voyage has refused to embed "hello" and "world"
+    When Voyage is asked to embed "hello" and "world"
+    Then the request succeeds
+    And Voyage was asked exactly 1 time
+
+  @N8 @outage
+  Scenario: A replaced key is used from the next start on, the old one never again
+    Given Voyage takes a new key only
+    And the platform has been started anew with that key
+    When Voyage is asked to embed "hello" and "world"
+    Then the request succeeds
+    And Voyage has been shown no other key since
+
+  @N9 @outage
+  Scenario: A provider never receives more requests than it allows
+    Why it matters: providers punish whoever ignores their limits.
+
+    Given the platform is set to ask Jina 5 times a minute
+    When 12 callers ask Jina at the same time
+    Then Jina was asked exactly 5 times
+    And the other 7 callers are told to come back later

@@ -420,7 +420,10 @@ DEFECTS: Mapping[str, Defect] = {
         "whatever goes wrong while a document is read is told as not found",
         "gateway",
         _every_problem_is_the_callers,
-        ("failure_scenarios/every_operation.feature", "Only what needs it is refused while it is away"),
+        (
+            "failure_scenarios/every_operation.feature",
+            "Only what needs it is refused: the metadata store crashes",
+        ),
         r"answered 404 vector-not-found",
     ),
 }

@@ -62,10 +62,11 @@ def end(context: Any, scenario: Any) -> None:
     world, citadel = context.world, context.citadel
     for exhibit in world.exhibits:
         ATTACH[exhibit.kind](exhibit.name, exhibit.content)
-    problems = aftermath.problems(citadel, world, context.marks)
+    failed = scenario.status.has_failed()
+    problems = aftermath.problems(citadel, world, context.marks, broken_off=failed)
     if "outage" in scenario.effective_tags:
         problems += _outage(citadel, scenario, context.marks)
-    if problems or scenario.status.has_failed():
+    if problems or failed:
         for name, text in diagnosis.of(citadel, world, context.marks).items():
             attachments.attach_text(name, text)
         attachments.attach_text("How to repeat", repeating(str(scenario.location), citadel.seed))

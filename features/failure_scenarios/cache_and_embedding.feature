@@ -15,6 +15,12 @@ Feature: The cache or the embedding service fails
     When the cache is back
     Then answers come from the cache again within the promised time
 
+  Scenario: An allowance holds without the cache that counts it
+    Given a new reader who may ask 5 times a minute
+    When the cache crashes
+    And that reader asks 8 times
+    Then exactly 5 requests are answered and the others are refused as "rate-limited"
+
   @N4 @G4
   Scenario: A change made while the cache was away is seen when it is back
     Given an employee has searched for "how to handle acid"

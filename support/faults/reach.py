@@ -9,10 +9,10 @@ from support.faults.commands import Pairs
 from support.faults.terms import LINK_KINDS, PROCESS_KINDS, STATE_KINDS, TARGETS, kinds_of
 from support.settings import Mode, Settings
 
-# Done by a listener behind the link.
-LISTENING = "choke"
 # Healing them needs a way in that a server of others does not promise.
 OWN_SERVER_ONLY = {("redis", "no_connections"), ("postgresql", "no_connections")}
+# Done by a listener that sees all that passes.
+LISTENING = {"choke"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Reach:
             return None if allowed else self._unlisted(target, kind)
         if kind in PROCESS_KINDS:
             return None if own else f"{target} was not started by the suite, so it cannot be {kind}"
-        if kind == LISTENING and self.deployed:
+        if kind in LISTENING and self.deployed:
             return f"the link to {target} is not the suite's own, so nobody may listen there"
         if kind in LINK_KINDS:
             return None if target in self.linked else self.no_link.format(target=target)

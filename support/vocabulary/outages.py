@@ -32,10 +32,10 @@ AILMENTS = {
     "refuses writes": "refuses_writes",
     "holds back writes": "paused",
 }
-# Shares of a dependency's limit by which each of its answers is late. What an operation asks the metadata
-# store shares one limit, and there are some dozen statements to a write.
+# Shares of a dependency's limit by which each of its answers is late. What a write asks the metadata store
+# shares one limit: some dozen statements, each of which a new connection prepares first.
 TOO_SLOW = 1.5
-SLOW = {"qdrant": 0.15, "postgresql": 0.03, "redis": 0.15, "embedding": 0.15, "providers": 0.15}
+SLOW = {"qdrant": 0.15, "postgresql": 0.01, "redis": 0.15, "embedding": 0.15, "providers": 0.15}
 # The shortest answers have five bytes.
 DRIP_MS = 100
 TORN_AFTER_BYTES = 3

@@ -31,6 +31,13 @@ Feature: The cache or the embedding service fails
     And the link to the cache is whole again
     Then a search for "how to handle acid" is answered afresh and shows the new text of "safety sheet"
 
+  @N4 @G4
+  Scenario: What was cached before the gateway died hides no change made after it
+    Given an employee has searched for "how to handle acid"
+    And the gateway has crashed and is back
+    When an editor rewrites "safety sheet" to be about "The canteen serves soup."
+    Then a search for "how to handle acid" is answered afresh and shows the new text of "safety sheet"
+
   Scenario: A cache that has stopped answering delays nobody for long
     When the cache freezes
     Then storing, searching, reading and deleting succeed without the cache

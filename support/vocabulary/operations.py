@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from support.contract.validator import Operation, Parameter
-from support.drivers.gateway import Answer
+from support.drivers.gateway import Answer, GatewayUnreachable
 from support.matchers.answers import explain
 from support.vocabulary import access, collections, documents, jobs, outages
 from support.vocabulary.requests import TOO_LARGE
@@ -418,12 +418,15 @@ def _in_need(world: World, tried: Tried) -> bool:
 
 
 def late(world: World, within_s: float) -> list[str]:
-    """Answers that came later than ``within_s``, or later than the operation's own limit."""
+    """Answers that came later than ``within_s`` or the operation's own limit, or not at all."""
     return [
         f"{one}, later than {min(within_s, one.request.operation.timeout_s):g} s"
         for one in _tries(world)
-        if isinstance(one.outcome, Answer)
-        and one.outcome.elapsed_ms > 1000.0 * min(within_s, one.request.operation.timeout_s)
+        if isinstance(one.outcome, GatewayUnreachable)
+        or (
+            isinstance(one.outcome, Answer)
+            and one.outcome.elapsed_ms > 1000.0 * min(within_s, one.request.operation.timeout_s)
+        )
     ]
 
 

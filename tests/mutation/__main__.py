@@ -92,7 +92,8 @@ class Mutant:
 class Fate:
     """What became of a mutant.
 
-    ``killed_by`` is empty for a survivor, ``said`` is what the killer printed; ``stages`` is how many it met.
+    ``killed_by`` is empty for a survivor, ``said`` is what the killer printed, or that a stage did not end;
+    ``stages`` is how many it met.
     """
 
     mutant: str
@@ -206,8 +207,9 @@ def hunt(mutant: Mutant, copy: Copy, stores: Mapping[str, str], stages: int) -> 
         try:
             done = behave(copy.folder / "output", *arguments, environ=given, within_s=within)
         except subprocess.TimeoutExpired:
-            killed_by = "(no end in time)"
-            break
+            # Of a busy machine as well: no verdict is no kill.
+            said = f"(no end within {within:g} s)"
+            continue
         if done.code:
             red = failures(done.printed) or {"(the gateway does not start)": done.printed[-SHOWN:]}
             killed_by, said = next(iter(red.items()))
@@ -226,7 +228,7 @@ def write(fates: Sequence[Fate], about: Mapping[str, object], folder: Path) -> N
     lines = ["# Mutants of the gateway", "", *(f"- {name}: {value}" for name, value in about.items()), ""]
     lines += ["## Survivors", ""]
     for fate in survivors:
-        lines += [f"### {fate.mutant}", "", "```diff", fate.change, "```", ""]
+        lines += [f"### {fate.mutant} {fate.said}".rstrip(), "", "```diff", fate.change, "```", ""]
     lines += ["## Killed", "", "| mutant | by | seconds |", "|---|---|---|"]
     lines += [
         f"| {fate.mutant} | {fate.killed_by} | {fate.seconds:.0f} |" for fate in fates if fate.killed_by

@@ -868,6 +868,18 @@ def _last_of_two_keys_wins() -> None:
     app._headers = last
 
 
+def _method_from_a_header() -> None:
+    from support.reference.gateway.app import Gateway
+
+    route = Gateway._route
+
+    def overriding(self: Gateway, request: Any) -> Any:
+        request.method = request.headers.get("x-http-method-override", request.method)
+        return route(self, request)
+
+    Gateway._route = overriding  # type: ignore[method-assign]
+
+
 def _jobs_of_others_are_told_of() -> None:
     from support.reference.gateway.jobs import Jobs
     from support.reference.gateway.problems import Problem
@@ -1860,6 +1872,13 @@ DEFECTS: Mapping[str, Defect] = {
         _last_of_two_keys_wins,
         ("security/access.feature", "Nothing that is no valid key opens a door: two keys under one name"),
         r"nobody may use it without a valid key, but \w+ answered",
+    ),
+    "method-from-a-header": Defect(
+        "a header stands for the method of a request",
+        "gateway",
+        _method_from_a_header,
+        ("security/callers.feature", "To read is not to delete, whatever a header says"),
+        r"GET /api/v1/collections/\S+ answered 200 against the contract(?s:.)*\"deleted\": true",
     ),
     "jobs-of-others-are-told-of": Defect(
         "the refusal of somebody else's job tells that there is one",

@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 SDKS := .venv-sdks
 
-.PHONY: acceptance test defects mutants bench report lint doctor clean help
+.PHONY: acceptance test defects mutants fuzz bench report lint doctor clean help
 
 help:            ## this list
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,6 +19,9 @@ test: $(VENV)/dev.stamp $(SDKS)/stamp  ## lint, types and the suite's own tests
 
 defects: $(VENV)/dev.stamp     ## seed every known defect, one at a time, and tell who caught it; D="defect ..."
 	@$(RUN) -m tests.defects.proof $(D)
+
+fuzz: $(VENV)/run.stamp         ## hold the contract against random requests for 5 minutes; SECONDS=n SEED=n
+	@$(RUN) -m support fuzz --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
 
 mutants: $(VENV)/dev.stamp     ## change the gateway at random places, list what no scenario notices; M="--sample 20"
 	@test -x $(VENV)-mutation/bin/cosmic-ray || $(PYTHON) -m venv $(VENV)-mutation

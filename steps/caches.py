@@ -92,6 +92,12 @@ def answer_as_without(context, title, question):
     assert_that(caches.differs_from_uncached(context.world, title, question), empty())
 
 
+@then("nothing that lay in the cache was carried out")
+def nothing_carried_out(context):
+    """The program in it would have left a file."""
+    assert_that(caches.carried_out(), equal_to(False), "a program from the cache was carried out")
+
+
 @then("the cache is soon of use again for {string} and {string}")
 def of_use_again(context, title, question):
     """The damaged entries have been replaced."""

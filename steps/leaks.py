@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from behave import then, when
-from hamcrest import assert_that, empty
+from hamcrest import assert_that
 
+from support.matchers.complaints import nothing_wrong
 from support.vocabulary import leaks
 
 
@@ -17,4 +18,4 @@ def provoke(context):
 @then("no answer, no log, no metric and no store shows a key or a password")
 def nothing_leaks(context):
     """Answers are searched as they arrive; here everything else."""
-    assert_that(leaks.shown(context.world), empty())
+    assert_that(leaks.shown(context.world), nothing_wrong())

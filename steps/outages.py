@@ -18,6 +18,13 @@ def process_fails(context, target, what):
     outages.strike_process(context.world, target, what)
 
 
+@given("{dependency} has crashed and is back")
+def has_crashed(context, target):
+    """Started again with what it had kept."""
+    outages.strike(context.world, target, "crashed")
+    outages.lift(context.world)
+
+
 @given("the link to {dependency} {link_fault}")
 @when("the link to {dependency} {link_fault}")
 def link_fails(context, target, what):
@@ -207,10 +214,10 @@ def all_running(context):
     outages.lift(context.world)
 
 
-@when("the gateway crashes in the middle of storing more documents")
-def crash_under_writes(context):
+@when("{dependency} crashes in the middle of storing more documents")
+def crash_under_writes(context, target):
     """Some are acknowledged by then, some are under way."""
-    outages.kill_gateway_under_writes(context.world, 30)
+    outages.kill_under_writes(context.world, 30, (target,))
 
 
 @when("the gateway is told to stop while {int} documents are being stored")

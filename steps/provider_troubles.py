@@ -83,6 +83,12 @@ def given_up_for_a_while(context, provider):
     provider_troubles.end_the_break(context.world, provider)
 
 
+@given("{provider} is well again")
+def well_again(context, provider):
+    """It answers as ever, which the platform cannot know yet."""
+    providers.witness(context.world).recover(provider)
+
+
 @given("{provider} has embedded {string} and {string} in place of {provider}")
 def has_stood_in(context, provider, one, other, overloaded):
     """The one that was asked was overloaded, and is well again."""
@@ -127,6 +133,12 @@ def many_ask(context, callers, provider):
     context.world.answers = provider_troubles.ask_at_the_same_time(context.world, provider, callers)
 
 
+@when("{int} callers ask {provider} one after another")
+def many_ask_in_turn(context, callers, provider):
+    """Each has a question of its own."""
+    context.world.answers = provider_troubles.ask_in_turn(context.world, provider, callers)
+
+
 @when("a provider that nobody knows is asked to embed {string} and {string}, or else {provider}")
 def ask_nobody(context, one, other, provider):
     """A name as it may come from a typing mistake."""
@@ -151,6 +163,14 @@ def told_to_stay_away(context):
 def all_served(context):
     """Nobody was turned away for good."""
     assert_that(context.world.answers, every_item(succeeded()))
+
+
+@then("{int} callers at the same time are all served by {provider}")
+def all_served_by(context, callers, provider):
+    """Nobody is kept out any more."""
+    answers = provider_troubles.ask_at_the_same_time(context.world, provider, callers)
+    assert_that(answers, every_item(succeeded()))
+    assert_that(providers.received(context.world, provider), has_length(callers), "requests that arrived")
 
 
 @then("every caller is refused")
@@ -187,9 +207,9 @@ def nothing_remembered(context, provider):
 
 @then("all of them but {provider} have answered")
 def others_answered(context, provider):
-    """The one that was given up is refused, all others are not."""
+    """The one that was given up is refused (or tried, if its break is over by now), all others are not."""
     by_name = dict(zip(providers.ALL, context.world.answers, strict=True))
-    assert_that(by_name.pop(provider), refused_as("circuit-open"))
+    assert_that(by_name.pop(provider), refused_as("circuit-open", "provider-error"))
     assert_that(list(by_name.values()), every_item(succeeded()))
 
 

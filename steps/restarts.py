@@ -32,6 +32,12 @@ def ready_without_restart(context):
     assert_that(restarts.further_starts(context.world), equal_to(0), "further starts")
 
 
+@when("the gateway is told to stop while {int} editors store one document after the other")
+def stop_under_load(context, editors):
+    """They go on until they are refused."""
+    context.world.evidence["outcomes"] = restarts.stop_under_load(context.world, editors)
+
+
 @when("everything crashes in the middle of storing more documents")
 def everything_crashes(context):
     """Some are acknowledged by then, some are under way."""

@@ -9,7 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
-from support import doctor
+from support import doctor, fuzz
 from support.audit import command
 from support.citadel import Citadel
 from support.faults import commands as fault_commands
@@ -46,6 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
     merge.add_argument("--output", type=Path, default=OUTPUT, help="where the whole goes (.acceptance)")
     flaky = commands.add_parser("flakiness", help="repeat a selection, tell how often what fails")
     flaky.add_argument("--runs", type=_positive, default=10, help="how often (10); then arguments for behave")
+    random = commands.add_parser("fuzz", help="hold the contract against random requests on its own stack")
+    random.add_argument("--seconds", type=_positive, help="how long to ask; without it one short round")
+    random.add_argument("--seed", type=int, help="the same seed makes the same requests")
+    random.add_argument("--json", type=Path, metavar="FILE", help="the outcome for machines too")
     # What follows "acceptance" or "flakiness" is behave's to understand, options included.
     options, others = parser.parse_known_args(arguments)
     if options.command == "acceptance":
@@ -56,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"unknown arguments: {' '.join(others)}")
     if options.command == "report":
         return _report()
+    if options.command == "fuzz":
+        return fuzz.main(options.seconds, options.seed, OUTPUT / "logs-fuzz", options.json)
     if options.command == "merge":
         return _merge(options.folders, options.output)
     try:

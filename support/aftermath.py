@@ -23,12 +23,13 @@ RE_EMBEDDED = 3
 ROUNDS = 3
 
 
-def problems(citadel: Citadel, world: World, since: diagnosis.Marks) -> list[str]:
+def problems(citadel: Citadel, world: World, since: diagnosis.Marks, *, broken_off: bool) -> list[str]:
     """What is wrong with the platform now that the scenario is over, as sentences.
 
-    Faults are healed first.
+    Faults are healed first; in a scenario that was ``broken_off`` nobody expects that it has done so itself.
     """
-    found = [f"a fault was still active: {fault}" for fault in citadel.faults.lift_all()]
+    left = citadel.faults.lift_all()
+    found = [] if broken_off else [f"a fault was still active: {fault}" for fault in left]
     found += diagnosis.unexpected_errors(citadel, since)
     found += diagnosis.leaked_secrets(citadel, since)
     if world.wrote and not world.disagreement_expected:

@@ -108,6 +108,8 @@ class Citadel:
     deadman: DeadMan | None = None
     audits: AuditTally = field(default_factory=AuditTally)
     performance: dict[str, Any] = field(default_factory=dict)
+    # What each scenario's faults did, as plain data.
+    outages: list[dict[str, Any]] = field(default_factory=list)
     closed: bool = False
     # What random data are made from: the same number makes the same data.
     seed: int = 0
@@ -147,6 +149,11 @@ class Citadel:
             "providers": "visible" if self.providers is not None else "hidden",
         }
 
+    def live_services(self) -> frozenset[str]:
+        """Providers whose live service may be asked, through a gateway of the suite's own."""
+        own = self.settings.live if self.stack is not None else ()
+        return frozenset(service.provider for service in own)
+
     def start_times(self) -> dict[str, float]:
         """Seconds until each server was ready, and until all were."""
         return dict(self.stack.timings) if self.stack else {}
@@ -162,6 +169,8 @@ class Citadel:
         if times:
             parts = ", ".join(f"{name} {seconds:.1f}" for name, seconds in times.items() if name != "all")
             lines.append(f"started in {times['all']:.1f} s ({parts})")
+        if self.live_services():
+            lines.append(f"may use the live services of {', '.join(sorted(self.live_services()))}")
         return "\n".join(lines)
 
     def variables(self) -> dict[str, str]:

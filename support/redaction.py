@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Iterable
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 SHORTEST_SECRET = 6
+# Shorter pieces of base64 may stand in any text by chance.
+SURE_LENGTH = 12
 MASK = "[redacted]"
 _IN_AUTHORITY = re.compile(r"(://[^:/?#@]*:)[^/?#@]+@")
 _IN_QUERY = re.compile(r"([?&]password=)[^&#]+")
@@ -44,9 +47,25 @@ class Secrets:
         """Labels of the secrets that appear in ``text``; the values themselves are never returned."""
         return sorted({label for value, label in self._values.items() if value in text})
 
+    def found_in_any_form(self, text: str) -> list[str]:
+        """Labels of the secrets that appear in ``text`` as they are, or in a form that is easily read."""
+        found = {label for value, label in self._values.items() for form in _forms(value) if form in text}
+        return sorted(found)
+
     def found_by(self, search: Callable[[str], list[str]]) -> list[str]:
         """What ``search`` finds for any secret, with the secret's label; the values are never returned."""
         return [f"{label} in {place}" for value, label in self._values.items() for place in search(value)]
+
+
+def _forms(value: str) -> set[str]:
+    """A value as it is, encoded for an address, in hexadecimal, and in base64 alone or inside of more.
+
+    Base64 changes with what stands before: only what lies within whole groups of three letters is the same.
+    """
+    raw = value.encode()
+    ends = [(shift, shift + (len(raw) - shift) // 3 * 3) for shift in range(3)]
+    inside = {base64.b64encode(raw[start:end]).decode() for start, end in ends}
+    return {value, quote(value, safe=""), raw.hex(), *(each for each in inside if len(each) >= SURE_LENGTH)}
 
 
 def without_password(url: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -30,6 +30,19 @@ PROVIDER_KEYS = {
     "mistral": "MISTRAL_API_KEY",
     "anthropic": "ANTHROPIC_API_KEY",
 }
+# Where the live services are, and the variable that says otherwise. Each customer of Azure has an address of
+# his own.
+PROVIDER_URLS = {
+    "openai": ("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+    "azure": ("AZURE_OPENAI_ENDPOINT", ""),
+    "cohere": ("CO_API_URL", "https://api.cohere.com"),
+    "huggingface": ("HF_ROUTER_URL", "https://router.huggingface.co"),
+    "google": ("GOOGLE_GEMINI_BASE_URL", "https://generativelanguage.googleapis.com"),
+    "voyage": ("VOYAGE_BASE_URL", "https://api.voyageai.com/v1"),
+    "jina": ("JINA_BASE_URL", "https://api.jina.ai"),
+    "mistral": ("MISTRAL_BASE_URL", "https://api.mistral.ai"),
+    "anthropic": ("ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
+}
 
 
 class Mode(StrEnum):
@@ -42,6 +55,15 @@ class Mode(StrEnum):
 
 class SettingsError(Exception):
     """A variable holds something unusable; the message names the variable and the mending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The live service of a provider: its address and the key that pays for its use."""
+
+    provider: str
+    url: str
+    key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -67,6 +89,7 @@ class Settings:
     environment: str | None = None
     gateway_command: str | None = None
     embedding_command: str | None = None
+    live: tuple[Live, ...] = ()
 
     @property
     def mode(self) -> Mode:
@@ -84,15 +107,18 @@ class Settings:
             secrets.add(getattr(self, name), VARIABLES[name])
         for name in ("database_url", "redis_url", "qdrant_url", "gateway_url", "toxiproxy_url"):
             secrets.add_password_of(getattr(self, name), f"password in {VARIABLES[name]}")
+        for service in self.live:
+            secrets.add(service.key, PROVIDER_KEYS[service.provider])
         return secrets
 
     def shown(self) -> dict[str, str]:
         """Variable names with their values, secrets masked, for a person to read."""
         secrets = self.secrets()
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {variable: getattr(self, name) for name, variable in VARIABLES.items()}
+        values |= {PROVIDER_KEYS[service.provider]: service.key for service in self.live}
         return {
-            VARIABLES[name]: secrets.redact(without_password(str(value)))
-            for name, value in values.items()
+            variable: secrets.redact(without_password(str(value)))
+            for variable, value in values.items()
             if value not in (None, ())
         }
 
@@ -135,6 +161,7 @@ class Settings:
             environment=read("environment", _text, None),
             gateway_command=read("gateway_command", _text, None),
             embedding_command=read("embedding_command", _text, None),
+            live=_live(values),
         )
 
 
@@ -159,6 +186,18 @@ VARIABLES = {
     "gateway_command": "CITADEL_GATEWAY_COMMAND",
     "embedding_command": "CITADEL_EMBEDDING_COMMAND",
 }
+
+
+def _live(values: Mapping[str, str]) -> tuple[Live, ...]:
+    """The providers whose live service may be used: those with a key, and an address."""
+    found = []
+    for provider, key_variable in PROVIDER_KEYS.items():
+        url_variable, usual = PROVIDER_URLS[provider]
+        key, url = values.get(key_variable, ""), values.get(url_variable, "") or usual
+        if key and url:
+            _url_of("http", "https")(url_variable, url)
+            found.append(Live(provider, url.rstrip("/"), key))
+    return tuple(found)
 
 
 def _text(_variable: str, text: str) -> str | None:

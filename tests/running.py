@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.settings import PROVIDER_KEYS, ROOT, VARIABLES
+from support.settings import PROVIDER_KEYS, PROVIDER_URLS, ROOT, VARIABLES
 
 RUN_WITHIN_S = 240.0
 UP_WITHIN_S = 60.0
@@ -39,6 +39,7 @@ class SuiteRun:
 def bare_environment(**given: str) -> dict[str, str]:
     """This process's environment without any of the suite's variables, then ``given``."""
     own = {*VARIABLES.values(), *PROVIDER_KEYS.values(), "CITADEL_GATEWAY_URL"}
+    own |= {variable for variable, _url in PROVIDER_URLS.values()}
     kept = {name: value for name, value in os.environ.items() if name not in own}
     return {**kept, **given}
 

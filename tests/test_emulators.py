@@ -199,6 +199,7 @@ def test_a_good_call_gives_the_models_vectors_in_order(client: httpx.Client, pro
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(adapter.length, abs=1e-3)
     used = adapter.tokens(answer.json())
     assert used is None or used > 0
+    assert seen(client)[-1]["tokens"] == used
     # The same texts, one by one and backwards: the same vectors.
     again = np.array(adapter.vectors(ask(client, provider, texts=TEXTS[::-1]).json()))
     assert (again[::-1] == vectors).all()

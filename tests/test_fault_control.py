@@ -22,7 +22,7 @@ from support.faults import FaultError, Faults, commands, plan, reach
 from support.faults.commands import CommandsError
 from support.faults.guard import Guard
 from support.faults.reach import Reach
-from support.faults.terms import LONGEST_S, STATE_KINDS, TARGETS, kinds_of
+from support.faults.terms import LINK_KINDS, LONGEST_S, STATE_KINDS, TARGETS, kinds_of
 from support.isolation.names import Run
 from support.settings import ROOT, Settings
 from support.stack import servers
@@ -183,9 +183,9 @@ def test_each_mode_has_its_table() -> None:
     assert all(set(STATE_KINDS[target]) <= set(embedded[target]) for target in STATE_KINDS)
     assert embedded["gateway"] == ["crashed", "stopped", "frozen"]
     attached = {"TEST_DATABASE_URL": "postgresql://u@db/x"}
-    assert kinds(**attached)["postgresql"] == ["cut", "hang", "mute", "narrow", "slow", "reset"]
+    assert kinds(**attached)["postgresql"] == list(LINK_KINDS)
     listed = kinds(**attached, CITADEL_FAULTS="postgresql:locked")["postgresql"]
-    assert listed == ["cut", "hang", "mute", "narrow", "slow", "reset", "locked"]
+    assert listed == [*LINK_KINDS, "locked"]
     assert kinds(**PLATFORM) == {target: [] for target in TARGETS}
     text = reach.text(doctor.faults(settings(**PLATFORM, CITADEL_FAULTS="redis")).table())
     assert "CITADEL_ENVIRONMENT does not say which environment may be struck" in text

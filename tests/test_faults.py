@@ -213,6 +213,19 @@ def test_a_torn_link_breaks_every_answer_off(platform: Platform) -> None:
     assert platform.ask() == platform.services["redis"].pid
 
 
+def test_a_server_chokes_on_what_is_deadly_and_answers_all_else(platform: Platform) -> None:
+    fault = platform.faults.inject("redis", "choke", on="deadly")
+    assert platform.ask() == platform.services["redis"].pid
+    assert fault.hits() == 0
+    before = platform.asked()
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"{platform.linked}/deadly", timeout=0.4, trust_env=False)
+    assert fault.hits() == 1
+    assert platform.asked() == before + 1, "only the question of this line has arrived"
+    fault.lift()
+    assert platform.ask() == platform.services["redis"].pid
+
+
 def test_a_slow_link_takes_its_time(platform: Platform) -> None:
     fault = platform.faults.inject("redis", "slow", ms=150)
     assert str(fault) == "redis slow (ms=150)"

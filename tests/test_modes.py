@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
@@ -53,9 +54,48 @@ def test_attached_smoke_passes_and_leaves_foreign_data_alone(tmp_path: Path) -> 
         cache.close()
 
 
-def test_deployed_smoke_passes_against_a_stack_known_by_its_variables_only(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def deployed() -> Iterator[dict[str, str]]:
+    """The variables of a platform that the suite knows by nothing else."""
     with stack_up() as variables:
-        done = behave(tmp_path, "-t", "@smoke", environ=variables)
+        yield variables
+
+
+def test_deployed_smoke_passes_against_a_stack_known_by_its_variables_only(
+    deployed: dict[str, str], tmp_path: Path
+) -> None:
+    done = behave(tmp_path, "-t", "@smoke", environ=deployed)
     assert done.code == 0, done.printed
     assert done.summary["mode"] == "deployed"
+    shown = (tmp_path / "allure-results" / "environment.properties").read_text()
+    assert "faults.redis = nothing; not crashed" in shown, "the report tells what can be struck, and why not"
     assert done.summary["scenarios"]["passed"] >= 5, done.printed
+
+
+def test_a_deployed_platform_is_struck_by_programs_where_that_is_allowed(
+    deployed: dict[str, str], tmp_path: Path
+) -> None:
+    """Its cache is frozen and let go on by commands; then by none, because it is another environment."""
+    database = psycopg2.connect(deployed["TEST_DATABASE_URL"], connect_timeout=3)
+    database.autocommit = True
+    with database.cursor() as cursor:
+        cursor.execute("ALTER DATABASE postgres SET citadel.environment = 'staging'")
+    database.close()
+    cache = redis.Redis.from_url(deployed["TEST_REDIS_URL"], socket_timeout=2)
+    pid = cache.info("server")["process_id"]
+    commands = tmp_path / "commands.toml"
+    commands.write_text(
+        f'[redis.frozen]\ndo = "kill -STOP {pid}"\nundo = "kill -CONT {pid}"\n'
+        f'check = "grep -q ^State:.T /proc/{pid}/status"\n'
+    )
+    given = {**deployed, "CITADEL_FAULTS": "redis:frozen", "CITADEL_FAULT_COMMANDS": str(commands)}
+    arguments = ("features/failure_scenarios", "-n", "A cache that has stopped answering delays nobody")
+    struck = behave(tmp_path / "struck", *arguments, environ={**given, "CITADEL_ENVIRONMENT": "staging"})
+    assert struck.summary["scenarios"] == {"passed": 1, "failed": 0, "skipped": 0, "total": 1}, struck.printed
+    [outage] = struck.summary["outages"]
+    assert (outage["faults"], outage["during"]["operations"]) == (["redis frozen"], 4)
+    assert cache.ping()
+    cache.close()
+    spared = behave(tmp_path / "spared", *arguments, environ={**given, "CITADEL_ENVIRONMENT": "testing"})
+    assert spared.summary["scenarios"]["skipped"] == 1, spared.printed
+    assert "the platform says that it is 'staging'" in spared.printed

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,3 +95,18 @@ def test_the_journal_keeps_no_secret() -> None:
 )
 def test_overlapping_calls_count_once(spans: list[tuple[float, float]], seconds: float) -> None:
     assert union_of_seconds(spans) == seconds
+
+
+@given(UNMASKED.filter(lambda value: len(value) >= 16), st.binary(max_size=5), st.binary(max_size=5))
+def test_a_secret_is_found_in_every_form_that_is_easily_read(value: str, before: bytes, after: bytes) -> None:
+    secrets = Secrets()
+    secrets.add(value, "canary")
+    raw = value.encode()
+    encoded = base64.b64encode(before + raw + after).decode()
+    for text in (f"({value})", raw.hex(), encoded, quote(value, safe="")):
+        assert secrets.found_in_any_form(f"it says {text}.") == ["canary"]
+
+
+def test_what_only_looks_like_a_form_of_a_secret_is_none() -> None:
+    secrets = Secrets(["canary-0123456789-abcdef"])
+    assert secrets.found_in_any_form("canary-0123456789-abcde ZGVm Y2FuYXJ5 63616e617279") == []

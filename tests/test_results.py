@@ -66,6 +66,7 @@ def citadel() -> Any:
         coverage=coverage,
         audits=tally,
         performance={},
+        outages=[],
         starts=lambda: [(5.0, 7.5)],
         start_times=lambda: {"postgres": 0.71234, "all": 3.0},
     )

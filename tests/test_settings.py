@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.settings import VARIABLES, Mode, Settings, SettingsError
+from support.settings import PROVIDER_KEYS, PROVIDER_URLS, VARIABLES, Live, Mode, Settings, SettingsError
 
 
 def load(**environ: str) -> Settings:
@@ -136,5 +136,29 @@ def test_settings_do_not_change() -> None:
 
 
 def test_every_setting_has_a_variable_of_its_own() -> None:
-    assert VARIABLES.keys() == {field.name for field in fields(Settings)}
-    assert len(set(VARIABLES.values())) == len(VARIABLES)
+    assert VARIABLES.keys() == {field.name for field in fields(Settings)} - {"live"}
+    names = [*VARIABLES.values(), *PROVIDER_KEYS.values(), *(name for name, _url in PROVIDER_URLS.values())]
+    assert len(set(names)) == len(names)
+    assert PROVIDER_KEYS.keys() == PROVIDER_URLS.keys()
+
+
+def test_a_key_allows_to_use_a_live_service() -> None:
+    settings = load(
+        MISTRAL_API_KEY="the-key-of-mistral",
+        VOYAGE_API_KEY="the-key-of-voyage",
+        VOYAGE_BASE_URL="http://127.0.0.1:9/voyage/v1/",
+        OPENAI_BASE_URL="http://an-address.without/a-key",
+        AZURE_OPENAI_API_KEY="a-key-without-an-address",
+    )
+    assert settings.live == (
+        Live("voyage", "http://127.0.0.1:9/voyage/v1", "the-key-of-voyage"),
+        Live("mistral", "https://api.mistral.ai", "the-key-of-mistral"),
+    )
+    assert "the-key-of" not in repr(settings) + repr(settings.live)
+    assert settings.shown()["VOYAGE_API_KEY"] == "[redacted]"
+    assert settings.secrets().found_in("login with the-key-of-mistral failed") == ["MISTRAL_API_KEY"]
+
+
+def test_the_address_of_a_live_service_is_one() -> None:
+    with pytest.raises(SettingsError, match="JINA_BASE_URL is not a URL"):
+        load(JINA_API_KEY="the-key-of-jina", JINA_BASE_URL="jina")

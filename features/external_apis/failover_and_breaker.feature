@@ -82,3 +82,24 @@ Feature: Failover between external providers
     Then OpenAI was asked exactly 1 time
     And further requests are refused without asking OpenAI
     And OpenAI is asked again when the break is over
+
+  @N9
+  Scenario: A provider that answers when it is tried is asked by everybody again
+    Given the platform has given OpenAI up, and the break is over
+    And OpenAI is well again
+    When OpenAI is asked to embed "hello" and "world"
+    Then the request succeeds
+    And 8 callers at the same time are all served by OpenAI
+
+  Scenario Outline: A provider that <refusal> is not given up
+    Why it matters: one caller's mistake is no reason to take a provider away from all others.
+
+    Given OpenAI <refusal>
+    When 8 callers ask OpenAI one after another
+    Then every caller is refused
+    And OpenAI was asked exactly 8 times
+
+    Examples:
+      | refusal                                     |
+      | refuses the platform's key                  |
+      | refuses every request because of its length |

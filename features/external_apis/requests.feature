@@ -110,11 +110,12 @@ Feature: Nine external providers
 
     When Mistral is asked to embed 24 long texts together
     Then Mistral received every text once and in order, in more than one request
+    And the answer tells as many tokens as Mistral has counted
     And each embedding is that of its text alone
 
   Scenario Outline: What <provider> counts is passed on
     When <provider> is asked to embed 3 texts together
-    Then the answer tells as many tokens as the texts cost alone
+    Then the answer tells as many tokens as <provider> has counted
 
     Examples:
       | provider     |

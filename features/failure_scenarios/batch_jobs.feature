@@ -73,7 +73,8 @@ Feature: Batch jobs survive failures
   Scenario: A metadata store that crashes in the middle of a job delays it
     Given a job of 60 documents of which some are done
     When the metadata store crashes
-    And the metadata store is back
+    Then storing is refused as unavailable within the promised time
+    When the metadata store is back
     Then the job is completed with 60 documents done and 0 failed
     And its progress never went back and always added up
     And every document of the job was stored exactly once

@@ -15,12 +15,25 @@ Feature: The cache or the embedding service fails
     When the cache is back
     Then answers come from the cache again within the promised time
 
+  Scenario: An allowance holds without the cache that counts it
+    Given a new reader who may ask 5 times a minute
+    When the cache crashes
+    And that reader asks 8 times
+    Then exactly 5 requests are answered and the others are refused as "rate-limited"
+
   @N4 @G4
   Scenario: A change made while the cache was away is seen when it is back
     Given an employee has searched for "how to handle acid"
     And the link to the cache is cut
     When an editor rewrites "safety sheet" to be about "The canteen serves soup."
     And the link to the cache is whole again
+    Then a search for "how to handle acid" is answered afresh and shows the new text of "safety sheet"
+
+  @N4 @G4
+  Scenario: What was cached before the gateway died hides no change made after it
+    Given an employee has searched for "how to handle acid"
+    And the gateway has crashed and is back
+    When an editor rewrites "safety sheet" to be about "The canteen serves soup."
     Then a search for "how to handle acid" is answered afresh and shows the new text of "safety sheet"
 
   Scenario: A cache that has stopped answering delays nobody for long

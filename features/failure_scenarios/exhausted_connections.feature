@@ -27,6 +27,6 @@ Feature: No connection is left
   @N1
   Scenario: Sessions that the metadata store has ended are opened again by themselves
     When the metadata store ends all sessions
-    And the metadata store is well again
     Then the platform recovers within the promised time
-    And "safety sheet" is found and nothing that was refused was stored
+    When the metadata store is well again
+    Then "safety sheet" is found and nothing that was refused was stored

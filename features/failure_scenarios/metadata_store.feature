@@ -16,6 +16,14 @@ Feature: The metadata store fails
     Then the platform recovers within the promised time
     And "safety sheet" is found and nothing that was refused was stored
 
+  @N1 @N2 @G1 @critical
+  Scenario: A killed metadata store has lost nothing that was acknowledged
+    Given 10 stored documents
+    When the metadata store crashes in the middle of storing more documents
+    And the metadata store is back
+    Then every acknowledged document is in both stores
+    And no document is in one store only
+
   Scenario: A cut connection to the metadata store heals without a restart
     When the link to the metadata store is cut
     Then storing, reading and deleting are refused as unavailable within the promised time

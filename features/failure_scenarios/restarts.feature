@@ -13,6 +13,15 @@ Feature: Whatever starts or stops in whatever order, it ends well
     Then the gateway is soon ready without another start
     And the very first requests of every kind succeed
 
+  @N1
+  Scenario: A gateway that is told to stop under load cuts nobody off
+    When the gateway is told to stop while 10 editors store one document after the other
+    Then every document is either acknowledged or refused as shutting down
+    And the gateway has ended in good order
+    When the gateway is back
+    Then every acknowledged document is in both stores
+    And no document is in one store only
+
   @critical @N1 @N2 @G1
   Scenario: Everything crashes in the middle of the work and nothing is lost
     Given 10 stored documents

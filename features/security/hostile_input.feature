@@ -70,9 +70,3 @@ Feature: Hostile input does no harm
     When an attacker searches with filters in the languages of stores and of programs
     Then each is refused as not valid
     And the collection "handbook" still works
-
-  @N8 @smoke
-  Scenario: No answer, log or metric shows a secret
-    Given the document "letter" about "A perfectly normal letter."
-    When the platform has answered requests that succeed, fail and are refused
-    Then no answer, no log, no metric and no store shows a key or a password

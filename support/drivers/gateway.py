@@ -13,6 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from support.contract.coverage import Coverage
+from support.contract.disclosure import disclosed
 from support.contract.validator import Contract
 from support.drivers import wire
 from support.redaction import Secrets
@@ -196,7 +197,9 @@ class Gateway:
         """What no answer may be, whatever was asked."""
         found = ["500 is always a defect of the platform"] if answer.status_code == 500 else []
         leaked = self.secrets.found_in(answer.text) + self.secrets.found_in(str(answer.headers.multi_items()))
-        return [*found, f"the answer shows a secret: {', '.join(leaked)}"] if leaked else found
+        found += [f"the answer shows a secret: {', '.join(leaked)}"] if leaked else []
+        told = disclosed(answer.text) if answer.status_code >= 400 else []
+        return [*found, f"the error tells of the inside: {', '.join(told)}"] if told else found
 
     def _hold_to_contract(self, method: str, path: str, answer: httpx.Response) -> None:
         described = self.contract.operation(method, path)

@@ -26,7 +26,9 @@ PAGE = 1000
 CLIENT_SLACK_S = 0.5
 # For connections of this process that are not the driver's; they have their own statement time-outs.
 OTHERS_LIMIT_S = 30.0
-TEXT_TYPES = ("text", "character varying", "json", "jsonb")
+TEXT_TYPES = ("text", "character varying", "json", "jsonb", "bytea")
+_OCCURS_IN_TEXT = "coalesce(bool_or(strpos({}::text, {}) > 0), false)"
+_OCCURS_IN_BYTES = "coalesce(bool_or(position({1}::bytea IN {0}) > 0), false)"
 
 _ROW = """
 SELECT v.collection_id, c.name, v.point_id, v.external_id, v.source, v.text_content, v.metadata, v.model,
@@ -391,26 +393,27 @@ class MetadataStore:
         return bool(told[0][0])
 
     def contains_text(self, needle: str) -> list[str]:
-        """``table.column`` of every text or JSON column in which ``needle`` occurs (say, a canary secret)."""
+        """``table.column`` of every column of text, JSON or bytes in which ``needle`` occurs."""
         columns = self.select(
-            "SELECT table_name, column_name FROM information_schema.columns"
+            "SELECT table_name, column_name, data_type FROM information_schema.columns"
             " WHERE table_schema = current_schema() AND data_type = ANY(%s) ORDER BY 1, ordinal_position",
             (list(TEXT_TYPES),),
             what="text columns",
         )
-        tables: dict[str, list[str]] = {}
-        for table, column in columns:
-            tables.setdefault(table, []).append(column)
+        tables: dict[str, dict[str, str]] = {}
+        for table, column, kind in columns:
+            tables.setdefault(table, {})[column] = kind
         found = []
         for table, names in tables.items():
             occurs = [
-                sql.SQL("coalesce(bool_or(strpos({}::text, {}) > 0), false)").format(
+                sql.SQL(_OCCURS_IN_BYTES if kind == "bytea" else _OCCURS_IN_TEXT).format(
                     sql.Identifier(name), sql.Placeholder()
                 )
-                for name in names
+                for name, kind in names.items()
             ]
             query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(occurs), sql.Identifier(table))
-            told = self.select(query, [needle] * len(names), what=f"search of {table}")[0]
+            values = [needle.encode() if kind == "bytea" else needle for kind in names.values()]
+            told = self.select(query, values, what=f"search of {table}")[0]
             found += [f"{table}.{name}" for name, hit in zip(names, told, strict=True) if hit]
         return found
 

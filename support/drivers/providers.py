@@ -27,7 +27,8 @@ DISPLAY_NAMES = {
 class SeenRequest:
     """A request that arrived at a provider; ``at`` is seconds since the epoch by the emulator's clock.
 
-    Shown in a report, it tells no header: one of them is a key.
+    ``tokens`` is what the provider answered that its texts have cost, None where it says nothing. Shown in a
+    report, a request tells no header: one of them is a key.
     """
 
     number: int
@@ -39,6 +40,7 @@ class SeenRequest:
     headers: Mapping[str, str] = field(repr=False)
     body: Any = field(repr=False)
     status: int | None
+    tokens: int | None
     behaviour: str
 
 
@@ -81,6 +83,7 @@ class Providers:
                 headers={name.lower(): value for name, value in item["headers"].items()},
                 body=item["body"],
                 status=item["status"],
+                tokens=item["tokens"],
                 behaviour=item["behaviour"],
             )
             for item in listed

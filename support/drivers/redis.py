@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -112,6 +112,13 @@ class CacheStore:
             found = client.get(_wire(key))
         return found if isinstance(found, bytes) else None
 
+    def contents(self, key: str) -> str:
+        """The key's name and all it holds, whatever its type, as text to search in."""
+        with self._call(f"contents of {key}") as client:
+            kind = _text(client.type(_wire(key)))  # type: ignore[arg-type]
+            held = _READING[kind](client, _wire(key)) if kind in _READING else kind
+        return f"{key} {held!r}"
+
     def set_raw(self, key: str, value: bytes, ttl_s: int | None) -> None:
         """Write a value around the platform; ``ttl_s`` None lets it live for ever."""
         with self._call(f"set {key}") as client:
@@ -151,6 +158,17 @@ class CacheStore:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+# How all that a key of each type holds is read.
+_READING: dict[str, Callable[[redis.Redis, bytes], Any]] = {
+    "string": lambda client, key: client.get(key),
+    "list": lambda client, key: client.lrange(key, 0, -1),
+    "set": lambda client, key: client.smembers(key),
+    "zset": lambda client, key: client.zrange(key, 0, -1),
+    "hash": lambda client, key: client.hgetall(key),
+    "stream": lambda client, key: client.xrange(key),
+}
 
 
 def _text(key: bytes) -> str:

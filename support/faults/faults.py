@@ -195,14 +195,10 @@ class Faults:
 
         Raises ``Unavailable`` where there is no link, or where the platform is not the suite's own.
         """
-        self._refuse_to_listen(target)
         link = self._link(target)
-        assert link is not None
-        return Wiretap(link.control, link.name)
-
-    def _refuse_to_listen(self, target: str) -> None:
-        if self._link(target) is None or self._guard is not None:
+        if link is None or self._guard is not None:
             raise Unavailable(f"the link to {target} is not the suite's own, so nobody may listen there")
+        return Wiretap(link.control, link.name)
 
     def connections(self, target: str) -> int:
         """Connections opened to ``target`` so far. Raises ``Unavailable`` where nobody counts them."""
@@ -263,8 +259,6 @@ class Faults:
             return PROCESS_HARMS[kind](self._services[target], link)
         if kind in LINK_HARMS:
             assert link is not None
-            if kind == "choke":
-                self._refuse_to_listen(target)
             return LINK_HARMS[kind](link, **parameters)
         return states.harm(self._stores[target], kind, link)
 

@@ -16,6 +16,9 @@ MEANINGS = {
     "mute": "its link swallows what is answered, by a toxic of the suite's own that is later removed",
     "narrow": "its link passes little at a time, by a toxic of the suite's own that is later removed",
     "slow": "its link delays what is answered, by a toxic of the suite's own that is later removed",
+    "drip": "its link passes answers byte by byte, by a toxic of the suite's own that is later removed",
+    "torn": "its link breaks every answer off, by a toxic of the suite's own that is later removed",
+    "choke": "its link leads to a listener of the suite that lets no deadly request pass, later back to it",
     "reset": "its link resets connections, by a toxic of the suite's own that is later removed",
 }
 

@@ -11,6 +11,8 @@ from support.settings import Mode, Settings
 
 # Healing them needs a way in that a server of others does not promise.
 OWN_SERVER_ONLY = {("redis", "no_connections"), ("postgresql", "no_connections")}
+# Done by a listener that sees all that passes.
+LISTENING = {"choke"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class Reach:
             return None if allowed else self._unlisted(target, kind)
         if kind in PROCESS_KINDS:
             return None if own else f"{target} was not started by the suite, so it cannot be {kind}"
+        if kind in LISTENING and self.deployed:
+            return f"the link to {target} is not the suite's own, so nobody may listen there"
         if kind in LINK_KINDS:
             return None if target in self.linked else self.no_link.format(target=target)
         return self._why_not_inside(target, kind, own=own, allowed=allowed)
@@ -88,11 +92,9 @@ class Reach:
     def _why_not_inside(self, target: str, kind: str, *, own: bool, allowed: bool) -> str | None:
         if target not in self.opened:
             return f"the inside of {target} is not the suite's to change (CITADEL_FAULT_COMMANDS could)"
-        if not own and not allowed:
-            return self._unlisted(target, kind)
         if not own and (target, kind) in OWN_SERVER_ONLY:
             return f"{target} was not started by the suite, which could lock itself out"
-        return None
+        return None if own or allowed else self._unlisted(target, kind)
 
     @staticmethod
     def _unlisted(target: str, kind: str) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
-from behave.tag_matcher import ActiveTagMatcher
+from behave.tag_matcher import ActiveTagMatcher, ValueObject
 
 from support import aftermath, steadiness
+from support.drivers.providers import DISPLAY_NAMES
 from support.isolation import residue
 from support.isolation.names import Names
 from support.plugins import attachments
-from support.reporting import diagnosis
+from support.reporting import diagnosis, outages
 from support.reporting.results import repeating
 from support.world import World
 
@@ -20,6 +22,8 @@ REASONS = {
     "mode": "it is not for this mode",
     "stores": "it looks into the stores: set TEST_DATABASE_URL, TEST_REDIS_URL and QDRANT_URL",
     "providers": "it controls the provider emulators, which only a stack of the suite's own has",
+    "live": "it uses the live service of a provider, through a gateway of the suite's own: set the"
+    " provider's API key to allow that (see README)",
 }
 ATTACH = {
     "text": attachments.attach_text,
@@ -30,7 +34,10 @@ ATTACH = {
 
 def can_run(context: Any, scenario: Any) -> bool:
     """Skip, with the reason, what this mode cannot show."""
-    matcher = ActiveTagMatcher(context.citadel.traits())
+    # A tag holds no blanks.
+    live = {DISPLAY_NAMES[name].replace(" ", "_") for name in context.citadel.live_services()}
+    traits = context.citadel.traits() | {"live": ValueObject(live, compare=operator.contains)}
+    matcher = ActiveTagMatcher(traits)
     if matcher.should_skip_with_tags(scenario.effective_tags):
         category = str(matcher.skip_reason).partition(" ")[0]
         scenario.skip(reason=REASONS.get(category, f"needs {matcher.skip_reason}"))
@@ -62,9 +69,30 @@ def end(context: Any, scenario: Any) -> None:
     world, citadel = context.world, context.citadel
     for exhibit in world.exhibits:
         ATTACH[exhibit.kind](exhibit.name, exhibit.content)
-    problems = aftermath.problems(citadel, world, context.marks)
-    if problems or scenario.status.has_failed():
+    failed = scenario.status.has_failed()
+    problems = aftermath.problems(citadel, world, context.marks, broken_off=failed)
+    if "outage" in scenario.effective_tags:
+        problems += _outage(citadel, scenario, context.marks)
+    if problems or failed:
         for name, text in diagnosis.of(citadel, world, context.marks).items():
             attachments.attach_text(name, text)
         attachments.attach_text("How to repeat", repeating(str(scenario.location), citadel.seed))
     assert not problems, "\n".join(problems)
+
+
+def _outage(citadel: Any, scenario: Any, since: diagnosis.Marks) -> list[str]:
+    """Show what the scenario's faults did; the problems that a scenario which went well may still have.
+
+    What the audit asks counts among the operations after the outage.
+    """
+    evidence = outages.of(
+        scenario.name.rsplit(" -- @", 1)[0],
+        citadel.faults.history[since.faults :],
+        citadel.journal.since(since.journal),
+        citadel.promises.recovers_s,
+    )
+    if evidence is None:
+        return []
+    attachments.attach_json("The outage", evidence.plain())
+    citadel.outages.append(evidence.plain())
+    return [] if scenario.status.has_failed() else evidence.problems()

@@ -22,16 +22,19 @@ MOST_ITEMS = 50
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Where the journal and each service's log stood when the scenario began."""
+    """Where the journal, each service's log and the history of faults stood when the scenario began."""
 
     journal: int
     logs: dict[str, int]
+    faults: int = 0
 
 
 def marks(citadel: Citadel) -> Marks:
     """The present positions."""
     return Marks(
-        citadel.journal.mark(), {name: service.log_size() for name, service in citadel.services.items()}
+        citadel.journal.mark(),
+        {name: service.log_size() for name, service in citadel.services.items()},
+        len(citadel.faults.history),
     )
 
 

@@ -12,6 +12,7 @@ from support import waiting
 from support.contract.coverage import Coverage
 from support.contract.validator import Contract
 from support.faults import matrix
+from support.reporting import outages
 from support.reporting.journal import union_of_seconds
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class Figures:
     findings: int
     performance: dict[str, Any]
     start_s: dict[str, float]
+    outages: list[dict[str, Any]]
 
     @classmethod
     def of(cls, citadel: Citadel, wall_s: float) -> Figures:
@@ -113,6 +115,7 @@ class Figures:
             findings=len(tally.findings),
             performance=dict(citadel.performance),
             start_s=citadel.start_times(),
+            outages=list(citadel.outages),
         )
 
 
@@ -177,6 +180,9 @@ def _summary(parts: Sequence[Figures], outcomes: list[Outcome], wall_s: float) -
             "percent": round(100.0 * agreeing / union, 3) if union else 100.0,
             "audits": sum(part.audits for part in parts),
         },
+        "outages": sorted(
+            (outage for part in parts for outage in part.outages), key=lambda outage: outage["scenario"]
+        ),
         "promises_unchecked": unchecked_promises(outcomes),
         "faults": _faults(outcomes),
         "start_s": {name: round(seconds, 2) for name, seconds in _slowest_starts(parts).items()},
@@ -396,6 +402,8 @@ def _document(summary: dict[str, Any], outcomes: list[Outcome], seed: int) -> st
         for promise in promises:
             held = "; ".join(f"{o.name} ({o.verdict})" for o in outcomes if promise in o.tags)
             lines.append(f"| {promise} | {held} |")
+    if summary["outages"]:
+        lines += ["", "## Outages", "", *outages.table(summary["outages"])]
     unchecked = summary["promises_unchecked"]
     if unchecked:
         lines += ["", "## Promises that no scenario of this run has put to the test", ""]

@@ -75,6 +75,7 @@ class Stack:
     links: dict[str, str] = field(default_factory=dict)
     gateway_database_url: str = ""
     _endpoints: Endpoints | None = None
+    _providers_url: str = ""
     _deadman: DeadMan = field(init=False)
     _data: Path = field(init=False)
     _closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
@@ -106,21 +107,25 @@ class Stack:
         """Stop every server started here, give back schema and lease, remove the run directory."""
         self._closing.close()
 
-    def limit_provider(self, name: str, requests_per_minute: int | None) -> None:
-        """Start the gateway anew with another limit for a provider (None: the documented one)."""
-        limit = requests_per_minute or PROVIDER_RPM.get(name, DEFAULT_RPM)
-        self._start_gateway_with({f"{_gateway_variable(name)}_RPM": str(limit)})
-
-    def change_provider_key(self, name: str, key: str) -> None:
-        """Start the gateway anew with another key for a provider."""
-        self.provider_keys[name] = key
-        self._start_gateway_with({f"{_gateway_variable(name)}_KEY": key})
-
-    def _start_gateway_with(self, environment: Mapping[str, str]) -> None:
+    def set_provider(
+        self, name: str, *, url: str | None = None, key: str | None = None, rpm: int | None = None
+    ) -> None:
+        """Start the gateway anew with other settings of a provider; what is not given is the suite's own."""
         gateway = self.services["gateway"]
         gateway.stop()
-        gateway.environment = {**gateway.environment, **environment}
+        gateway.environment = {**gateway.environment, **self._provider(name, url, key, rpm)}
         gateway.start()
+
+    def _provider(
+        self, name: str, url: str | None = None, key: str | None = None, rpm: int | None = None
+    ) -> dict[str, str]:
+        """A provider in the gateway's environment."""
+        variable = f"GATEWAY_PROVIDER_{name.upper()}"
+        return {
+            f"{variable}_URL": url or self._providers_url + PROVIDER_PATHS[name],
+            f"{variable}_KEY": key or self.provider_keys[name],
+            f"{variable}_RPM": str(rpm or PROVIDER_RPM.get(name, DEFAULT_RPM)),
+        }
 
     def keep(self, variables: Mapping[str, str]) -> str:
         """Leave everything running; returns where it is, how to use it and how to remove it.
@@ -342,11 +347,9 @@ class Stack:
             "GATEWAY_KEY_SNAPSHOT_S": str(limits.key_snapshot_s),
             "GATEWAY_JOB_LEASE_S": str(limits.job_lease_s),
         }
-        for name, path in PROVIDER_PATHS.items():
-            variable = _gateway_variable(name)
-            environment[f"{variable}_URL"] = linked["providers"] + path
-            environment[f"{variable}_KEY"] = self.provider_keys[name]
-            environment[f"{variable}_RPM"] = str(PROVIDER_RPM.get(name, DEFAULT_RPM))
+        self._providers_url = linked["providers"]
+        for name in PROVIDER_PATHS:
+            environment |= self._provider(name)
         given = self.settings.gateway_command
         return python_service(
             workshop,
@@ -361,11 +364,6 @@ class Stack:
 
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "postgres": 5432, "redis": 6379}
-
-
-def _gateway_variable(provider: str) -> str:
-    """How the names of a provider's settings begin in the gateway's environment."""
-    return f"GATEWAY_PROVIDER_{provider.upper()}"
 
 
 def _answers_at_all(url: str) -> None:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import os
+import pickle
+import tempfile
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +31,11 @@ PLATFORM = "citadel:v1:"
 DAMAGE_LIVES_S = 30
 # Largest difference in a component between two embeddings of the same text.
 SAME_NUMBER = 1e-5
+# Far more than any entry needs, and little enough for one scenario.
+ENDLESS_BYTES = 1024 * 1024
+ENDLESS_DEPTH = 100_000
+# What a program in the cache would leave, if it were run.
+CARRIED_OUT = Path(tempfile.gettempdir()) / f"at_carried_out_{os.getpid()}"
 SEARCHED_FIELDS = ("id", "score", "text", "metadata", "version")
 
 
@@ -97,13 +108,14 @@ def damage(world: World, kind: str, title: str, question: str) -> None:
 
 
 def differs_from_uncached(world: World, title: str, question: str) -> list[str]:
-    """What reading, searching or embedding answers otherwise than computed anew."""
+    """What reading, searching or embedding answers from the cache, or otherwise than computed anew."""
     told = warm(world, title, question)
     row = stores.row_of(world, title)
     _reading, fresh_search, fresh_embedding = warm(world, title, question, use_cache=False)
     assert_that(told, every_item(succeeded()))
     reading, search, embedding = told
-    found = []
+    # Searching has embedded the question anew, so the embedding may be a hit again.
+    found = [f"{answer.operation} came from the cache" for answer in told[:2] if came_from_cache(answer)]
     # A reading cannot be asked for without the cache: the row itself is the second opinion.
     if row is None or (reading.body["text"], reading.body["version"]) != (row.text, row.version):
         found.append(f"reading: {reading.body}")
@@ -170,6 +182,55 @@ def _of_an_older_form(body: dict[str, Any]) -> None:
         body["results"] = [{"id": item["id"], "score": item["score"]} for item in body["results"]]
 
 
+class _Program:
+    """What a careless reader of stored objects would carry out: it leaves a file."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open, (str(CARRIED_OUT), "w")
+
+
+def _sealed(body: bytes) -> bytes:
+    """Any bytes with the right checksum for them."""
+    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+def _program_in_yaml() -> bytes:
+    return f"!!python/object/apply:builtins.open [{str(CARRIED_OUT)!r}, 'w']".encode()
+
+
+def _bottomless(value: bytes) -> bytes:
+    return _sealed(b'{"cached_at":' + b"[" * ENDLESS_DEPTH + b"]" * ENDLESS_DEPTH + b"}")
+
+
+def _with_other_types(change: type[int] | type[str]) -> Callable[[bytes], bytes]:
+    """Every word a number, or every number a word, at any depth, under the right checksum."""
+
+    def turned(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: turned(each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [turned(each) for each in value]
+        if change is int:
+            return 7 if isinstance(value, str) else value
+        return str(value) if isinstance(value, int | float) else value
+
+    def change_all(body: dict[str, Any]) -> None:
+        body.update(turned(body))
+
+    return partial(_sealed_again, change=change_all)
+
+
+def _members_as_list(value: bytes) -> bytes:
+    return _sealed(json.dumps([*json.loads(value.partition(b"\n")[2]).items()]).encode())
+
+
+def carried_out() -> bool:
+    """Whether a program that only lay in the cache was run; forgotten when asked."""
+    found = CARRIED_OUT.exists()
+    CARRIED_OUT.unlink(missing_ok=True)
+    return found
+
+
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "rubbish": lambda value: b"\x00\xffrubbish",
     "empty": lambda value: b"",
@@ -179,6 +240,14 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "of another size": lambda value: _sealed_again(value, _of_another_size),
     "of an older form": lambda value: _sealed_again(value, _of_an_older_form),
     "a list": lambda value: value,
+    "a stored program": lambda value: pickle.dumps(_Program()),
+    "a stored program under a seal": lambda value: _sealed(pickle.dumps(_Program(), 0)),
+    "a stored program in another form": lambda value: _sealed(_program_in_yaml()),
+    "of endless size": lambda value: value + b" " * ENDLESS_BYTES,
+    "of endless depth": _bottomless,
+    "of numbers for words": _with_other_types(int),
+    "of words for numbers": _with_other_types(str),
+    "a list for members": _members_as_list,
 }
 
 

@@ -371,9 +371,19 @@ def overtake(world: World, count: int) -> bool:
 
 
 def waits_through(world: World, tries: int) -> Progress:
-    """Wait until the job has been tried so often; how far it is then."""
-    tried_again(world, tries)
-    return look(world)
+    """Wait until the job has been tried so often, or has ended before; how far it is then."""
+    job = str(world.evidence["job"])
+
+    def tried_or_ended() -> tuple[int, Progress]:
+        return stores.rows(world).job_attempts(job), look(world)
+
+    _tries, seen = eventually(
+        tried_or_ended,
+        lambda state: state[0] >= tries or state[1].state in FINAL,
+        within=BEGINS_WITHIN_S + tries,
+        what=f"the job is tried {tries} times",
+    )
+    return seen
 
 
 def deadly_calls(world: World) -> int:
@@ -382,12 +392,12 @@ def deadly_calls(world: World) -> int:
     return int(fault.hits())
 
 
-def tried_again(world: World, tries: int = TRIES) -> None:
+def tried_again(world: World) -> None:
     """Wait until the job has been tried again: by then a careless platform has begun its documents anew."""
     job = str(world.evidence["job"])
     eventually(
         lambda: stores.rows(world).job_attempts(job),
-        lambda attempts: attempts >= tries,
+        lambda attempts: attempts >= TRIES,
         within=BEGINS_WITHIN_S + world.citadel.promises.due_s("qdrant"),
         what="the job is tried again",
     )

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from support.contract.validator import Operation, Parameter
-from support.drivers.gateway import Answer
+from support.drivers.gateway import Answer, GatewayUnreachable
 from support.matchers.answers import explain
 from support.vocabulary import access, collections, documents, jobs, outages
 from support.vocabulary.requests import TOO_LARGE
@@ -397,8 +397,20 @@ def blaming_another(world: World) -> list[str]:
 
 
 def not_in_need(world: World) -> list[Tried]:
-    """What became of all others."""
-    return [one for one in _tries(world) if not _in_need(world, one)]
+    """What became of all others.
+
+    All at the same moment are a load, in which a healthy service may miss its limit: who was refused for
+    want of a service that was not struck is asked again, alone.
+    """
+    others = [one for one in _tries(world) if not _in_need(world, one)]
+    return [send(world, one.request) if _for_want_of_a_healthy_one(world, one) else one for one in others]
+
+
+def _for_want_of_a_healthy_one(world: World, tried: Tried) -> bool:
+    if not isinstance(tried.outcome, Answer) or not tried.code.startswith("dependency-"):
+        return False
+    wanted = tried.outcome.body.get("dependency")
+    return wanted is not None and wanted not in outages.struck_all(world)
 
 
 def _in_need(world: World, tried: Tried) -> bool:
@@ -406,12 +418,15 @@ def _in_need(world: World, tried: Tried) -> bool:
 
 
 def late(world: World, within_s: float) -> list[str]:
-    """Answers that came later than ``within_s``, or later than the operation's own limit."""
+    """Answers that came later than ``within_s`` or the operation's own limit, or not at all."""
     return [
         f"{one}, later than {min(within_s, one.request.operation.timeout_s):g} s"
         for one in _tries(world)
-        if isinstance(one.outcome, Answer)
-        and one.outcome.elapsed_ms > 1000.0 * min(within_s, one.request.operation.timeout_s)
+        if isinstance(one.outcome, GatewayUnreachable)
+        or (
+            isinstance(one.outcome, Answer)
+            and one.outcome.elapsed_ms > 1000.0 * min(within_s, one.request.operation.timeout_s)
+        )
     ]
 
 

@@ -206,9 +206,9 @@ def tokens(answer: Answer) -> int | None:
     return None if cost is None else int(cost)
 
 
-def tokens_alone(world: World) -> int:
-    """What the texts of the last request cost when each is asked for alone."""
-    return sum(tokens(answer) or 0 for answer in _alone(world))
+def tokens_counted(world: World, provider: str) -> int:
+    """What the provider has told for all requests since the scenario began to ask."""
+    return sum(request.tokens or 0 for request in providers.received(world, provider))
 
 
 def inputs(world: World, provider: str) -> list[list[str]]:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from support.drivers.gateway import Answer
@@ -93,11 +94,19 @@ def too_early_s(world: World, provider: str) -> float:
 def ask_at_the_same_time(world: World, provider: str, callers: int) -> list[Answer]:
     """Different questions of so many callers."""
     providers.begin(world)
-    texts = [f"question {number} of {world.names.prefix}" for number in range(callers)]
     with ThreadPoolExecutor(callers) as pool:
-        return list(
-            pool.map(lambda text: providers.ask_exactly(world, provider, [text], use_cache=False), texts)
-        )
+        return list(pool.map(partial(_question, world, provider), range(callers)))
+
+
+def ask_in_turn(world: World, provider: str, callers: int) -> list[Answer]:
+    """Different questions of so many callers, each after the answer to the one before."""
+    providers.begin(world)
+    return [_question(world, provider, number) for number in range(callers)]
+
+
+def _question(world: World, provider: str, number: int) -> Answer:
+    text = f"question {number} of {world.names.prefix}"
+    return providers.ask_exactly(world, provider, [text], use_cache=False)
 
 
 def visits(world: World, provider: str) -> list[Visit]:
@@ -155,7 +164,9 @@ def replace_key(world: World, provider: str) -> None:
 def tell_the_key(world: World) -> None:
     """Start the platform anew with the key that was replaced."""
     provider, new = world.evidence["new key"]
-    _stack(world).change_provider_key(provider, new)
+    stack = own_stack(world)
+    stack.provider_keys[provider] = new
+    stack.set_provider(provider)
     providers.begin(world)
 
 
@@ -167,11 +178,12 @@ def other_keys_shown(world: World, provider: str) -> int:
 
 def limit(world: World, provider: str, requests_per_minute: int) -> None:
     """Start the platform anew with a low limit for a provider, until the scenario ends."""
-    world.undo(lambda: _stack(world).limit_provider(provider, None))
-    _stack(world).limit_provider(provider, requests_per_minute)
+    world.undo(lambda: own_stack(world).set_provider(provider))
+    own_stack(world).set_provider(provider, rpm=requests_per_minute)
 
 
-def _stack(world: World) -> Stack:
+def own_stack(world: World) -> Stack:
+    """The servers of the suite, about to be changed."""
     assert world.citadel.stack is not None, "the platform was not started by the suite"
     # The first search after a start is not yet what the others are.
     world.citadel.faults.shaken = True

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 from support.drivers.gateway import Answer, GatewayUnreachable
-from support.vocabulary import outages, platform
+from support.vocabulary import documents, outages, platform
 from support.waiting import consistently, eventually
 from support.world import World
 
@@ -14,6 +15,8 @@ DEPENDENCIES = ("qdrant", "postgresql", "redis", "embedding", "providers")
 # A process that only has to say that it lives, on a busy machine.
 LIVES_WITHIN_S = 15.0
 STAYS_S = 0.7
+# Documents by editor after which all of them are in the middle of their work.
+BUSY = 2
 
 
 def start_gateway_first(world: World) -> None:
@@ -53,6 +56,37 @@ def further_starts(world: World) -> int:
     starting: Future[None] = world.evidence["starting"]
     starting.result(world.citadel.promises.recovers_s)
     return len(world.citadel.services["gateway"].starts) - int(world.evidence["starts"]) - 1
+
+
+def stop_under_load(world: World, editors: int) -> list[Answer | GatewayUnreachable]:
+    """Tell the gateway to stop while editors store one document after the other; what became of each."""
+    outcomes: list[Answer | GatewayUnreachable] = []
+
+    def store_until_refused(editor: int) -> None:
+        for number in itertools.count(1):
+            title = f"document {number} of editor {editor}"
+            try:
+                outcome: Answer | GatewayUnreachable = documents.store(
+                    world, title, documents.new_text(world, title)
+                )
+            except GatewayUnreachable as silence:
+                outcome = silence
+            outcomes.append(outcome)
+            if not isinstance(outcome, Answer) or not outcome.ok:
+                return
+
+    with ThreadPoolExecutor(editors) as pool:
+        storing = [pool.submit(store_until_refused, editor) for editor in range(editors)]
+        eventually(
+            lambda: len(outcomes),
+            lambda count: count >= BUSY * editors,
+            within=LIVES_WITHIN_S,
+            what="the editors are at work",
+        )
+        outages.strike(world, "gateway", "stopped")
+        for one in storing:
+            one.result()
+    return outcomes
 
 
 def crash_everything_under_writes(world: World, count: int) -> None:

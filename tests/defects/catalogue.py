@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.defects import answers, caching, services
+from tests.defects import answers, caching, providers, services
 from tests.defects.defect import Defect
 
 
@@ -596,6 +596,251 @@ def _created_counted_as_ok() -> None:
     Gateway._note = rounded  # type: ignore[method-assign]
 
 
+def _commits_not_waited_for() -> None:
+    import asyncpg
+
+    connect = asyncpg.connect
+
+    async def careless(url: str, **options: Any) -> Any:
+        settings = {**options.pop("server_settings", {}), "synchronous_commit": "off"}
+        return await connect(url, server_settings=settings, **options)
+
+    asyncpg.connect = careless
+
+
+def _fence_kept_in_memory() -> None:
+    from support.reference.gateway import content, search
+    from support.reference.gateway.cache import PREFIX
+    from support.reference.gateway.writes import Writer
+
+    fences: dict[Any, int] = {}
+    forget = Writer._forget
+
+    def key(wanted: Any, target: Any) -> str:
+        request = wanted.model_dump(exclude={"collection", "use_cache"})
+        fence = fences.get(target.collection_id, 0)
+        return f"{PREFIX}search:{target.collection_id}:g{fence}:{content.digest(request)}"
+
+    async def raised(self: Writer, target: Any, items: Any) -> None:
+        fences[target.collection_id] = fences.get(target.collection_id, 0) + 1
+        await forget(self, target, items)
+
+    search._key = key
+    Writer._forget = raised  # type: ignore[method-assign]
+
+
+def _store_errors_as_defects() -> None:
+    import asyncpg
+
+    from support.reference.gateway import postgres
+
+    postgres._DEFECTS = (asyncpg.PostgresError,) * 3
+    postgres._NOT_DEFECTS = (asyncpg.LockNotAvailableError,) * 3
+
+
+def _read_only_as_forbidden() -> None:
+    from support.reference.gateway.postgres import Lease
+    from support.reference.gateway.problems import DependencyDown, Problem
+
+    bounded = Lease._bounded
+
+    async def blaming(self: Lease, work: Any) -> Any:
+        try:
+            return await bounded(self, work)
+        except DependencyDown as down:
+            if down.reason == "ReadOnlySQLTransactionError":
+                raise Problem("forbidden") from down
+            raise
+
+    Lease._bounded = blaming  # type: ignore[method-assign]
+
+
+def _failed_commit_told_as_refusal() -> None:
+    from support.reference.gateway.problems import DependencyDown, DependencyTimeout
+    from support.reference.gateway.writes import Writer
+
+    apply = Writer._apply_upserts
+
+    async def sure(self: Writer, *arguments: Any) -> None:
+        try:
+            await apply(self, *arguments)
+        except DependencyTimeout as unknown:
+            if isinstance(unknown.__cause__, DependencyDown):
+                raise unknown.__cause__ from unknown
+            raise
+
+    Writer._apply_upserts = sure  # type: ignore[method-assign, assignment]
+
+
+def _locks_waited_for_without_end() -> None:
+    from support.reference.gateway.postgres import Pool
+
+    init = Pool.__init__
+
+    def patient(self: Pool, config: Any, size: int, name: str) -> None:
+        init(self, config, size, name)
+        self.budget_s = 60.0
+
+    Pool.__init__ = patient  # type: ignore[method-assign]
+
+
+def _dead_sessions_kept() -> None:
+    from support.reference.gateway.postgres import Lease, Pool
+
+    async def no_cut(self: Lease) -> None:
+        return None
+
+    async def once(self: Lease, run: Any, *, safe: bool) -> Any:
+        return await self._bounded(lambda: run(self._live()))
+
+    def close(self: Lease) -> None:
+        if self._connection is not None:
+            self._pool.keep(self._connection)
+            self._connection = None
+        if self._placed:
+            self._pool.leave()
+            self._placed = False
+
+    def idle(self: Pool) -> Any:
+        return self._idle.pop() if self._idle else None
+
+    Lease._cut = no_cut  # type: ignore[method-assign]
+    Lease._statement = once  # type: ignore[method-assign]
+    Lease.close = close  # type: ignore[method-assign]
+    Pool.idle = idle  # type: ignore[method-assign]
+
+
+def _cache_errors_fail_requests() -> None:
+    from support.reference.gateway.cache import Cache
+    from support.reference.gateway.problems import DependencyDown
+
+    async def strict(self: Cache, work: Any) -> Any:
+        try:
+            return await work(self._client)
+        except Exception as error:
+            raise DependencyDown("redis", type(error).__name__) from error
+
+    Cache._call = strict  # type: ignore[method-assign]
+
+
+def _no_single_flight() -> None:
+    from support.reference.gateway.embedding import Embeddings
+
+    depart = Embeddings._depart
+
+    async def alone(self: Embeddings, shared: Any, own: Any, texts: Any, model: str, size: int) -> Any:
+        return await depart(self, {}, own, texts, model, size)
+
+    Embeddings._depart = alone  # type: ignore[method-assign]
+
+
+def _retries_at_two_layers() -> None:
+    from support.reference.gateway.embedding import Embeddings
+    from support.reference.gateway.problems import DependencyDown
+
+    def three_times(call: Any) -> Any:
+        async def stubborn(self: Any, *values: Any, **options: Any) -> Any:
+            for _ in range(2):
+                with contextlib.suppress(DependencyDown):
+                    return await call(self, *values, **options)
+            return await call(self, *values, **options)
+
+        return stubborn
+
+    Embeddings._call = three_times(Embeddings._call)  # type: ignore[method-assign]
+    Embeddings._fetch = three_times(Embeddings._fetch)  # type: ignore[method-assign]
+
+
+def _cache_waited_for() -> None:
+    from support.reference.gateway.cache import Cache
+
+    async def patient(self: Cache, work: Any) -> Any:
+        return await work(self._client)
+
+    Cache._in_time = patient  # type: ignore[method-assign]
+
+
+def _time_counted_from_the_last_byte() -> None:
+    import aiohttp
+
+    limits = aiohttp.ClientTimeout
+
+    def per_read(total: float) -> Any:
+        return limits(sock_connect=total, sock_read=total)
+
+    aiohttp.ClientTimeout = per_read  # type: ignore[assignment,misc]
+
+
+def _slow_taken_for_dead() -> None:
+    from support.reference.gateway import qdrant
+
+    allowed = qdrant.allowed  # type: ignore[attr-defined]
+
+    def hasty(budget_s: float, dependency: str) -> float:
+        return min(allowed(budget_s, dependency), 0.2)
+
+    qdrant.allowed = hasty  # type: ignore[attr-defined]
+
+
+def _job_never_gives_up() -> None:
+    from support.reference.gateway import jobs
+
+    jobs._TRIES = 1_000_000
+
+
+def _job_gives_up_in_an_outage() -> None:
+    from support.reference.gateway.embedding import Embeddings
+
+    async def believe(self: Embeddings, model: str) -> None:
+        return None
+
+    Embeddings.try_out = believe  # type: ignore[method-assign]
+
+
+def _rows_forget_their_job() -> None:
+    from support.reference.gateway.writes import Item
+
+    columns = Item.columns
+
+    def without_job(self: Item) -> tuple[object, ...]:
+        return (*columns(self)[:-1], None)
+
+    Item.columns = without_job  # type: ignore[method-assign]
+
+
+def _breaker_stays_open() -> None:
+    from support.reference.gateway.providers.breaker import Breaker
+
+    def admits(self: Breaker) -> bool:
+        return self.state == "closed"
+
+    Breaker.admits = admits  # type: ignore[method-assign]
+
+
+def _stop_cuts_off() -> None:
+    import os
+    import signal
+
+    from support.reference.gateway.app import Gateway
+
+    start = Gateway.start
+
+    def start_impatiently(self: Gateway) -> None:
+        start(self)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, 0)
+
+    Gateway.start = start_impatiently  # type: ignore[method-assign]
+
+
+def _ready_too_early() -> None:
+    from support.reference.gateway.health import Health
+
+    async def readiness(self: Health) -> dict[str, object]:
+        return {"status": "ready", "degraded": []}
+
+    Health.readiness = readiness  # type: ignore[method-assign]
+
+
 def _editors_may_all() -> None:
     from support.reference.gateway.access import Principal
 
@@ -877,9 +1122,208 @@ def _doubled_members_read_twice() -> None:
     Item.point = other  # type: ignore[method-assign]
 
 
+def _limit_counted_by_the_key_itself() -> None:
+    from contextvars import ContextVar
+
+    from support.reference.gateway.access import Keys
+    from support.reference.gateway.cache import Cache
+
+    shown: ContextVar[str] = ContextVar("shown", default="nobody")
+    authenticate, hit_window = Keys.authenticate, Cache.hit_window
+
+    async def remembering(self: Keys, headers: Mapping[str, str]) -> Any:
+        shown.set(headers.get("x-api-key", "nobody"))
+        return await authenticate(self, headers)
+
+    async def by_key(self: Cache, key: str, window_s: int) -> Any:
+        return await hit_window(self, f"{key}:{shown.get()}", window_s)
+
+    Keys.authenticate = remembering  # type: ignore[method-assign]
+    Cache.hit_window = by_key  # type: ignore[method-assign]
+
+
+def _keys_in_the_audit_log() -> None:
+    from contextvars import ContextVar
+
+    from support.reference.gateway.access import Keys
+    from support.reference.gateway.audit import AuditLog
+
+    shown: ContextVar[str] = ContextVar("shown", default="nobody")
+    authenticate, note = Keys.authenticate, AuditLog.note
+
+    async def remembering(self: Keys, headers: Mapping[str, str]) -> Any:
+        shown.set(headers.get("x-api-key", "nobody"))
+        return await authenticate(self, headers)
+
+    def with_key(
+        self: AuditLog, request_id: str, user_id: Any, action: str, target: str, status: int
+    ) -> None:
+        note(self, request_id, user_id, action, f"{target} by {shown.get()}", status)
+
+    Keys.authenticate = remembering  # type: ignore[method-assign]
+    AuditLog.note = with_key  # type: ignore[method-assign]
+
+
+def _keys_logged_encoded() -> None:
+    import base64
+
+    from support.reference.gateway import logs
+    from support.reference.gateway.access import Keys
+
+    authenticate = Keys.authenticate
+
+    async def telling(self: Keys, headers: Mapping[str, str]) -> Any:
+        credentials = f"key:{headers.get('x-api-key', '')}"
+        logs.info("authenticating", authorization=base64.b64encode(credentials.encode()).decode())
+        return await authenticate(self, headers)
+
+    Keys.authenticate = telling  # type: ignore[method-assign]
+
+
+def _limit_counted_by_address() -> None:
+    import uuid
+
+    from support.reference.gateway.access import Keys
+
+    authenticate = Keys.authenticate
+
+    async def by_address(self: Keys, headers: Mapping[str, str]) -> Any:
+        found = await authenticate(self, headers)
+        address = headers.get("x-forwarded-for", "")
+        return dataclasses.replace(
+            found, user_id=uuid.uuid5(found.user_id, address) if address else found.user_id
+        )
+
+    Keys.authenticate = by_address  # type: ignore[method-assign]
+
+
+def _limit_counted_by_route() -> None:
+    import uuid
+    from contextvars import ContextVar
+
+    from support.reference.gateway.access import RateLimit
+    from support.reference.gateway.app import Gateway
+
+    asked: ContextVar[str] = ContextVar("asked", default="")
+    route, admit = Gateway._route, RateLimit.admit
+
+    def remembering(self: Gateway, request: Any) -> Any:
+        found = route(self, request)
+        asked.set(found.template)
+        return found
+
+    async def by_route(self: RateLimit, principal: Any) -> Any:
+        return await admit(
+            self, dataclasses.replace(principal, user_id=uuid.uuid5(principal.user_id, asked.get()))
+        )
+
+    Gateway._route = remembering  # type: ignore[method-assign]
+    RateLimit.admit = by_route  # type: ignore[method-assign]
+
+
+def _limit_read_and_then_written() -> None:
+    from support.reference.gateway.access import RateLimit, Window
+
+    made: dict[Any, int] = {}
+
+    async def in_two_steps(self: RateLimit, principal: Any) -> Window:
+        count = made.get(principal.user_id, 0)
+        await asyncio.sleep(0.01)
+        made[principal.user_id] = count + 1
+        return Window(principal.rate_limit_rpm, count + 1, 60.0)
+
+    RateLimit.admit = in_two_steps  # type: ignore[method-assign]
+
+
+def _limit_looked_at_afterwards() -> None:
+    from support.reference.gateway.access import RateLimit
+    from support.reference.gateway.app import Gateway
+
+    answer, check = Gateway._answer, RateLimit.check
+
+    async def checking_last(self: Gateway, operation: Any, request: Any, body: Any, scope: Any) -> Any:
+        reply = await answer(self, operation, request, body, scope)
+        if request.window is not None:
+            check(request.window)
+        return reply
+
+    RateLimit.check = staticmethod(lambda window: None)  # type: ignore[method-assign]
+    Gateway._answer = checking_last  # type: ignore[method-assign]
+
+
+def _rest_told_one_too_high() -> None:
+    from support.reference.gateway.access import Window
+
+    headers = Window.headers
+
+    def generous(self: Window) -> dict[str, str]:
+        return headers(dataclasses.replace(self, count=self.count - 1))
+
+    Window.headers = generous  # type: ignore[method-assign]
+
+
+def _counters_need_a_key() -> None:
+    from support.reference.gateway import app
+
+    table = app._table
+
+    def locked(do: Any) -> Any:
+        return [
+            dataclasses.replace(each, role="readonly") if each.template == "/metrics" else each
+            for each in table(do)
+        ]
+
+    app._table = locked
+
+
+def _limit_kept_in_the_cache_alone() -> None:
+    from support.reference.gateway.access import RateLimit, Window
+
+    async def shared_only(self: RateLimit, principal: Any) -> Window:
+        key = f"citadel:v1:rl:{principal.user_id}:60"
+        shared = await self._cache.hit_window(key, 60)
+        return Window(principal.rate_limit_rpm, *(shared or (0, 60.0)))
+
+    RateLimit.admit = shared_only  # type: ignore[method-assign]
+
+
+def _cache_holds_objects() -> None:
+    import pickle
+
+    from support.reference.gateway import cache
+
+    opened = cache._opened
+
+    def unpickling(raw: Any, valid: Any) -> Any:
+        if raw is not None:
+            with contextlib.suppress(Exception):
+                pickle.loads(raw)
+        return opened(raw, valid)
+
+    cache._opened = unpickling
+
+
+def _cache_types_ignored() -> None:
+    from support.reference.gateway import search
+
+    search._valid = lambda wanted, body: True
+
+
+def _refusal_crashes() -> None:
+    from support.reference.gateway import models
+
+    translated = models._translated
+
+    def with_reason(found: Any) -> Any:
+        return translated({**found, "msg": f"{found['msg']}: {found['ctx']['error']}"})
+
+    models._translated = with_reason
+
+
 DEFECTS: Mapping[str, Defect] = {
     **answers.DEFECTS,
     **caching.DEFECTS,
+    **providers.DEFECTS,
     **services.DEFECTS,
     "keys-in-the-log": Defect(
         "the gateway logs the key of each request",
@@ -1227,6 +1671,172 @@ DEFECTS: Mapping[str, Defect] = {
         ("cross_service/wires.feature", "The counters tell every answer that was given"),
         r"createCollection 201': 'given \d+, counted 0'",
     ),
+    "commits-not-waited-for": Defect(
+        "writes are acknowledged before PostgreSQL has kept them (synchronous_commit=off)",
+        "gateway",
+        _commits_not_waited_for,
+        (
+            "failure_scenarios/metadata_store.feature",
+            "A killed metadata store has lost nothing that was acknowledged",
+        ),
+        r"acknowledged in version 1, but held only by|only in Qdrant|counts are equal",
+    ),
+    "fence-kept-in-memory": Defect(
+        "the fence around the cache dies with the gateway",
+        "gateway",
+        _fence_kept_in_memory,
+        (
+            "failure_scenarios/cache_and_embedding.feature",
+            "What was cached before the gateway died hides no change made after it",
+        ),
+        r"answered from the cache",
+    ),
+    "store-errors-as-defects": Defect(
+        "whatever PostgreSQL refuses is told as a defect of the gateway",
+        "gateway",
+        _store_errors_as_defects,
+        (
+            "failure_scenarios/read_only_and_full.feature",
+            "A full metadata store keeps nothing of what it refuses",
+        ),
+        r"500 is always a defect",
+    ),
+    "read-only-as-forbidden": Defect(
+        "a metadata store that takes no writes is told as the caller's mistake",
+        "gateway",
+        _read_only_as_forbidden,
+        (
+            "failure_scenarios/read_only_and_full.feature",
+            "Writes are refused and reading goes on while the metadata store can only be read",
+        ),
+        r"403",
+    ),
+    "failed-commit-told-as-refusal": Defect(
+        "a write whose last commit failed is refused, though it may yet be done",
+        "gateway",
+        _failed_commit_told_as_refusal,
+        (
+            "failure_scenarios/read_only_and_full.feature",
+            "A write whose last commit failed is settled, one way or the other",
+        ),
+        r"storing: .*answered 503 dependency-unavailable",
+    ),
+    "locks-waited-for-without-end": Defect(
+        "a lock that somebody holds keeps the caller waiting",
+        "gateway",
+        _locks_waited_for_without_end,
+        (
+            "failure_scenarios/read_only_and_full.feature",
+            "Writes are refused and reading goes on while the metadata store has its documents locked",
+        ),
+        r"later than 2\.5 s",
+    ),
+    "dead-sessions-kept": Defect(
+        "sessions that PostgreSQL has ended are used again and again",
+        "gateway",
+        _dead_sessions_kept,
+        (
+            "failure_scenarios/exhausted_connections.feature",
+            "Sessions that the metadata store has ended are opened again by themselves",
+        ),
+        r"every operation works again: not within 10 s",
+    ),
+    "cache-errors-fail-requests": Defect(
+        "an error of the cache ends the request",
+        "gateway",
+        _cache_errors_fail_requests,
+        ("failure_scenarios/read_only_and_full.feature", "Work goes on while the cache is full"),
+        r"storing: .*50[03]|searching: .*50[03]",
+    ),
+    "no-single-flight": Defect(
+        "everybody who misses a text in the cache has it embedded anew",
+        "gateway",
+        _no_single_flight,
+        ("failure_scenarios/crowds.feature", "A crowd with one question costs one embedding"),
+        r"calls of the embedding service\s+Expected: .*<1>\s+but: was <\d\d+>",
+    ),
+    "retries-at-two-layers": Defect(
+        "two layers try a failed call three times each",
+        "gateway",
+        _retries_at_two_layers,
+        ("failure_scenarios/crowds.feature", "An outage under load is not made worse by trying again"),
+        r"calls of the embedding service for 100\s+Expected: .*<100>\s+but: was <900>",
+    ),
+    "cache-waited-for": Defect(
+        "calls to the cache have no time limit",
+        "gateway",
+        _cache_waited_for,
+        (
+            "failure_scenarios/every_link.feature",
+            "Only what needs it is refused: the link to the cache passes nothing on",
+        ),
+        r"no answer \(ReadTimeout.*later than",
+    ),
+    "time-counted-from-the-last-byte": Defect(
+        "the time limit of a call begins anew with every byte of its answer",
+        "gateway",
+        _time_counted_from_the_last_byte,
+        (
+            "failure_scenarios/slow_links.feature",
+            "Only what needs it is refused: the link to the vector store lets answers drip",
+        ),
+        r"(searchVectors|insertVector).*later than 5 s",
+    ),
+    "slow-taken-for-dead": Defect(
+        "a vector store that takes a tenth of its time is given up",
+        "gateway",
+        _slow_taken_for_dead,
+        (
+            "failure_scenarios/slow_links.feature",
+            "An allowed delay harms nobody: the link to the vector store is slow within the limit",
+        ),
+        r"searchVectors: .*dependency-timeout",
+    ),
+    "job-never-gives-up": Defect(
+        "a text at which the embedding service always fails is tried for ever",
+        "gateway",
+        _job_never_gives_up,
+        ("failure_scenarios/batch_jobs.feature", "A text that kills the embedding service fails alone"),
+        r"the first job has ended: not within.*'processing', done=11, failed=0",
+    ),
+    "job-gives-up-in-an-outage": Defect(
+        "an outage of the embedding service counts against the texts of a job",
+        "gateway",
+        _job_gives_up_in_an_outage,
+        ("failure_scenarios/batch_jobs.feature", "A job waits for as long as an outage lasts"),
+        r"[1-9]\d* failed of 10",
+    ),
+    "rows-forget-their-job": Defect(
+        "a row does not say which job wrote it",
+        "gateway",
+        _rows_forget_their_job,
+        ("end_to_end/batch_jobs.feature", "A job is worked off quickly, and each of its documents once"),
+        r"is not marked as written by the job",
+    ),
+    "breaker-stays-open": Defect(
+        "a provider that was given up is never tried again",
+        "gateway",
+        _breaker_stays_open,
+        (
+            "external_apis/providers.feature",
+            "A provider that keeps failing is left alone until it is well again",
+        ),
+        r"openai is asked again: not within.*circuit-open",
+    ),
+    "stop-cuts-off": Defect(
+        "a gateway that is told to stop ends at once, whatever is under way",
+        "gateway",
+        _stop_cuts_off,
+        ("failure_scenarios/restarts.feature", "A gateway that is told to stop under load cuts nobody off"),
+        r"insertVector: no answer \(",
+    ),
+    "ready-too-early": Defect(
+        "the gateway says that it is ready as soon as it lives",
+        "gateway",
+        _ready_too_early,
+        ("failure_scenarios/restarts.feature", "A gateway that starts before everything else waits for it"),
+        r"is not ready while nothing else can be reached: no longer so.*getReadiness.*200",
+    ),
     "editors-may-all": Defect(
         "an editor is let in where only an administrator may go",
         "gateway",
@@ -1329,7 +1939,7 @@ DEFECTS: Mapping[str, Defect] = {
             "security/hostile_requests.feature",
             "What cannot be read is refused for what it is: half of a request",
         ),
-        r"was <\['traceback'",
+        r"the error tells of the inside: a stack trace",
     ),
     "values-are-tidied": Defect(
         "values are brought into a normal form",
@@ -1386,5 +1996,99 @@ DEFECTS: Mapping[str, Defect] = {
         _doubled_members_read_twice,
         ("security/hostile_requests.feature", "A member that is given twice has one value for everybody"),
         r"the vector store: The first text",
+    ),
+    "limit-counted-by-the-key-itself": Defect(
+        "the cache counts requests under the callers' keys",
+        "gateway",
+        _limit_counted_by_the_key_itself,
+        ("security/secrets.feature", "No answer, log or metric shows a secret"),
+        r"key of \S*editor in the cache",
+    ),
+    "keys-in-the-audit-log": Defect(
+        "the record of changes holds the callers' keys",
+        "gateway",
+        _keys_in_the_audit_log,
+        ("security/secrets.feature", "No answer, log or metric shows a secret"),
+        r"key of \S*editor in audit_log.target",
+    ),
+    "keys-logged-encoded": Defect(
+        "the gateway logs the keys in base64",
+        "gateway",
+        _keys_logged_encoded,
+        ("security/secrets.feature", "No answer, log or metric shows a secret"),
+        r"key of \S*editor in the log of gateway",
+    ),
+    "limit-counted-by-address": Defect(
+        "requests are counted by the address that a header claims",
+        "gateway",
+        _limit_counted_by_address,
+        ("security/allowances.feature", "No disguise gives a new allowance"),
+        r"X-Forwarded-For: 203\.0\.113\.7, 198\.51\.100\.9: listModels answered 200",
+    ),
+    "limit-counted-by-route": Defect(
+        "every route has an allowance of its own",
+        "gateway",
+        _limit_counted_by_route,
+        ("security/allowances.feature", "No disguise gives a new allowance"),
+        r"by listCollections: listCollections answered 200",
+    ),
+    "limit-read-and-then-written": Defect(
+        "the count of requests is read and written in two steps",
+        "gateway",
+        _limit_read_and_then_written,
+        ("security/allowances.feature", "Of many requests at the same moment exactly the allowed number"),
+        r"requests that were answered\s+Expected: an object with length of <10>",
+    ),
+    "limit-looked-at-afterwards": Defect(
+        "a request is carried out before it is refused as one too many",
+        "gateway",
+        _limit_looked_at_afterwards,
+        ("security/allowances.feature", "What is refused as too much is not carried out"),
+        r"with length of <4>",
+    ),
+    "rest-told-one-too-high": Defect(
+        "the rest of the allowance is told as before the request",
+        "gateway",
+        _rest_told_one_too_high,
+        ("security/allowances.feature", "A caller is told what is left and when there is more"),
+        r"request 1 tells limit and rest \['4', '4'\], not \['4', '3'\]",
+    ),
+    "counters-need-a-key": Defect(
+        "the counters are counted and refused like any request",
+        "gateway",
+        _counters_need_a_key,
+        ("security/allowances.feature", "Health and counters are shown to everybody at all times"),
+        r"getMetrics does not document status 429",
+    ),
+    "limit-kept-in-the-cache-alone": Defect(
+        "without the cache nobody counts requests",
+        "gateway",
+        _limit_kept_in_the_cache_alone,
+        (
+            "failure_scenarios/cache_and_embedding.feature",
+            "An allowance holds without the cache that counts it",
+        ),
+        r"refused as rate-limited\s+but: item 1 of 3: listModels answered 200",
+    ),
+    "cache-holds-objects": Defect(
+        "what lies in the cache is unpickled",
+        "gateway",
+        _cache_holds_objects,
+        ("security/poisoned_cache.feature", "A cache entry that is a stored program is not believed"),
+        r"a program from the cache was carried out",
+    ),
+    "cache-types-ignored": Defect(
+        "cached results are served whatever they are made of",
+        "gateway",
+        _cache_types_ignored,
+        ("security/poisoned_cache.feature", "A cache entry that is of words for numbers is not believed"),
+        r"the body at /results/0/version: '1' is not of type 'integer'",
+    ),
+    "refusal-crashes": Defect(
+        "the refusal of a wrong type crashes where there is no further reason to tell",
+        "gateway",
+        _refusal_crashes,
+        ("security/random_requests.feature", "Random requests find no answer that breaks the contract"),
+        r"POST /api/v1/\S+.*: Server error",
     ),
 }

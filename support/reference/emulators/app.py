@@ -96,7 +96,7 @@ class Emulators:
                 answer = KINDS[behaviour.kind](dialect, call, behaviour)
             except Refused as refused:
                 answer = refused.answer
-            seen.status = answer.status
+            seen.status, seen.tokens = answer.status, answer.tokens
             return _response(answer)
         except ClientDisconnect:
             # It went away while sending: nobody reads the answer.

@@ -57,6 +57,13 @@ class Answer:
     payload: bytes | None = None
     media_type: str = "application/json"
 
+    @property
+    def tokens(self) -> int | None:
+        """Tokens that the answer says its texts have cost; None where it says nothing."""
+        body = self.body if isinstance(self.body, dict) else {}
+        usage = body.get("usage") or body.get("meta", {}).get("billed_units") or {}
+        return usage.get("input_tokens", usage.get("total_tokens"))
+
     def written(self) -> bytes:
         """What goes over the wire. A float32 is written with the fewest digits that read back the same."""
         if self.payload is not None:

@@ -64,7 +64,10 @@ KINDS: dict[str, Callable[[Dialect, Call, Behaviour], Answer]] = {
 
 @dataclass(slots=True)
 class Seen:
-    """A request that arrived; ``status`` stays None while it is unanswered and when its caller went away."""
+    """A request that arrived; ``status`` stays None while it is unanswered and when its caller went away.
+
+    ``tokens`` is what the answer says the texts have cost, None where it does not.
+    """
 
     seq: int
     provider: str
@@ -76,6 +79,7 @@ class Seen:
     behaviour: str
     body: Any = None
     status: int | None = None
+    tokens: int | None = None
     finished_at: float | None = None
 
 

@@ -19,6 +19,8 @@ from support.reference.gateway.config import Config, from_environment
 
 _DRAIN_S = 20.0
 """How long requests in flight may take to finish after SIGTERM; exit is promised within 30 s."""
+_FAREWELL_S = 0.3
+"""How long requests are refused before connections are closed: who is just sending is told, not cut off."""
 _CLOSE_S = 3
 _CONNECTIONS_PER_BACKEND = 128
 
@@ -65,6 +67,7 @@ async def _serve(config: Config, listener: socket.socket) -> None:
         until = time.monotonic() + _DRAIN_S
         while gateway.in_flight and time.monotonic() < until:
             await asyncio.sleep(0.02)
+        await asyncio.sleep(_FAREWELL_S)
         server.should_exit = True
         await serving
         await gateway.shut_down()

@@ -115,24 +115,42 @@ class Keys:
             self._known[hashed] = _principal(row)
 
 
+@dataclass(slots=True)
+class _Count:
+    """Requests of one key in its present window: made here, and known to have been made at other gateways."""
+
+    ends: float
+    own: int = 0
+    others: int = 0
+
+
 class RateLimit:
-    """Requests of a key in 60 s from its first one: counted in Redis, and here for when Redis is down."""
+    """Requests of a key in 60 s from its first one.
+
+    Each gateway numbers its own: so exactly as many pass as may, in whatever order Redis is asked and also
+    when it is slow, away or has lost its count. Redis tells what other gateways have added, and when the
+    window that they share ends.
+    """
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._own: dict[uuid.UUID, tuple[float, int]] = {}
+        self._counts: dict[uuid.UUID, _Count] = {}
 
     async def admit(self, principal: Principal) -> Window:
         """Count this request; the window says whether it was one too many."""
         now = time.monotonic()
-        started, count = self._own.get(principal.user_id, (now, 0))
-        if now - started >= WINDOW_S:
-            started, count = now, 0
-        self._own[principal.user_id] = (started, count + 1)
+        count = self._counts.get(principal.user_id)
+        if count is None or now >= count.ends:
+            count = self._counts[principal.user_id] = _Count(now + WINDOW_S)
+        count.own += 1
+        number = count.own
         shared = await self._cache.hit_window(f"{PREFIX}rl:{principal.user_id}:{WINDOW_S}", WINDOW_S)
+        now = time.monotonic()
         if shared is not None:
-            return Window(principal.rate_limit_rpm, *shared)
-        return Window(principal.rate_limit_rpm, count + 1, WINDOW_S - (now - started))
+            told, left_s = shared
+            count.ends = min(count.ends, now + left_s)
+            count.others = max(count.others, told - count.own)
+        return Window(principal.rate_limit_rpm, number + count.others, max(count.ends - now, 0.0))
 
     @staticmethod
     def check(window: Window) -> None:

@@ -90,6 +90,8 @@ class Cache:
             health_check_interval=0,
             max_connections=_CONNECTIONS,
             protocol=2,
+            # A name for the server's list costs two more exchanges of each new connection's first call.
+            driver_info=None,
         )
         self.hits = self.misses = self.bypasses = 0
         self._lookup_s = self._store_s = 0.0
@@ -353,6 +355,7 @@ def _opened(raw: bytes | None, valid: Callable[[dict[str, Any]], bool]) -> dict[
         return None
     try:
         found = orjson.loads(body)
-        return found if isinstance(found, dict) and "cached_at" in found and valid(found) else None
-    except (ValueError, KeyError, TypeError):
+        known = isinstance(found, dict) and isinstance(found["cached_at"], str)
+        return found if known and valid(found) else None
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -263,8 +263,10 @@ def _key(model: str, text: str) -> str:
 
 def _valid(size: int) -> Callable[[dict[str, Any]], bool]:
     def valid(body: dict[str, Any]) -> bool:
-        return {"truncated", "token_count"} <= body.keys() and (
-            body["dimensions"] == size == len(unpacked(body["vector"]))
+        return (
+            isinstance(body["truncated"], bool)
+            and type(body["token_count"]) in (int, type(None))
+            and body["dimensions"] == size == len(unpacked(body["vector"]))
         )
 
     return valid

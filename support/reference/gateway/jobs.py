@@ -113,7 +113,7 @@ WHERE job_id = $1 AND status = 'pending' AND input ? 'begun'
 _PENDING = """
 SELECT item_index, external_id, input FROM embedding_job_items
 WHERE job_id = $1 AND status = 'pending' AND NOT input ? 'begun' AND (input ? 'tries') = $2
-ORDER BY item_index LIMIT $3
+ORDER BY (input ->> 'tries')::int, item_index LIMIT $3
 """
 _TRIED = """
 UPDATE embedding_job_items

@@ -15,8 +15,19 @@ from support.reference.gateway.problems import Problem, invalid
 from support.reference.gateway.qdrant import Qdrant, QdrantMissing
 from support.reference.gateway.timing import current
 
-_MEMBERS = frozenset({"id", "point_id", "score", "collection", "text", "metadata", "version"})
-"""Of a search result, vector apart."""
+_TYPES: dict[str, tuple[type, ...]] = {
+    "id": (str,),
+    "point_id": (str,),
+    "score": (float, int),
+    "collection": (str,),
+    "text": (str, type(None)),
+    "metadata": (dict,),
+    "version": (int,),
+    "vector": (list,),
+}
+"""Of the members of a search result."""
+_MEMBERS = _TYPES.keys() - {"vector"}
+"""Of every search result; the vector only where it was asked for."""
 
 
 class Searcher:
@@ -162,9 +173,13 @@ def _key(wanted: Search, target: Descriptor) -> str:
 
 
 def _valid(wanted: Search, body: dict[str, Any]) -> bool:
-    """Every result has the members that a fresh one would have: a former version may have had others."""
+    """Every result has the members that a fresh one would have, of their types: a former version may have
+    had others, and the checksum does not say who wrote."""
     members = _MEMBERS | {"vector"} if wanted.include_vector else _MEMBERS
-    return isinstance(body["results"], list) and all(result.keys() == members for result in body["results"])
+    return isinstance(body["results"], list) and all(
+        result.keys() == members and all(type(result[name]) in _TYPES[name] for name in members)
+        for result in body["results"]
+    )
 
 
 def _hit(point: dict[str, Any], target: Descriptor, wanted: Search) -> dict[str, Any]:

@@ -1752,7 +1752,10 @@ DEFECTS: Mapping[str, Defect] = {
         "everybody who misses a text in the cache has it embedded anew",
         "gateway",
         _no_single_flight,
-        ("failure_scenarios/crowds.feature", "A crowd with one question costs hardly more than one embedding"),
+        (
+            "failure_scenarios/crowds.feature",
+            "A crowd with one question costs hardly more than one embedding",
+        ),
         r"calls of the embedding service\s+Expected: .*<3>\s+but: was <\d\d+>",
     ),
     "retries-at-two-layers": Defect(

@@ -74,6 +74,7 @@ def figures(**members: Any) -> Figures:
         "findings": 0,
         "performance": {},
         "start_s": {"postgresql": 0.5},
+        "outages": [],
         **members,
     }
     return Figures(**given)

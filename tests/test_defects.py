@@ -83,7 +83,7 @@ def test_no_defect_hides_another_of_the_same_name() -> None:
         key.value
         for path in (ROOT / "tests" / "defects").glob("*.py")
         for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Dict)
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict)
         for key in node.value.keys
         if isinstance(key, ast.Constant)
     )

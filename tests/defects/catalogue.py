@@ -1785,7 +1785,7 @@ DEFECTS: Mapping[str, Defect] = {
             "failure_scenarios/every_link.feature",
             "Only what needs it is refused: the link to the cache passes nothing on",
         ),
-        r"no answer \(ReadTimeout.*later than",
+        r"(no answer \(ReadTimeout|answered \d+ in \d{5} ms).*later than",
     ),
     "time-counted-from-the-last-byte": Defect(
         "the time limit of a call begins anew with every byte of its answer",

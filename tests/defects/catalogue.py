@@ -1821,7 +1821,7 @@ DEFECTS: Mapping[str, Defect] = {
         "gateway",
         _breaker_stays_open,
         (
-            "external_apis/providers.feature",
+            "external_apis/failover_and_breaker.feature",
             "A provider that keeps failing is left alone until it is well again",
         ),
         r"openai is asked again: not within.*circuit-open",

@@ -12,9 +12,8 @@ Feature: A crowd does not make it worse
     Why it matters: at the moment when a popular entry leaves the cache, everybody misses it. Who comes while
     a busy cache cannot take the answer in time may cause one more.
 
-    Given an employee has searched for "how to handle acid"
-    And an administrator has emptied the cache
-    When 100 employees search for "how to handle acid" at the same moment
+    Given an administrator has emptied the cache
+    When 100 employees search for "how does a crowd handle acid" at the same moment
     Then each of them is offered "safety sheet" first
     And the embedding service was called at most 3 times for all of them
 

@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 SDKS := .venv-sdks
 
-.PHONY: acceptance test defects fuzz bench report lint doctor clean help
+.PHONY: acceptance test defects mutants fuzz bench report lint doctor clean help
 
 help:            ## this list
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,6 +22,11 @@ defects: $(VENV)/dev.stamp     ## seed every known defect, one at a time, and te
 
 fuzz: $(VENV)/run.stamp         ## hold the contract against random requests for 5 minutes; SECONDS=n SEED=n
 	@$(RUN) -m support fuzz --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
+
+mutants: $(VENV)/dev.stamp     ## change the gateway at random places, list what no scenario notices; M="--sample 20"
+	@test -x $(VENV)-mutation/bin/cosmic-ray || $(PYTHON) -m venv $(VENV)-mutation
+	@$(VENV)-mutation/bin/pip install --quiet --disable-pip-version-check -r requirements-mutation.txt
+	@$(RUN) -m tests.mutation $(M)
 
 bench: $(VENV)/dev.stamp       ## prove the auditor under load, measure its speed and memory; N="points points"
 	@$(VENV)/bin/pytest -m proof tests/test_auditor.py -s

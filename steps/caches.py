@@ -29,7 +29,8 @@ def has_been_read(context, title):
 def comes_from_cache(context):
     """The gateway marks it so in header and body."""
     assert_that(context.world.last, succeeded())
-    assert_that(caches.came_from_cache(context.world.last), equal_to(True), context.world.last.text[-300:])
+    told = f"answered from the cache: {context.world.last.text[-300:]}"
+    assert_that(caches.came_from_cache(context.world.last), equal_to(True), told)
 
 
 @then("it equals a search without the cache")
@@ -54,7 +55,7 @@ def answered_afresh(context, question, title):
 def reading_gives_new(context, title, times):
     """Never the cached old one."""
     texts = {documents.read(context.world, title).body["text"] for _ in range(times)}
-    assert_that(texts, equal_to({documents.last_text(context.world, title)}))
+    assert_that(texts, equal_to({documents.last_text(context.world, title)}), f'texts read of "{title}"')
 
 
 @when("the document is read, searched and embedded, and a provider is asked")
@@ -127,7 +128,7 @@ def answers_as_without(context, question):
     """A damaged entry counts as none."""
     cached = searches.ask(context.world, question)
     fresh = searches.ask(context.world, question, use_cache=False)
-    assert_that(caches.results_of(cached), equal_to(caches.results_of(fresh)))
+    assert_that(caches.results_of(cached), equal_to(caches.results_of(fresh)), "as without the cache")
 
 
 @given("an administrator has emptied the cache")

@@ -66,6 +66,18 @@ def not_believed(context):
     assert_that(context.world.evidence["believed"], nothing_wrong())
 
 
+@when("an editor asks for the collection and claims that this is to delete it")
+def claim_method(context):
+    """In headers and in the address: who may send a link must not thereby delete."""
+    context.world.evidence["believed"] = callers.overridden(context.world)
+
+
+@then("no claim has changed what was asked")
+def method_not_believed(context):
+    """The collection is shown, and still there."""
+    assert_that(context.world.evidence["believed"], nothing_wrong())
+
+
 @when("an editor sends requests that set an owner, a role, a state or a version")
 def set_own_members(context):
     """For documents, collections and jobs, one member at a time."""

@@ -160,14 +160,15 @@ def list_pages(context, size):
 def listed_once(context):
     """Ids in the order of their bytes."""
     expected = documents.in_id_order(context.world, context.world.evidence["titles"])
-    assert_that(context.world.evidence["listed"], equal_to(expected))
+    assert_that(context.world.evidence["listed"], equal_to(expected), "listed, in the order of ids")
 
 
 @then("the document {string} reads {string}")
 @then("{string} still reads {string}")
 def document_reads(context, title, text):
     """Character by character."""
-    assert_that(documents.read(context.world, title).body.get("text"), equal_to(text))
+    read = documents.read(context.world, title).body.get("text")
+    assert_that(read, equal_to(text), f'the text of "{title}"')
 
 
 @when("an editor stores {string} with large, small, negative and listed metadata values")
@@ -192,6 +193,27 @@ def store_vector(context, title, numbers):
     context.world.evidence["vector"] = vector
     context.world.answer = documents.store_vector(context.world, title, vector)
     assert_that(context.world.last, succeeded())
+
+
+@when("an editor rewrites the vector {string} to the numbers {string}")
+def rewrite_vector(context, title, numbers):
+    """A new vector for a stored document."""
+    vector = [float(number) for number in numbers.split(",")]
+    context.world.evidence["vector"] = vector
+    context.world.answer = documents.rewrite(context.world, title, vector=vector)
+    assert_that(context.world.last, succeeded())
+
+
+@when("an editor stores, and then rewrites, {string} with a text and a vector at once")
+def write_both(context, title):
+    """Nobody could tell which of the two is meant."""
+    context.world.answers = documents.write_text_and_vector(context.world, title)
+
+
+@then("each is refused as {string}")
+def each_refused(context, problem):
+    """All answers alike."""
+    assert_that(context.world.answers, every_item(refused_as(problem)))
 
 
 @then("reading {string} gives exactly those numbers")

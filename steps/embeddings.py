@@ -37,7 +37,8 @@ def embedded_again(context):
 @then("both embeddings are the same")
 def same_embedding(context):
     """Component by component."""
-    assert_that(embeddings.furthest_apart(*context.world.evidence["pair"]), less_than_or_equal_to(SAME))
+    apart = embeddings.furthest_apart(*context.world.evidence["pair"])
+    assert_that(apart, less_than_or_equal_to(SAME), "how far two embeddings of one text are apart")
 
 
 @when("a text of {int} words is embedded")
@@ -110,7 +111,8 @@ def embedded_texts(context, count):
 @then("every embedding belongs to its text")
 def belongs_to_text(context):
     """Compared with the service's own, text by text."""
-    assert_that(embeddings.furthest_from_service(context.world), less_than_or_equal_to(SAME))
+    apart = embeddings.furthest_from_service(context.world)
+    assert_that(apart, less_than_or_equal_to(SAME), "how far an embedding is from its text's own")
 
 
 @when("{int} different texts are embedded at the same time")
@@ -122,7 +124,8 @@ def embedded_together(context, count):
 @then("every text got its own embedding")
 def every_text_its_own(context):
     """No answer is missing and none is mixed up."""
-    assert_that(embeddings.furthest_from_service(context.world), less_than_or_equal_to(SAME))
+    apart = embeddings.furthest_from_service(context.world)
+    assert_that(apart, less_than_or_equal_to(SAME), "how far an embedding is from its text's own")
 
 
 @when("the golden texts are embedded")

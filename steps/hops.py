@@ -6,6 +6,7 @@ from behave import given, then, when
 from hamcrest import (
     all_of,
     assert_that,
+    empty,
     equal_to,
     greater_than_or_equal_to,
     has_entries,
@@ -93,7 +94,8 @@ def delay_found(context, target):
 @then("no time is left over that neither a service nor the gateway accounts for")
 def all_accounted(context):
     """The whole is the gateway's share and that of the services."""
-    assert_that(hops.unaccounted_ms(context.world.last), less_than_or_equal_to(hops.ROUNDING_MS))
+    left_ms = hops.unaccounted_ms(context.world.last)
+    assert_that(left_ms, less_than_or_equal_to(hops.ROUNDING_MS), "ms that nobody accounts for")
 
 
 @given("the gateway's counters have been read")
@@ -108,6 +110,12 @@ def counters_tell_answers(context):
     assert_that(hops.answers_not_counted(context.world), equal_to({}))
 
 
+@then("every promised measure has a value")
+def measures_have_values(context):
+    """After work of every kind."""
+    assert_that(hops.measures_without_value(context.world), empty(), "measures without a value")
+
+
 @then("the counters of {provider} have grown by what {provider} received")
 def counters_tell_provider(context, provider, same):
     """Counted at the provider; refusals and repetitions included."""
@@ -118,7 +126,8 @@ def counters_tell_provider(context, provider, same):
 @then("the cache counters have grown by {int} misses and {int} hit")
 def counters_tell_cache(context, misses, hits):
     """Look-ups of the cache."""
-    assert_that(hops.cache_calls_counted(context.world, misses, hits), equal_to((misses, hits)))
+    counted = hops.cache_calls_counted(context.world, misses, hits)
+    assert_that(counted, equal_to((misses, hits)), "misses and hits by the counters")
 
 
 @when("an employee searches twice for a question that nobody has asked")

@@ -83,22 +83,22 @@ def same_head(context, limit, head):
     """A longer ranking has the same head."""
     short = searches.ranking(context.world, context.world.last)
     longer = searches.ranking(context.world, searches.again(context.world, limit=limit))
-    assert_that([len(short), len(longer)], equal_to([head, limit]))
-    assert_that(longer[:head], equal_to(short))
+    assert_that([len(short), len(longer)], equal_to([head, limit]), "numbers of results")
+    assert_that(longer[:head], equal_to(short), "the first results of the longer ranking")
 
 
 @then("the results are ordered by falling similarity")
 def falling(context):
     """Best first."""
     scores = [hit.score for hit in searches.ranking(context.world, context.world.last)]
-    assert_that(scores, equal_to(sorted(scores, reverse=True)))
+    assert_that(scores, equal_to(sorted(scores, reverse=True)), "similarities, best first")
 
 
 @then("each of the {int} documents appears once")
 def each_once(context, count):
     """Nothing missing, nothing twice."""
     titles = [hit.title for hit in searches.ranking(context.world, context.world.last)]
-    assert_that([len(titles), len(set(titles))], equal_to([count, count]))
+    assert_that([len(titles), len(set(titles))], equal_to([count, count]), "results, and different ones")
 
 
 @then("its similarity is at least {float}")
@@ -151,14 +151,16 @@ def page_through(context, size):
 def pages_in_id_order(context):
     """Ties are broken the same way on every page."""
     expected = documents.in_id_order(context.world, context.world.evidence["titles"])
-    assert_that(searches.titles_of(context.world.evidence["pages"]), equal_to(expected))
+    titles = searches.titles_of(context.world.evidence["pages"])
+    assert_that(titles, equal_to(expected), "the pages one after another, in the order of ids")
 
 
 @then("the pages put together are the whole ranking")
 def pages_are_ranking(context):
     """With the scores of the whole."""
     whole = searches.whole_ranking(context.world)
-    assert_that([hit for page in context.world.evidence["pages"] for hit in page], equal_to(whole))
+    paged = [hit for page in context.world.evidence["pages"] for hit in page]
+    assert_that(paged, equal_to(whole), "the pages one after another")
 
 
 @then("the page after the last is empty")
@@ -183,4 +185,4 @@ def threshold_at_score(context, question, place):
 def boundary_included(context):
     """Neither rounded nor applied to the wrong side."""
     shown = [len(searches.ranking(context.world, answer)) for answer in context.world.answers]
-    assert_that(shown, equal_to([2, 1]), "results just below and just above it")
+    assert_that(shown, equal_to([2, 1]), "results with a threshold just below and just above it")

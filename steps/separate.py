@@ -56,7 +56,7 @@ def search_in(context, alias, question):
 def shows_only(context, alias):
     """All of it, and nothing of another collection."""
     shown = separate.texts_shown(context.world.last)
-    assert_that(shown, equal_to(separate.texts_of(context.world, alias)))
+    assert_that(shown, equal_to(separate.texts_of(context.world, alias)), f'what "{alias}" holds')
 
 
 @when("a reader, an editor and an administrator search for {string}")

@@ -106,9 +106,9 @@ def one_point(context, title):
 def point_carries(context):
     """What the editor sent, and the version the gateway gave it."""
     point = context.world.evidence["point"]
-    sent = context.world.evidence["sent"]
+    expected = {**context.world.evidence["sent"], "version": context.world.last.body["version"]}
     carried = {"text": point.text, "metadata": point.metadata, "version": point.version}
-    assert_that(carried, equal_to({**sent, "version": context.world.last.body["version"]}))
+    assert_that(carried, equal_to(expected), "what the point carries")
 
 
 @then("the stored vector is the embedding service's own for that text")

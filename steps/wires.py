@@ -26,7 +26,7 @@ def told_deadline(context):
     """A time that is not over yet, and not longer than the gateway's own patience."""
     patience_ms = context.world.citadel.promises.backend_s["embedding"] * 1000
     in_time = all_of(greater_than(0.0), less_than_or_equal_to(patience_ms))
-    assert_that(wires.deadlines_ms(context.world), every_item(in_time))
+    assert_that(wires.deadlines_ms(context.world), every_item(in_time), "ms that the service is given")
 
 
 @then("each service was asked once for the whole batch")
@@ -40,8 +40,8 @@ def asked_once_each(context):
 @then("neither service was asked for it")
 def not_asked(context):
     """The cache alone has answered."""
-    assert_that(wires.work(context.world, "embedding"), empty())
-    assert_that(wires.work(context.world, "qdrant"), empty())
+    assert_that(wires.work(context.world, "embedding"), empty(), "what the embedding service was asked")
+    assert_that(wires.work(context.world, "qdrant"), empty(), "what the vector store was asked")
 
 
 @then("no service was shown a key that is not its own")

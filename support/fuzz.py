@@ -28,7 +28,7 @@ TEXTS, VECTORS, SIZE = "fuzz_texts", "fuzz_vectors", 4
 MOST_SEEDS = 2**32
 # A round is for breadth and the same amount of work on any machine: a few random requests to every operation.
 # A run of so many seconds does all that there is, and repeats what is random until its time is up.
-ROUND = ("--phases", "fuzzing", "--max-examples", "3", "--no-shrink")
+ROUND = ("--phases", "fuzzing", "--max-examples", "2", "--no-shrink")
 WHOLE = ("--phases", "examples,coverage,fuzzing,stateful")
 # How long a round may take on a busy machine.
 ROUND_WITHIN_S = 240.0

@@ -125,9 +125,14 @@ def _variables(process: subprocess.Popen[str]) -> dict[str, str]:
 
 
 def failures(printed: str) -> dict[str, str]:
-    """What the console said of each scenario that failed, by its name."""
+    """What the console said of each scenario that failed, by its name: the messages.
+
+    Not where it stands and in which step: that would be said whatever the reason.
+    """
     found: dict[str, str] = {}
     for block in re.split(r"^(?=\[ *\d+)", printed.partition("\nResults\n")[0], flags=re.M):
         if failed := re.match(r"\[ *\d+(?:/\d+)?\] FAILED +[\d.]+ s +(?:w\d+ +)?(.+)", block):
-            found[failed[1]] = block
+            found[failed[1]] = re.sub(
+                r"^ +(at \S+:\d+|\w+ in step: .*|repeat with: .*)\n", "", block, flags=re.M
+            )
     return found

@@ -70,28 +70,34 @@ Feature: Ingesting is exact
     Then the largest is taken and the next larger refused as "validation-failed"
 
     Examples:
-      | measure                      |
-      | length of a text             |
-      | number of documents a batch  |
-      | number of texts to embed     |
-      | number of results            |
-      | number of results passed by  |
-      | size of a page               |
-      | number of metadata values    |
-      | length of a metadata list    |
-      | number of filter conditions  |
-      | whole number                 |
+      | measure                       |
+      | length of a text              |
+      | number of documents a batch   |
+      | number of texts to embed      |
+      | number of results             |
+      | number of results passed by   |
+      | size of a page                |
+      | number of metadata values     |
+      | length of a metadata list     |
+      | number of filter conditions   |
+      | number of choices of a filter |
+      | length of a vector            |
+      | vector size of a collection   |
+      | whole number                  |
 
   Scenario Outline: The smallest is taken and the next smaller refused: <measure>
     When the smallest allowed and the next smaller <measure> are tried
     Then the smallest is taken and the next smaller refused as "validation-failed"
 
     Examples:
-      | measure                      |
-      | length of a text             |
-      | number of documents a batch  |
-      | number of texts to embed     |
-      | number of results            |
-      | number of results passed by  |
-      | size of a page               |
-      | whole number                 |
+      | measure                       |
+      | length of a text              |
+      | number of documents a batch   |
+      | number of texts to embed      |
+      | number of results             |
+      | number of results passed by   |
+      | size of a page                |
+      | number of choices of a filter |
+      | length of a vector            |
+      | vector size of a collection   |
+      | whole number                  |

@@ -63,6 +63,26 @@ Feature: What goes in comes out
     When an editor stores the vector "corner" with the numbers "1.5, -2.25, 0.0, 1000000"
     Then reading "corner" gives exactly those numbers
 
+  Scenario: A vector stored again with other numbers is changed
+    Given a collection "points" for vectors of 4 numbers compared by dot product
+    And the vector "corner" with the numbers "1, 2, 3, 4"
+    When an editor stores the vector "corner" with the numbers "4, 3, 2, 1"
+    Then reading "corner" gives exactly those numbers
+
+  Scenario: A vector is rewritten exactly as it is given
+    Given a collection "points" for vectors of 4 numbers compared by dot product
+    And the vector "corner" with the numbers "1, 2, 3, 4"
+    When an editor rewrites the vector "corner" to the numbers "-1.5, 2.25, 0, 7"
+    Then reading "corner" gives exactly those numbers
+
+  @G6
+  Scenario: A document has a text or a vector, never both
+    Given the collection "handbook"
+    And the document "rules" about "These rules are in force."
+    When an editor stores, and then rewrites, "rules" with a text and a vector at once
+    Then each is refused as "validation-failed"
+    And the document "rules" reads "These rules are in force."
+
   @use.with_stores=visible
   Scenario: The reference texts are found again by their own words
     Why it matters: 200 real passages show what a handful of sentences cannot.

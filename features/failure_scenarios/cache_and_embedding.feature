@@ -17,9 +17,11 @@ Feature: The cache or the embedding service fails
 
   Scenario: An allowance holds without the cache that counts it
     Given a new reader who may ask 5 times a minute
-    When the cache crashes
-    And that reader asks 8 times
+    And the link to the cache is cut
+    When that reader asks 8 times
     Then exactly 5 requests are answered and the others are refused as "rate-limited"
+    When the link to the cache is whole again
+    Then answers come from the cache again within the promised time
 
   @N4 @G4
   Scenario: A change made while the cache was away is seen when it is back

@@ -30,6 +30,10 @@ Feature: Callers are kept apart
     When a reader and an editor claim in every known way to be an administrator
     Then no claim has changed what they may
 
+  Scenario: To read is not to delete, whatever a header says
+    When an editor asks for the collection and claims that this is to delete it
+    Then no claim has changed what was asked
+
   Scenario: What the platform sets itself cannot be set by a caller
     When an editor sends requests that set an owner, a role, a state or a version
     Then nothing the platform sets itself was taken from the caller

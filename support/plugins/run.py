@@ -84,31 +84,27 @@ def _take_share(context: Any) -> None:
     given = context.config.userdata.get("shard")
     if given is None:
         return
-    runner, known = context._runner, context.config.userdata.get("shard_times")
-    selected = {
-        str(feature.filename): feature
+    runner, times = context._runner, context.config.userdata.get("shard_times")
+    chosen = {
+        str(feature.filename): [each for each in feature.walk_scenarios() if each.should_run(context.config)]
         for feature in runner.features
-        if any(scenario.should_run(context.config) for scenario in feature.walk_scenarios())
     }
-    alone = [
-        file
-        for file, feature in selected.items()
-        if any(
-            parallel.ALONE in scenario.effective_tags and scenario.should_run(context.config)
-            for scenario in feature.walk_scenarios()
-        )
-    ]
+    tags = {file: [each.effective_tags for each in some] for file, some in chosen.items() if some}
+    alone = [file for file, some in tags.items() if any(parallel.ALONE in each for each in some)]
     # What this machine remembers of earlier runs is of no use: all must come to the same plan.
-    times = parallel.expected(list(selected), parallel.recall(Path(known)) if known else {})
+    known = parallel.recall(Path(times)) if times else {}
+    seconds = {file: known.get(file, sum(map(shards.guess, some))) for file, some in tags.items()}
     try:
         context.shard = shards.Shard.parse(given)
-        context.plan = shards.divide(times, alone, context.shard.of)
+        context.plan = shards.divide(seconds, alone, context.shard.of)
     except shards.NotDivided as error:
         refuse(context, str(error))
     runner.features[:] = [
-        feature for file, feature in selected.items() if context.plan[file] == context.shard.number
+        feature
+        for feature in runner.features
+        if context.plan.get(str(feature.filename)) == context.shard.number
     ]
-    print(f"part {context.shard}: {len(runner.features)} of {len(selected)} feature files")
+    print(f"part {context.shard}: {len(runner.features)} of {len(seconds)} feature files")
 
 
 def prepare(context: Any) -> None:
@@ -240,7 +236,7 @@ def _outcome(scenario: Any) -> results.Outcome:
         status=scenario.status.name,
         seconds=scenario.duration,
         reason=scenario.skip_reason or "",
-        tags=tuple(scenario.effective_tags),
+        tags=tuple(map(str, scenario.effective_tags)),
         longest_step=f"{longest.keyword} {longest.name}" if longest else "",
         longest_step_s=longest.duration if longest else 0.0,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from support.reporting.results import Figures, Outcome
 
 RECORD = Path("results", "shard.json")
 FOLDERS = ("allure-results", "junit")
+# Seconds that a scenario may take, by its tags: a guess that is the same on every machine.
+SLOW_S, OUTAGE_S, ORDINARY_S = 30.0, 5.0, 0.5
 # While a feature runs alone, the other workers of its machine have nothing to do.
 ALONE_COUNTS = 2.0
 
@@ -44,6 +46,13 @@ class Shard:
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
+
+
+def guess(tags: Collection[str]) -> float:
+    """Seconds that a scenario with these tags may take."""
+    if "slow" in tags:
+        return SLOW_S
+    return OUTAGE_S if "outage" in tags else ORDINARY_S
 
 
 def divide(seconds: Mapping[str, float], alone: Sequence[str], of: int) -> dict[str, int]:

@@ -65,6 +65,10 @@ CLAIMS: Mapping[str, str] = {
 }
 
 
+# Headers that some servers let stand for the method.
+METHOD_OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
+
+
 def tell_apart(world: World) -> list[str]:
     """What tells another editor's requests for the scenario's job from those for one that does not exist."""
     access.new_caller(world, "user", 1000)
@@ -142,6 +146,25 @@ def believed_claims(world: World) -> list[str]:
             )
             if answer.code != "forbidden":
                 believed.append(f"{role} with {claim}: {answer}")
+    return believed
+
+
+def overridden(world: World) -> list[str]:
+    """Ways to make the platform carry out another method than the one that was sent, and checked."""
+    name = world.names.collection(world.collection)
+    world.wrote = True
+    believed = []
+    for claim, headers, query in (
+        *((header, {header: "DELETE"}, {}) for header in METHOD_OVERRIDES),
+        ("_method in the address", {}, {"_method": "DELETE"}),
+    ):
+        asked, again = (
+            world.citadel.gateway.call(
+                "getCollection", collection=name, key=world.key, headers=each, query=also
+            )
+            for each, also in ((headers, query), ({}, {}))
+        )
+        believed += [f"{claim}: {answer}" for answer in (asked, again) if not answer.ok]
     return believed
 
 

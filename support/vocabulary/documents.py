@@ -91,6 +91,12 @@ def rewrite(world: World, title: str, **changes: Any) -> Answer:
     return _write(world, collection, item, partial(update, collection=collection, vector_id=item))
 
 
+def write_text_and_vector(world: World, title: str) -> list[Answer]:
+    """Store a document, and rewrite it, with a text and a vector in one request."""
+    both: dict[str, Any] = {"text": "A text of its own.", "vector": [1.0] + [0.0] * 383}
+    return [submit(world, title, **both), rewrite(world, title, **both)]
+
+
 def rewriting(world: World, title: str) -> Callable[[], Answer]:
     """A rewriting in new words, to be carried out when the scenario wants it."""
     return partial(rewrite, world, title, text=f"In new words: {new_text(world, title)}")
@@ -383,7 +389,7 @@ def partly_failed(answer: Answer) -> dict[int, str]:
 
     The answer must say in its status and its counts alike that the batch was carried out in part.
     """
-    assert_that(answer.status, equal_to(207), str(answer))
+    assert_that(answer.status, equal_to(207), f"a batch carried out in part: {answer}")
     results = answer.body["results"]
     failed = {
         result["index"] + 1: str(result["problem"]["code"]) for result in results if result["status"] >= 300

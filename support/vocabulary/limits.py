@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from support.drivers.gateway import Answer
-from support.vocabulary import documents, embeddings, searches
+from support.vocabulary import collections, documents, embeddings, searches
 from support.vocabulary.texts import sentences
 from support.world import World
 
@@ -59,8 +59,23 @@ def _conditions(world: World, count: int) -> Answer:
     return searches.ask(world, "a text", filter={f"key_{number}": number for number in range(count)})
 
 
+def _choices(world: World, count: int) -> Answer:
+    return searches.ask(world, "a text", filter={"key": {"any": list(range(count))}})
+
+
 def _whole_number(world: World, number: int) -> Answer:
     return documents.store(world, "sample", "A text.", {"number": number})
+
+
+def _vector(world: World, count: int) -> Answer:
+    # The first attempt makes the collection that takes such vectors.
+    if world.collection != "wide":
+        collections.have(world, "wide", vector_size=count, model=None)
+    return documents.store_vector(world, "sample", [1.0] * count)
+
+
+def _vector_size(world: World, size: int) -> Answer:
+    return collections.create(world, f"of size {size}", vector_size=size, model=None)
 
 
 MEASURES: Mapping[str, Measure] = {
@@ -75,6 +90,9 @@ MEASURES: Mapping[str, Measure] = {
     "number of metadata values": Measure(0, 64, _metadata_values),
     "length of a metadata list": Measure(0, 64, _metadata_list),
     "number of filter conditions": Measure(1, 16, _conditions),
+    "number of choices of a filter": Measure(1, 64, _choices),
+    "length of a vector": Measure(1, 4096, _vector),
+    "vector size of a collection": Measure(1, 4096, _vector_size),
     "whole number": Measure(-(2**53) + 1, 2**53 - 1, _whole_number),
 }
 

@@ -116,18 +116,6 @@ def _hit_told_as_miss() -> None:
     Lookup.info = modest  # type: ignore[method-assign]
 
 
-def _cache_waited_for() -> None:
-    from support.reference.gateway.cache import Cache
-
-    init = Cache.__init__
-
-    def patient(self: Cache, config: Any, metrics: Any) -> None:
-        init(self, config, metrics)
-        self._budget_s = 5.0
-
-    Cache.__init__ = patient  # type: ignore[method-assign]
-
-
 def _bypass_without_end() -> None:
     from support.reference.gateway.cache import Cache
 
@@ -162,7 +150,7 @@ DEFECTS: Mapping[str, Defect] = {
         "gateway",
         _texts_told_apart_by_words_only,
         (_KEYS, "Nearly equal texts are kept apart"),
-        r"another request's answer|from the cache",
+        r"another request's answer",
     ),
     "text-in-the-cache-key": Defect(
         "the question stands in the name of its cache entry",
@@ -186,7 +174,7 @@ DEFECTS: Mapping[str, Defect] = {
             "data_consistency/separate_lives.feature",
             "A search is not answered with another collection's cached answer",
         ),
-        r"collection",
+        r'what "archive" holds',
     ),
     "cached-vectors-of-half-precision": Defect(
         "cached embeddings are stored with half the precision",
@@ -196,72 +184,62 @@ DEFECTS: Mapping[str, Defect] = {
             "end_to_end/values_and_embeddings.feature",
             "A repeated text is answered from the cache with the same embedding",
         ),
-        r"same",
+        r"two embeddings of one text are apart",
     ),
     "nothing-is-cached": Defect(
         "nothing is stored in the cache, though the answers say so",
         "gateway",
         _nothing_is_stored,
         (_CACHE, "A repeated search is answered from the cache with the same results"),
-        r"from the cache",
+        r"answered from the cache: ",
     ),
     "cache-entries-live-a-week": Defect(
         "cached searches live a week instead of half an hour",
         "gateway",
         _entries_live_a_week,
         (_CACHE, "Nothing in the cache lives for ever"),
-        r"search",
+        r"ttl_set: 604800 is greater than the maximum|keep it for 6047\d\d s, its kind may live 1800 s",
     ),
     "item-cache-without-fence": Defect(
         "a cached document is served without a look at its version",
         "gateway",
         _item_read_from_the_cache_alone,
         (_CACHE, "Reading a changed document never gives the cached old one"),
-        r"canteen serves lunch",
+        r'texts read of "canteen"[\s\S]*but: was .*canteen serves lunch',
     ),
     "emptying-spares-searches": Defect(
         "emptying the cache leaves the cached searches",
         "gateway",
         _emptying_spares_the_searches,
         (_CACHE, "Emptying the cache changes no answer"),
-        r"search",
+        r"still answered from the cache",
     ),
     "misses-counted-as-hits": Defect(
         "the counters show every look-up as a hit",
         "gateway",
         _misses_counted_as_hits,
         ("cross_service/wires.feature", "The counters tell what the cache knew"),
-        r"miss",
+        r"misses and hits by the counters",
     ),
     "hit-told-as-miss": Defect(
         "an answer from the cache says that it is fresh",
         "gateway",
         _hit_told_as_miss,
         (_CACHE, "A repeated search is answered from the cache with the same results"),
-        r"from the cache",
+        r"X-Cache is HIT, but cache_info says miss",
     ),
     "cached-search-asks-all-the-same": Defect(
         "a cached answer waits for the vector store as well",
         "gateway",
         _cached_search_asks_all_the_same,
         ("cross_service/wires.feature", "A cached answer costs the services nothing"),
-        r"count",
-    ),
-    "cache-waited-for": Defect(
-        "the time limit of the cache is five seconds",
-        "gateway",
-        _cache_waited_for,
-        (
-            "failure_scenarios/cache_and_embedding.feature",
-            "A cache that has stopped answering delays nobody for long",
-        ),
-        r"\d s",
+        r"what the vector store was asked[\s\S]*points/count",
     ),
     "bypass-without-end": Defect(
         "a cache that failed once is never asked again",
         "gateway",
         _bypass_without_end,
         ("failure_scenarios/cache_and_embedding.feature", "Work goes on without the cache"),
-        r"from the cache",
+        r"a repeated search comes from the cache: not within",
     ),
 }

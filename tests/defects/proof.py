@@ -11,6 +11,7 @@ import argparse
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,8 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from support.settings import ROOT
 from tests.defects.catalogue import DEFECTS
@@ -31,7 +34,8 @@ from tests.running import SuiteRun, behave, failures, stack_up
 DETECTED_AT_LEAST = 0.95
 NAMED_AT_LEAST = 0.90
 OUTPUT = ROOT / ".acceptance"
-LANES = 2
+# More than the cores: half of each run is waiting for servers and time limits.
+LANES = 3
 TARGET_WITHIN_S = 240.0
 AREA_WITHIN_S = 600.0
 # Features with this tag may stop servers, so they need those that the suite starts itself.
@@ -295,5 +299,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if good(control, verdicts) else 1
 
 
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    # Like Ctrl-C, so that the stores are stopped.
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(main())

@@ -9,6 +9,7 @@ with its change in ``.acceptance/results/mutants.json`` and ``.md``; the README 
 from __future__ import annotations
 
 import argparse
+import ast
 import difflib
 import json
 import os
@@ -39,6 +40,7 @@ GATEWAY = "support/reference/gateway"
 LANES = 2
 # Characters that are kept of what the killer printed.
 SHOWN = 1200
+NO_PYTHON = "(no Python: not counted)"
 STAGE_WITHIN_S = (150.0, 400.0, 600.0)
 QUICK = ("--stop", "-t", "not @slow", "-t", "not @alone")
 SHARED_STORES = ("-t", "not @outage")
@@ -92,7 +94,8 @@ class Mutant:
 class Fate:
     """What became of a mutant.
 
-    ``killed_by`` is empty for a survivor, ``said`` is what the killer printed; ``stages`` is how many it met.
+    ``killed_by`` is empty for a survivor, ``said`` is what the killer printed, or that a stage did not end;
+    ``stages`` is how many it met.
     """
 
     mutant: str
@@ -161,6 +164,14 @@ class Copy:
         lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")
         return "\n".join(line for line in lines if line[:3] not in ("---", "+++") and line[:2] != "@@")
 
+    def readable(self, mutant: Mutant) -> bool:
+        """Whether the tool has left Python (it takes the star of keyword arguments for a product)."""
+        try:
+            ast.parse((self.folder / GATEWAY / f"{mutant.module}.py").read_text(encoding="utf-8"))
+        except SyntaxError:
+            return False
+        return True
+
     def undo(self, mutant: Mutant) -> None:
         """Back to the code as it is."""
         path = f"{GATEWAY}/{mutant.module}.py"
@@ -200,14 +211,18 @@ def hunt(mutant: Mutant, copy: Copy, stores: Mapping[str, str], stages: int) -> 
     change = copy.change(mutant)
     environ = {"CITADEL_GATEWAY_COMMAND": shlex.join(copy.command("-m", "support.reference.gateway"))}
     killed_by, said, met = "", "", 0
+    if not copy.readable(mutant):
+        copy.undo(mutant)
+        return Fate(mutant.name, change, NO_PYTHON, "", 0, 0.0)
     for (arguments, own), within in zip(stages_of(mutant.module), STAGE_WITHIN_S[:stages], strict=False):
         met += 1
         given = environ if own else {**stores, **environ}
         try:
             done = behave(copy.folder / "output", *arguments, environ=given, within_s=within)
         except subprocess.TimeoutExpired:
-            killed_by = "(no end in time)"
-            break
+            # Of a busy machine as well: no verdict is no kill.
+            said = f"(no end within {within:g} s)"
+            continue
         if done.code:
             red = failures(done.printed) or {"(the gateway does not start)": done.printed[-SHOWN:]}
             killed_by, said = next(iter(red.items()))
@@ -226,7 +241,7 @@ def write(fates: Sequence[Fate], about: Mapping[str, object], folder: Path) -> N
     lines = ["# Mutants of the gateway", "", *(f"- {name}: {value}" for name, value in about.items()), ""]
     lines += ["## Survivors", ""]
     for fate in survivors:
-        lines += [f"### {fate.mutant}", "", "```diff", fate.change, "```", ""]
+        lines += [f"### {fate.mutant} {fate.said}".rstrip(), "", "```diff", fate.change, "```", ""]
     lines += ["## Killed", "", "| mutant | by | seconds |", "|---|---|---|"]
     lines += [
         f"| {fate.mutant} | {fate.killed_by} | {fate.seconds:.0f} |" for fate in fates if fate.killed_by
@@ -279,8 +294,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 about = {
                     "command": f"python -m tests.mutation {' '.join(given)}",
                     "places": len(found),
-                    "mutants": len(fates),
-                    "killed": sum(bool(each.killed_by) for each in fates),
+                    "mutants": sum(each.killed_by != NO_PYTHON for each in fates),
+                    "killed": sum(bool(each.killed_by) and each.killed_by != NO_PYTHON for each in fates),
                     "seconds": round(time.monotonic() - begun),
                 }
                 write(fates, about, ROOT / ".acceptance" / "results")

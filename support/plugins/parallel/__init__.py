@@ -8,6 +8,6 @@ Allure results are written by the workers themselves, because they hold attachme
 """
 
 from support.plugins.parallel.pool import ALONE, NoWorker, distribute, figures
-from support.plugins.parallel.times import expected, recall
+from support.plugins.parallel.times import recall
 
-__all__ = ["ALONE", "NoWorker", "distribute", "expected", "figures", "recall"]
+__all__ = ["ALONE", "NoWorker", "distribute", "figures", "recall"]

@@ -40,7 +40,7 @@ def finished_jobs(context, count):
     context.world.evidence["finished jobs"] = jobs.have_finished(context.world, count)
 
 
-@when("an editor hands over {int} documents as a job")
+@when("an editor hands over {int} document(s) as a job")
 def hand_over(context, count):
     """By their texts."""
     jobs.hand_over(context.world, count)
@@ -139,7 +139,7 @@ def stop_gateway(context):
     outages.strike(context.world, "gateway", "stopped")
 
 
-@then("the job is {word} with {int} documents done and {int} failed")
+@then("the job is {word} with {int} document(s) done and {int} failed")
 def job_ended(context, state, done, failed):
     """Its final state, waited for."""
     jobs.accepted(context.world)

@@ -95,7 +95,7 @@ Feature: Batch jobs survive failures
   @N1 @N15
   Scenario: A job waits for as long as an outage lasts
     Given the link to the embedding service is cut
-    When an editor hands over 10 documents as a job
+    When an editor hands over 1 document as a job
     Then the job still waits after 7 tries
     When the link to the embedding service is whole again
-    Then the job is completed with 10 documents done and 0 failed
+    Then the job is completed with 1 document done and 0 failed

@@ -13,7 +13,7 @@ Feature: A crowd does not make it worse
     a busy cache cannot take the answer in time may cause one more.
 
     Given an administrator has emptied the cache
-    When 100 employees search for "how does a crowd handle acid" at the same moment
+    When 60 employees search for "how does a crowd handle acid" at the same moment
     Then each of them is offered "safety sheet" first
     And the embedding service was called at most 3 times for all of them
 

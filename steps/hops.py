@@ -6,6 +6,7 @@ from behave import given, then, when
 from hamcrest import (
     all_of,
     assert_that,
+    empty,
     equal_to,
     greater_than_or_equal_to,
     has_entries,
@@ -107,6 +108,12 @@ def counters_read(context):
 def counters_tell_answers(context):
     """Operation by operation and status by status."""
     assert_that(hops.answers_not_counted(context.world), equal_to({}))
+
+
+@then("every promised measure has a value")
+def measures_have_values(context):
+    """After work of every kind."""
+    assert_that(hops.measures_without_value(context.world), empty(), "measures without a value")
 
 
 @then("the counters of {provider} have grown by what {provider} received")

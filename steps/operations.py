@@ -14,12 +14,6 @@ def ask_properly(context):
     context.world.evidence["tries"] = operations.ask_all_properly(context.world)
 
 
-@then("each of them does its work")
-def all_work(context):
-    """No exception: what the contract offers, it can do."""
-    assert_that(operations.failed(context.world.evidence["tries"]), empty())
-
-
 @when("every operation that takes content is sent {spoilt_content}")
 def send_spoilt(context, how):
     """All of them, spoilt in the same way."""

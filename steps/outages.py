@@ -53,6 +53,26 @@ def last_commit_fails(context, title):
     context.world.answer = documents.store(context.world, title, f"The text of {title}.")
 
 
+@when("the answers of the vector store break off in the middle")
+def answers_break_off(context):
+    """A short answer comes whole, a long one never."""
+    outages.strike(context.world, "qdrant", "torn", after=outages.MIDDLE_BYTES)
+
+
+@then("a search that finds them all is refused as unavailable within the promised time")
+def search_for_all_refused(context):
+    """A part of a list is no list."""
+    attempt = outages.Attempt("searching for all", outages.search_for_all(context.world))
+    assert_that(attempt, admits_outage(outages.UNAVAILABLE, outages.due_s(context.world)))
+
+
+@then("a search soon finds all {int} documents")
+def search_finds_all(context, count):
+    """Within the time the platform has to recover."""
+    outages.recovered(context.world, "searching")
+    assert_that(outages.search_for_all(context.world).body["total_count"], equal_to(count))
+
+
 @when("{dependency} is back")
 @when("{dependency} is well again")
 @when("the link to {dependency} is whole again")

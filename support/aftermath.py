@@ -30,6 +30,8 @@ def problems(citadel: Citadel, world: World, since: diagnosis.Marks, *, broken_o
     """
     left = citadel.faults.lift_all()
     found = [] if broken_off else [f"a fault was still active: {fault}" for fault in left]
+    if broken_off and (poison := citadel.faults.poison()):
+        found.append(f"environment poisoned: {poison}")
     found += diagnosis.unexpected_errors(citadel, since)
     found += diagnosis.leaked_secrets(citadel, since)
     if world.wrote and not world.disagreement_expected:

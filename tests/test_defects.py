@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -74,6 +76,19 @@ def test_every_defect_is_watched_by_a_scenario_that_exists() -> None:
         feature, scenario = defect.caught_by
         names = [each.name for each in parse_file(f"{ROOT}/features/{feature}").walk_scenarios()]
         assert any(scenario in each for each in names), f"{name}: no scenario {scenario!r} in {feature}"
+
+
+def test_no_defect_hides_another_of_the_same_name() -> None:
+    names = Counter(
+        key.value
+        for path in (ROOT / "tests" / "defects").glob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict)
+        for key in node.value.keys
+        if isinstance(key, ast.Constant)
+    )
+    assert len(names) == len(DEFECTS)
+    assert [name for name, times in names.items() if times > 1] == []
 
 
 # --- how the proof is led

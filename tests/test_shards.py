@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from support.reporting import shards
+from support.reporting.outages import Outage, Phase
 from support.reporting.results import Figures, Outcome
 from support.reporting.shards import NotDivided, NotMerged, Record, Shard, divide, merge
 from tests.running import behave, support
@@ -74,9 +75,15 @@ def figures(**members: Any) -> Figures:
         "findings": 0,
         "performance": {},
         "start_s": {"postgresql": 0.5},
+        "outages": [],
         **members,
     }
     return Figures(**given)
+
+
+def outage(scenario: str) -> dict[str, Any]:
+    phase = Phase(2, 1)
+    return Outage(scenario, ["redis cut"], 3, 1.5, phase, phase, phase, 0.4, 10.0).plain()
 
 
 def outcome(letter: str, status: str = "passed") -> Outcome:
@@ -116,7 +123,8 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_the_parts_make_one_whole(tmp_path: Path) -> None:
-    other = figures(seen={("insertVector", 201): 4}, agreeing=4, union=5, audits=3)
+    struck = outage("scenario b")
+    other = figures(seen={("insertVector", 201): 4}, agreeing=4, union=5, audits=3, outages=[struck])
     folders = [
         left_by(tmp_path / "two", record(2, "b", parts=[other], outcomes=[outcome("b", "failed")])),
         left_by(tmp_path / "one", record(1, "a")),
@@ -128,6 +136,7 @@ def test_the_parts_make_one_whole(tmp_path: Path) -> None:
     summary = json.loads((tmp_path / "whole" / "results" / "summary.json").read_text())
     assert summary["coverage"]["observed"] == 2
     assert (summary["consistency"]["percent"], summary["consistency"]["audits"]) == (90.0, 5)
+    assert summary["outages"] == [struck]
     assert summary["wall_s"] == 120.0, "as long as the slowest machine took"
     assert len(list((tmp_path / "whole" / "allure-results").iterdir())) == 2
     assert len(list((tmp_path / "whole" / "junit").iterdir())) == 2

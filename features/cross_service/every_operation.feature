@@ -8,7 +8,7 @@ Feature: Every operation keeps to its description
   @critical
   Scenario: Every operation does its work when it is asked properly
     When every operation is asked for properly
-    Then each of them does its work
+    Then each of them does its work without having to do without anything
 
   @N6
   Scenario Outline: Every operation refuses <spoilt content>

@@ -51,6 +51,10 @@ Feature: Between the services
     When every operation is asked for properly
     Then the counters have grown by exactly the answers that were given
 
+  Scenario: Every measure that is promised has a value
+    When every operation is asked for properly
+    Then every promised measure has a value
+
   Scenario: The counters tell every call of a provider
     Given OpenAI refuses the next request because of its rate limit
     And the gateway's counters have been read

@@ -24,5 +24,5 @@ Feature: A crowd does not make it worse
     Then 50 employees who search 2 times each are refused as unavailable within the promised time
     And the embedding service was called at most once for each search
     When the embedding service is back
-    Then 10 employees who search 2 times each are soon answered
+    Then 10 employees who search 10 times each are soon answered
     And the embedding service was called at most once for each search

@@ -30,3 +30,11 @@ Feature: The vector store fails
     And everything is running again
     Then "half done" is soon in both stores or in neither
     And "safety sheet" is found and nothing that was refused was stored
+
+  @N5
+  Scenario: A list that breaks off in the middle is not taken for a shorter one
+    Given 30 stored documents
+    When the answers of the vector store break off in the middle
+    Then a search that finds them all is refused as unavailable within the promised time
+    When the link to the vector store is whole again
+    Then a search soon finds all 31 documents

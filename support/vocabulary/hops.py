@@ -24,6 +24,23 @@ COUNTED_WITHIN_S = 3.0
 # Each of a handful of figures is rounded to a thousandth.
 ROUNDING_MS = 0.1
 METRICS = "getMetrics"
+# What the contract promises to measure; a histogram is known by the number of its observations.
+MEASURES = (
+    "gateway_requests_total",
+    "gateway_request_duration_seconds_count",
+    "cache_requests_total",
+    "cache_hit_rate",
+    "cache_lookup_duration_seconds_count",
+    "cache_memory_usage_bytes",
+    "vector_operations_total",
+    "vector_operation_duration_seconds_count",
+    "external_model_requests_total",
+    "external_model_latency_seconds_count",
+    "dependency_up",
+    "circuit_breaker_state",
+    "outbox_open_events",
+    "jobs",
+)
 
 T = TypeVar("T")
 Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -150,6 +167,12 @@ def answers_not_counted(world: World) -> dict[str, str]:
 
     assert expected, "no answers were given"
     return _until(lambda: _fresh(world, differing), lambda wrong: not wrong)
+
+
+def measures_without_value(world: World) -> list[str]:
+    """Promised measures of which the gateway tells no figure."""
+    told = {name for name, _labels in platform.counters(world)}
+    return [name for name in MEASURES if name not in told]
 
 
 def received_by(world: World, provider: str) -> int:

@@ -39,6 +39,8 @@ SLOW = {"qdrant": 0.15, "postgresql": 0.01, "redis": 0.15, "embedding": 0.15, "p
 # The shortest answers have five bytes.
 DRIP_MS = 100
 TORN_AFTER_BYTES = 3
+# More than a list of no more than a few documents, less than one of thirty.
+MIDDLE_BYTES = 3000
 # Faults after which nobody can have begun what he was asked: the refusal must say so.
 CERTAIN = {"crashed", "stopped", "cut"}
 # Cache look-ups and stores of the operation that makes most of them.
@@ -114,6 +116,11 @@ def _store_vector(world: World) -> Answer:
 
 def _search(world: World) -> Answer:
     return searches.ask(world, f"What is {_fresh(world)}?")
+
+
+def search_for_all(world: World) -> Answer:
+    """A search that shows everything the collection has, never from the cache."""
+    return searches.ask(world, "What is there?", limit=100, use_cache=False)
 
 
 def _search_by_vector(world: World) -> Answer:

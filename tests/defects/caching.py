@@ -116,18 +116,6 @@ def _hit_told_as_miss() -> None:
     Lookup.info = modest  # type: ignore[method-assign]
 
 
-def _cache_waited_for() -> None:
-    from support.reference.gateway.cache import Cache
-
-    init = Cache.__init__
-
-    def patient(self: Cache, config: Any, metrics: Any) -> None:
-        init(self, config, metrics)
-        self._budget_s = 5.0
-
-    Cache.__init__ = patient  # type: ignore[method-assign]
-
-
 def _bypass_without_end() -> None:
     from support.reference.gateway.cache import Cache
 
@@ -246,16 +234,6 @@ DEFECTS: Mapping[str, Defect] = {
         _cached_search_asks_all_the_same,
         ("cross_service/wires.feature", "A cached answer costs the services nothing"),
         r"what the vector store was asked[\s\S]*points/count",
-    ),
-    "cache-waited-for": Defect(
-        "the time limit of the cache is five seconds",
-        "gateway",
-        _cache_waited_for,
-        (
-            "failure_scenarios/cache_and_embedding.feature",
-            "A cache that has stopped answering delays nobody for long",
-        ),
-        r"storing: insertVector answered 201 .* later than 1 s",
     ),
     "bypass-without-end": Defect(
         "a cache that failed once is never asked again",

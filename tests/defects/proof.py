@@ -34,7 +34,8 @@ from tests.running import SuiteRun, behave, failures, stack_up
 DETECTED_AT_LEAST = 0.95
 NAMED_AT_LEAST = 0.90
 OUTPUT = ROOT / ".acceptance"
-LANES = 2
+# More than the cores: half of each run is waiting for servers and time limits.
+LANES = 3
 TARGET_WITHIN_S = 240.0
 AREA_WITHIN_S = 600.0
 # Features with this tag may stop servers, so they need those that the suite starts itself.

@@ -326,7 +326,7 @@ def _limits_unknown() -> None:
 
 
 def _old_keys_kept() -> None:
-    """The first key that any gateway of this platform was given is kept beside its log."""
+    """A gateway leaves its key of Voyage to the next one of the same platform."""
     import os
     import tempfile
     from pathlib import Path
@@ -334,16 +334,20 @@ def _old_keys_kept() -> None:
     from support.reference.gateway import config
 
     read = config._provider
-    schema = os.environ["GATEWAY_DATABASE_SCHEMA"]
+    left = Path(tempfile.gettempdir()) / f"{os.environ['GATEWAY_DATABASE_SCHEMA']}_voyage.key"
 
-    def as_at_first(env: Mapping[str, str], name: str) -> Any:
+    def as_before(env: Mapping[str, str], name: str) -> Any:
         given = read(env, name)
-        kept = Path(tempfile.gettempdir()) / f"{schema}_{name}.key"
-        if not kept.exists():
-            kept.write_text(given.key or "")
-        return dataclasses.replace(given, key=kept.read_text())
+        if name != "voyage":
+            return given
+        if not left.exists():
+            left.write_text(given.key or "")
+            return given
+        old = left.read_text()
+        left.unlink()
+        return dataclasses.replace(given, key=old)
 
-    config._provider = as_at_first
+    config._provider = as_before
 
 
 DEFECTS = {

@@ -134,6 +134,15 @@ def _asked_twice() -> None:
     Qdrant.query = twice  # type: ignore[method-assign]
 
 
+def _memory_of_the_cache_unknown() -> None:
+    from support.reference.gateway.cache import Cache
+
+    async def unknown(self: Cache) -> None:
+        return None
+
+    Cache.server_facts = unknown  # type: ignore[method-assign]
+
+
 def _stored_counted_twice() -> None:
     from support.reference.gateway.operations import _Measured
 
@@ -248,6 +257,13 @@ DEFECTS: Mapping[str, Defect] = {
         _asked_twice,
         (_WIRES, "A slow service is told from the others and is asked no more than once"),
         r"ms of qdrant\s+Expected",
+    ),
+    "memory-of-the-cache-unknown": Defect(
+        "the memory of the cache is not measured",
+        "gateway",
+        _memory_of_the_cache_unknown,
+        (_WIRES, "Every measure that is promised has a value"),
+        r"measures without a value[\s\S]*cache_memory_usage_bytes",
     ),
     "operations-counted-twice": Defect(
         "the counter of operations counts each of them twice",

@@ -9,6 +9,7 @@ with its change in ``.acceptance/results/mutants.json`` and ``.md``; the README 
 from __future__ import annotations
 
 import argparse
+import ast
 import difflib
 import json
 import os
@@ -39,6 +40,7 @@ GATEWAY = "support/reference/gateway"
 LANES = 2
 # Characters that are kept of what the killer printed.
 SHOWN = 1200
+NO_PYTHON = "(no Python: not counted)"
 STAGE_WITHIN_S = (150.0, 400.0, 600.0)
 QUICK = ("--stop", "-t", "not @slow", "-t", "not @alone")
 SHARED_STORES = ("-t", "not @outage")
@@ -162,6 +164,14 @@ class Copy:
         lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")
         return "\n".join(line for line in lines if line[:3] not in ("---", "+++") and line[:2] != "@@")
 
+    def readable(self, mutant: Mutant) -> bool:
+        """Whether the tool has left Python (it takes the star of keyword arguments for a product)."""
+        try:
+            ast.parse((self.folder / GATEWAY / f"{mutant.module}.py").read_text(encoding="utf-8"))
+        except SyntaxError:
+            return False
+        return True
+
     def undo(self, mutant: Mutant) -> None:
         """Back to the code as it is."""
         path = f"{GATEWAY}/{mutant.module}.py"
@@ -201,6 +211,9 @@ def hunt(mutant: Mutant, copy: Copy, stores: Mapping[str, str], stages: int) -> 
     change = copy.change(mutant)
     environ = {"CITADEL_GATEWAY_COMMAND": shlex.join(copy.command("-m", "support.reference.gateway"))}
     killed_by, said, met = "", "", 0
+    if not copy.readable(mutant):
+        copy.undo(mutant)
+        return Fate(mutant.name, change, NO_PYTHON, "", 0, 0.0)
     for (arguments, own), within in zip(stages_of(mutant.module), STAGE_WITHIN_S[:stages], strict=False):
         met += 1
         given = environ if own else {**stores, **environ}
@@ -281,8 +294,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 about = {
                     "command": f"python -m tests.mutation {' '.join(given)}",
                     "places": len(found),
-                    "mutants": len(fates),
-                    "killed": sum(bool(each.killed_by) for each in fates),
+                    "mutants": sum(each.killed_by != NO_PYTHON for each in fates),
+                    "killed": sum(bool(each.killed_by) and each.killed_by != NO_PYTHON for each in fates),
                     "seconds": round(time.monotonic() - begun),
                 }
                 write(fates, about, ROOT / ".acceptance" / "results")

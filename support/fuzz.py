@@ -124,7 +124,7 @@ def _ask(url: str, key: str, seconds: int | None, seed: int) -> tuple[dict[str, 
         report = Path(folder) / "report.json"
         command = [
             sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG), "run",
-            str(validator.FILE), "--url", url, "--seed", str(seed), "--workers", "2",
+            str(validator.FILE), "--url", url, "--seed", str(seed), "--workers", "1",
             *(ROUND if seconds is None else (*WHOLE, "--max-time", str(seconds))),
             "--continue-on-failure", "--no-color", "--report", "json", "--report-json-path", str(report),
         ]  # fmt: skip
@@ -157,9 +157,9 @@ def _failures(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _examples(printed: str) -> str:
-    """What was printed of the failures: an example of each, and the call that shows it again."""
-    found = re.search(r"^=+ FAILURES =+\n(.*?)^=+ [A-Z]+ =+$", printed, re.M | re.S)
-    return found[1].strip()[:LONGEST_EXAMPLES] if found else ""
+    """What was printed of failures and errors: an example of each, and the call that shows it again."""
+    found = re.findall(r"^=+ (?:FAILURES|ERRORS) =+\n(.*?)(?=^=+ [A-Z]+ =+$)", printed, re.M | re.S)
+    return "\n".join(each.strip() for each in found)[:LONGEST_EXAMPLES]
 
 
 def _disagreements(citadel: Citadel) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 from support.settings import ROOT
 from support.stack import process as process_module
 from support.stack.deadman import DeadMan, lives
-from support.stack.ports import FIRST, LAST, free_ports
+from support.stack.ports import FIRST, LAST, claim, free_ports
 from support.stack.process import ServiceFailed, ServiceProcess
 from support.stack.servers import LOOPBACK, Workshop, answers, get_json, python_service
 from support.waiting import eventually
@@ -172,6 +172,11 @@ def test_descendants_end_with_their_server(make: Make) -> None:
     (child,) = service._tree()[1:]
     service.kill()
     assert not lives(child)
+
+
+def test_a_port_that_was_handed_out_is_nobody_elses() -> None:
+    (port,) = free_ports(1)
+    assert not claim(port)
 
 
 def test_free_ports_lie_below_the_ephemeral_range() -> None:

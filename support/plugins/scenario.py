@@ -70,8 +70,10 @@ def end(context: Any, scenario: Any) -> None:
     for exhibit in world.exhibits:
         ATTACH[exhibit.kind](exhibit.name, exhibit.content)
     failed = scenario.status.has_failed()
-    problems = aftermath.problems(citadel, world, context.marks, broken_off=failed)
-    if "outage" in scenario.effective_tags:
+    # A step may find out that this mode cannot go on: the scenario is then skipped with its reason.
+    broken_off = failed or bool(scenario.skip_reason)
+    problems = aftermath.problems(citadel, world, context.marks, broken_off=broken_off)
+    if "outage" in scenario.effective_tags and not scenario.skip_reason:
         problems += _outage(citadel, scenario, context.marks)
     if problems or failed:
         for name, text in diagnosis.of(citadel, world, context.marks).items():

@@ -29,7 +29,7 @@ def crowd_is_offered(context, title):
     assert_that(crowds.not_offering(context.world, title), empty())
 
 
-@then("the embedding service was called at most {int} times for all of them")
+@then("the embedding service was called {int} time(s) for all of them")
 def called_for_all(context, times):
     """By its own count."""
     assert_that(crowds.calls(context.world), less_than_or_equal_to(times), "calls of the embedding service")

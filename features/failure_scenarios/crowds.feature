@@ -8,14 +8,13 @@ Feature: A crowd does not make it worse
     And the document "safety sheet" about "Wear gloves when handling the acid."
 
   @critical
-  Scenario: A crowd with one question costs hardly more than one embedding
-    Why it matters: at the moment when a popular entry leaves the cache, everybody misses it. Who comes while
-    a busy cache cannot take the answer in time may cause one more.
+  Scenario: A crowd with one question costs one embedding
+    Why it matters: at the moment when a popular entry leaves the cache, everybody misses it.
 
     Given an administrator has emptied the cache
     When 60 employees search for "how does a crowd handle acid" at the same moment
     Then each of them is offered "safety sheet" first
-    And the embedding service was called at most 3 times for all of them
+    And the embedding service was called 1 time for all of them
 
   @N6
   Scenario: An outage under load is not made worse by trying again

@@ -397,20 +397,8 @@ def blaming_another(world: World) -> list[str]:
 
 
 def not_in_need(world: World) -> list[Tried]:
-    """What became of all others.
-
-    All at the same moment are a load, in which a healthy service may miss its limit: who was refused for
-    want of a service that was not struck is asked again, alone.
-    """
-    others = [one for one in _tries(world) if not _in_need(world, one)]
-    return [send(world, one.request) if _for_want_of_a_healthy_one(world, one) else one for one in others]
-
-
-def _for_want_of_a_healthy_one(world: World, tried: Tried) -> bool:
-    if not isinstance(tried.outcome, Answer) or not tried.code.startswith("dependency-"):
-        return False
-    wanted = tried.outcome.body.get("dependency")
-    return wanted is not None and wanted not in outages.struck_all(world)
+    """What became of all others."""
+    return [one for one in _tries(world) if not _in_need(world, one)]
 
 
 def _in_need(world: World, tried: Tried) -> bool:

@@ -253,6 +253,19 @@ def _every_problem_is_the_callers() -> None:
     Operations.get_vector = blaming  # type: ignore[method-assign]
 
 
+def _text_beside_its_vector() -> None:
+    from support.reference.gateway.models import Update, WithMetadata
+
+    Update.findings = WithMetadata.findings  # type: ignore[method-assign]
+
+
+def _collections_of_any_size() -> None:
+    from support.reference.gateway.models import CollectionCreate
+
+    CollectionCreate.model_fields["vector_size"].metadata.clear()
+    CollectionCreate.model_rebuild(force=True)
+
+
 _SEARCH = "end_to_end/search_and_retrieval.feature"
 _VALUES = "end_to_end/values_and_embeddings.feature"
 _INGEST = "end_to_end/ingest.feature"
@@ -423,5 +436,22 @@ DEFECTS: Mapping[str, Defect] = {
             "Only what needs it is refused: the metadata store crashes",
         ),
         r"answered 404 vector-not-found",
+    ),
+    "rewritten-by-text-and-vector": Defect(
+        "a rewriting may bring a text and a vector that is not the text's",
+        "gateway",
+        _text_beside_its_vector,
+        ("end_to_end/values_and_embeddings.feature", "A document has a text or a vector, never both"),
+        r"updateVector answered 200",
+    ),
+    "collections-of-any-size": Defect(
+        "the vector size of a new collection is not limited",
+        "gateway",
+        _collections_of_any_size,
+        (
+            "end_to_end/ingest.feature",
+            "The largest is taken and the next larger refused: vector size of a collection",
+        ),
+        r"POST /api/v1/collections answered 500 against the contract",
     ),
 }

@@ -175,6 +175,18 @@ def _cached_texts_embedded_again() -> None:
     Embeddings.embed = all_again  # type: ignore[method-assign]
 
 
+def _reads_wait_behind_writes() -> None:
+    from support.reference.gateway import postgres
+
+    init = postgres.Database.__init__
+
+    def shared(self: Any, config: Any) -> None:
+        init(self, config)
+        self.reader = self.writer = postgres.Pool(config, 3, "all")
+
+    postgres.Database.__init__ = shared  # type: ignore[method-assign]
+
+
 _GOLDEN = "The model is the one that the stored vectors were made with"
 _VALUES = "end_to_end/values_and_embeddings.feature"
 _HOPS = "cross_service/hops.feature"
@@ -285,5 +297,15 @@ DEFECTS: Mapping[str, Defect] = {
         _cached_texts_embedded_again,
         ("cross_service/working_together.feature", "Only what the cache does not know is computed"),
         r"texts the service embedded\s+Expected: <4>",
+    ),
+    "reads-wait-behind-writes": Defect(
+        "reads share three connections with writes that wait for the vector store",
+        "gateway",
+        _reads_wait_behind_writes,
+        (
+            "failure_scenarios/every_link.feature",
+            "Only what needs it is refused: the link to the vector store passes nothing on",
+        ),
+        r"dependency=postgresql|later than|naming postgresql",
     ),
 }

@@ -8,7 +8,7 @@ from hamcrest import assert_that
 from support.matchers.answers import refused_as
 from support.matchers.complaints import nothing_wrong
 from support.matchers.every import every_item
-from support.vocabulary import hostile_requests, hostile_words
+from support.vocabulary import hostile_traffic, hostile_words
 
 
 @when("an attacker puts every hostile word where {hostile_place} belongs")
@@ -50,19 +50,19 @@ def foreign_filters(context):
 @when("an attacker sends {hostile_content} where a text to embed belongs")
 def send_content(context, content):
     """With the content type of a well-formed request."""
-    context.world.answer = hostile_requests.send_content(context.world, content)
+    context.world.answer = hostile_traffic.send_content(context.world, content)
 
 
 @when("a well-formed request is sent as any other kind of content")
 def other_kinds(context):
     """One request each."""
-    context.world.evidence["complaints"] = hostile_requests.kinds_taken(context.world)
+    context.world.evidence["complaints"] = hostile_traffic.kinds_taken(context.world)
 
 
 @when("an attacker sends the largest request and one of a byte more, with and without the length")
 def send_largest(context):
     """Who does not tell the length is not thereby allowed more."""
-    hostile_requests.send_largest(context.world)
+    hostile_traffic.send_largest(context.world)
 
 
 @then("those of the largest size are read, and refused as {string} for their text")
@@ -80,7 +80,7 @@ def larger_refused(context, code):
 @when("an attacker sends a small request that unpacks to a huge one")
 def send_packed(context):
     """Packing is not promised."""
-    context.world.answer = hostile_requests.send_packed(context.world)
+    context.world.answer = hostile_traffic.send_packed(context.world)
 
 
 @then("it is refused without having been unpacked")
@@ -93,34 +93,34 @@ def refused_packed(context):
 @when("an editor stores the document {string} with every member given twice")
 def store_doubled(context, title):
     """With another value the second time."""
-    context.world.answer = hostile_requests.store_doubled(context.world, title)
+    context.world.answer = hostile_traffic.store_doubled(context.world, title)
 
 
 @then("the document {string} is the same for readers and in both stores, or was refused")
 def same_everywhere(context, title):
     """No part of the platform reads the first value and another one the second."""
-    assert_that(hostile_requests.read_differently(context.world, title), nothing_wrong())
+    assert_that(hostile_traffic.read_differently(context.world, title), nothing_wrong())
 
 
 @when("somebody without a key spells and redirects addresses in every known way")
 def spell_addresses(context):
     """What one part of a server takes for open and another for the address behind the lock."""
-    context.world.evidence["complaints"] = hostile_requests.doors_opened_by_spelling(context.world)
+    context.world.evidence["complaints"] = hostile_traffic.doors_opened_by_spelling(context.world)
 
 
 @when("an attacker sends requests that two servers would read differently")
 def odd_frames(context):
     """What one of them takes for the end, the other takes for the beginning."""
-    context.world.evidence["complaints"] = hostile_requests.frames_taken(context.world)
+    context.world.evidence["complaints"] = hostile_traffic.frames_taken(context.world)
 
 
 @when("an editor's requests claim another host")
 def claim_host(context):
     """Requests that succeed and one that does not."""
-    context.world.evidence["complaints"] = hostile_requests.forge_host(context.world)
+    context.world.evidence["complaints"] = hostile_traffic.forge_host(context.world)
 
 
 @when("callers write what looks like a line of the log wherever they can write")
 def forge_lines(context):
     """In addresses, ids, filters, texts, headers and the method."""
-    context.world.evidence["complaints"] = hostile_requests.forged_lines(context.world)
+    context.world.evidence["complaints"] = hostile_traffic.forged_lines(context.world)

@@ -53,9 +53,8 @@ class Endpoints:
 
 
 @contextmanager
-def started() -> Iterator[Endpoints]:
-    """PostgreSQL with the platform's tables, Valkey and a Qdrant node, for one test module."""
-    run = Run.current()
+def workshop_of(run: Run) -> Iterator[tuple[Workshop, ExitStack]]:
+    """A place to start servers in, and what ends them; both are gone afterwards, also after a crash."""
     with ExitStack() as closing:
         # Not pytest's temp directory: PostgreSQL may run as another account, which must pass through.
         directory = Path(tempfile.mkdtemp(prefix=f"{run.prefix}tests_"))
@@ -64,7 +63,14 @@ def started() -> Iterator[Endpoints]:
         deadman = DeadMan.start(directory / "deadman.log")
         closing.callback(deadman.disarm)
         deadman.remove_directory(directory)
-        workshop = Workshop(directory, directory / "logs", deadman)
+        yield Workshop(directory, directory / "logs", deadman), closing
+
+
+@contextmanager
+def started() -> Iterator[Endpoints]:
+    """PostgreSQL with the platform's tables, Valkey and a Qdrant node, for one test module."""
+    run = Run.current()
+    with workshop_of(run) as (workshop, closing):
         postgres_port, valkey_port, node_port = free_ports(3)
 
         def start_postgres() -> str:

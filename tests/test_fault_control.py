@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import ast
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -26,9 +23,9 @@ from support.faults.terms import LINK_KINDS, LONGEST_S, STATE_KINDS, TARGETS, ki
 from support.isolation.names import Run
 from support.settings import ROOT, Settings
 from support.stack import servers
-from support.stack.deadman import DeadMan
 from support.stack.ports import free_ports
-from support.stack.servers import LOOPBACK, Workshop
+from support.stack.servers import LOOPBACK
+from tests.own_stores import workshop_of
 
 PLATFORM = {"INTEGRATION_TEST_HOST": "platform", "CITADEL_API_KEY": "a-key-of-sixteen-letters"}
 
@@ -214,15 +211,8 @@ def test_the_plan_names_every_fault_and_program_and_does_none(tmp_path: Path) ->
 @pytest.fixture(scope="module")
 def platform_url() -> Iterator[str]:
     """The PostgreSQL of a platform that calls itself staging."""
-    run = Run.current()
-    with ExitStack() as closing:
-        folder = Path(tempfile.mkdtemp(prefix=f"{run.prefix}tests_"))
-        closing.callback(shutil.rmtree, folder, ignore_errors=True)
-        folder.chmod(0o755)
-        deadman = DeadMan.start(folder / "deadman.log")
-        closing.callback(deadman.disarm)
-        deadman.remove_directory(folder)
-        postgres = servers.postgres(Workshop(folder, folder / "logs", deadman), free_ports(1)[0])
+    with workshop_of(Run.current()) as (workshop, closing):
+        postgres = servers.postgres(workshop, free_ports(1)[0])
         closing.callback(postgres.service.kill)
         postgres.service.start()
         names(postgres.suite_url, "staging")

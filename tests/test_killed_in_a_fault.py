@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +22,10 @@ from support.isolation import lease, schema
 from support.isolation.names import Run
 from support.settings import ROOT
 from support.stack import servers
-from support.stack.deadman import DeadMan
 from support.stack.ports import free_ports
-from support.stack.servers import LOOPBACK, Workshop
+from support.stack.servers import LOOPBACK
 from support.waiting import eventually
+from tests.own_stores import workshop_of
 from tests.running import UP_WITHIN_S, bare_environment
 
 SCHEMA = "platform"
@@ -105,14 +103,7 @@ class Others:
 @pytest.fixture(scope="module")
 def others() -> Iterator[Others]:
     run = Run.current()
-    with ExitStack() as closing:
-        folder = Path(tempfile.mkdtemp(prefix=f"{run.prefix}tests_"))
-        closing.callback(shutil.rmtree, folder, ignore_errors=True)
-        folder.chmod(0o755)
-        deadman = DeadMan.start(folder / "deadman.log")
-        closing.callback(deadman.disarm)
-        deadman.remove_directory(folder)
-        workshop = Workshop(folder, folder / "logs", deadman)
+    with workshop_of(run) as (workshop, closing):
         ports = free_ports(5)
         postgres, valkey = servers.postgres(workshop, ports[0]), servers.valkey(workshop, ports[1])
         links_url = f"http://{LOOPBACK}:{ports[2]}"
@@ -136,7 +127,7 @@ def others() -> Iterator[Others]:
         closing.callback(sleeper.wait)
         closing.callback(sleeper.kill)
         database = Database(postgres.suite_url, postgres.gateway_url, SCHEMA, "%")
-        yield Others(database, valkey.url, links_url, psutil.Process(sleeper.pid), folder)
+        yield Others(database, valkey.url, links_url, psutil.Process(sleeper.pid), workshop.data)
 
 
 def test_a_killed_suite_leaves_no_fault_of_any_family(others: Others) -> None:

@@ -11,7 +11,7 @@ from support.drivers.gateway import Answer
 from support.matchers.answers import succeeded
 from support.matchers.every import every_item
 from support.vocabulary import documents, searches
-from support.vocabulary.requests import internals_shown
+from support.vocabulary.misuse import internals_shown
 from support.world import World
 
 LONGEST_VALUE = 4096

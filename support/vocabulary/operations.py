@@ -17,7 +17,7 @@ from support.contract.validator import Operation, Parameter
 from support.drivers.gateway import Answer, GatewayUnreachable
 from support.matchers.answers import explain
 from support.vocabulary import access, collections, documents, jobs, outages
-from support.vocabulary.requests import TOO_LARGE
+from support.vocabulary.misuse import TOO_LARGE
 from support.world import World
 
 JSON = "application/json"

@@ -178,7 +178,7 @@ def test_each_mode_has_its_table() -> None:
 
     embedded = kinds()
     assert all(set(STATE_KINDS[target]) <= set(embedded[target]) for target in STATE_KINDS)
-    assert embedded["gateway"] == ["crashed", "stopped", "frozen"]
+    assert embedded["gateway"] == ["crashed", "stopped", "frozen", "clock_ahead", "clock_behind"]
     attached = {"TEST_DATABASE_URL": "postgresql://u@db/x"}
     assert kinds(**attached)["postgresql"] == list(LINK_KINDS)
     listed = kinds(**attached, CITADEL_FAULTS="postgresql:locked")["postgresql"]

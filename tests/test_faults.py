@@ -17,7 +17,10 @@ import pytest
 
 from support.errors import Unavailable
 from support.faults import FaultError, Faults
+from support.faults.clocks import SHARED_MEMORY
 from support.faults.guard import Guard
+from support.faults.harms import CLOCK_TOLERANCE_S
+from support.faults.terms import SKEW_S
 from support.faults.toxiproxy import Toxiproxy
 from support.stack.deadman import DeadMan
 from support.stack.ports import free_ports
@@ -145,6 +148,30 @@ def test_the_gateway_has_no_link_so_its_fall_is_the_hit(platform: Platform) -> N
         fault.lift()
         assert fault.hits() == 0
     assert platform.services["gateway"].running()
+
+
+@pytest.mark.parametrize(("kind", "off_s"), [("clock_ahead", SKEW_S), ("clock_behind", -SKEW_S)])
+def test_a_wrong_clock_is_told_and_leaves_nothing(platform: Platform, kind: str, off_s: int) -> None:
+    server = platform.services["gateway"]
+    environment = dict(server.environment)
+    fault = platform.faults.inject("gateway", kind)
+    assert fault.hits() == 1
+    assert server.clock.tell() == pytest.approx(time.time() + off_s, abs=CLOCK_TOLERANCE_S)
+    assert not list(SHARED_MEMORY.glob(f"*faketime*{server.pid}"))
+    fault.lift()
+    assert fault.hits() == 0
+    assert server.clock.tell() == pytest.approx(time.time(), abs=CLOCK_TOLERANCE_S)
+    assert server.environment == environment
+
+
+def test_no_clock_is_wrong_where_the_library_does_not_fit(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    with pytest.raises(
+        Unavailable, match="libfaketime is built for Linux on x86_64, this is Linux on riscv64"
+    ):
+        platform.faults.inject("gateway", "clock_ahead")
 
 
 def test_a_cut_link_refuses_and_is_whole_again(platform: Platform) -> None:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import psutil
 
 from support.errors import Unavailable
-from support.faults import remedies
+from support.faults import clocks, remedies
+from support.faults.clocks import Clock
 from support.faults.remedies import Remedy
+from support.faults.terms import SKEW_S
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.faults.wiretap import Wiretap
 from support.waiting import eventually
 
 READY_WITHIN_S = 30.0
+# Far more than asking for the time takes, and far less than a clock is made wrong by.
+CLOCK_TOLERANCE_S = 60.0
 # What our toxics are called, so that those of others on a shared Toxiproxy are told apart.
 OWN = f"acceptance_{secrets.token_hex(4)}_"
 
@@ -33,6 +38,11 @@ class Service(Protocol):
 
     @property
     def pid(self) -> int: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    environment: Mapping[str, str]
 
     def start(self) -> None: ...
 
@@ -228,6 +238,49 @@ class Frozen:
         return False
 
 
+class WrongClock:
+    """A server that was stopped in good order and started anew with a clock that is off by ``off_s``."""
+
+    def __init__(self, service: Service, off_s: int) -> None:
+        self._service = service
+        self._off_s = off_s
+
+    def check(self) -> None:
+        assert self._service.running(), f"{self._service.name} is not running"
+
+    def do(self) -> None:
+        self._start_anew(clocks.settings(self._service.clock.library, self._off_s))
+        clocks.tidy(self._service.pid)
+
+    def undo(self) -> None:
+        """Start it anew with the right clock and wait until it has shown who it is."""
+        self._start_anew({})
+
+    def remedy(self) -> Remedy | None:
+        """None: servers of the suite end with it."""
+        return None
+
+    def hits(self) -> int:
+        """1 while the server itself tells the wrong time."""
+        told = self._service.clock.tell() - time.time() if self._service.running() else 0.0
+        return int(abs(told - self._off_s) < CLOCK_TOLERANCE_S)
+
+    def _start_anew(self, settings: Mapping[str, str]) -> None:
+        self._service.stop()
+        self._service.environment = {**clocks.without(self._service.environment), **settings}
+        self._service.start()
+
+
+def ahead(service: Service, link: Link | None) -> Harm:
+    """Its clock is fast."""
+    return WrongClock(service, SKEW_S)
+
+
+def behind(service: Service, link: Link | None) -> Harm:
+    """Its clock is slow."""
+    return WrongClock(service, -SKEW_S)
+
+
 @dataclass(slots=True)
 class ToxicHarm:
     """A toxic at a link, under a name of the suite's own."""
@@ -344,6 +397,8 @@ PROCESS_HARMS: dict[str, Callable[[Service, Link | None], Harm]] = {
     "crashed": Down,
     "stopped": Stopped,
     "frozen": Frozen,
+    "clock_ahead": ahead,
+    "clock_behind": behind,
 }
 LINK_HARMS: dict[str, Callable[..., Harm]] = {
     "cut": Cut,

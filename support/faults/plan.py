@@ -5,12 +5,14 @@ from __future__ import annotations
 from support.faults import states
 from support.faults.commands import Pairs
 from support.faults.reach import Reach
-from support.faults.terms import LINK_KINDS, PROCESS_KINDS
+from support.faults.terms import CLOCK_KINDS, LINK_KINDS, PROCESS_KINDS
 
 MEANINGS = {
     "crashed": "its process is killed, later started again",
     "stopped": "its process is told to end, later started again",
     "frozen": "its process stands still, later goes on",
+    "clock_ahead": "its process starts anew with a clock that is an hour fast, later with the right one",
+    "clock_behind": "its process starts anew with a clock that is an hour slow, later with the right one",
     "cut": "its link closes all connections and refuses new ones, later accepts them again",
     "hang": "its link swallows what is asked, by a toxic of the suite's own that is later removed",
     "mute": "its link swallows what is answered, by a toxic of the suite's own that is later removed",
@@ -36,6 +38,6 @@ def _meaning(reach: Reach, pairs: Pairs, target: str, kind: str) -> str:
     if reach.by_command(target, kind):
         pair = pairs[target, kind]
         return f"{' '.join(pair.do)} | healed by: {' '.join(pair.undo)}"
-    if kind in (*PROCESS_KINDS, *LINK_KINDS):
+    if kind in (*PROCESS_KINDS, *CLOCK_KINDS, *LINK_KINDS):
         return MEANINGS[kind]
     return states.meaning(target, kind)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+from support.faults import clocks
 from support.faults.commands import Pairs
-from support.faults.terms import LINK_KINDS, PROCESS_KINDS, STATE_KINDS, TARGETS, kinds_of
+from support.faults.terms import CLOCK_KINDS, LINK_KINDS, PROCESS_KINDS, STATE_KINDS, TARGETS, kinds_of
 from support.settings import Mode, Settings
 
 # Healing them needs a way in that a server of others does not promise.
@@ -79,6 +80,8 @@ class Reach:
             return None if allowed else self._unlisted(target, kind)
         if kind in PROCESS_KINDS:
             return None if own else f"{target} was not started by the suite, so it cannot be {kind}"
+        if kind in CLOCK_KINDS:
+            return clocks.why_right() if own else f"{target} was not started by the suite, nor its clock set"
         if kind in LISTENING and self.deployed:
             return f"the link to {target} is not the suite's own, so nobody may listen there"
         if kind in LINK_KINDS:

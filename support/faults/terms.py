@@ -5,6 +5,8 @@ from __future__ import annotations
 # A deployed Toxiproxy is expected to call its links by these names.
 TARGETS = ("qdrant", "postgresql", "redis", "embedding", "providers", "gateway")
 PROCESS_KINDS = ("crashed", "stopped", "frozen")
+# Its clock is wrong by SKEW_S.
+CLOCK_KINDS = ("clock_ahead", "clock_behind")
 LINK_KINDS = ("cut", "hang", "mute", "narrow", "slow", "reset", "drip", "torn", "choke")
 # Faults inside a server that goes on running, by the server that knows them.
 STATE_KINDS = {
@@ -21,11 +23,13 @@ STATE_KINDS = {
 }
 # No fault may last longer: whoever forgot it is helped by the dead-man process.
 LONGEST_S = 30.0
+# As by a wrong time zone: more than any limit of a minute or half an hour that a clock could be asked for.
+SKEW_S = 3600
 
 
 def kinds_of(target: str) -> tuple[str, ...]:
     """Every kind of fault that the suite knows for ``target``."""
-    return (*PROCESS_KINDS, *LINK_KINDS, *STATE_KINDS.get(target, ()))
+    return (*PROCESS_KINDS, *CLOCK_KINDS, *LINK_KINDS, *STATE_KINDS.get(target, ()))
 
 
 def unknown(listed: str) -> str | None:

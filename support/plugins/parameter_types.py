@@ -15,6 +15,7 @@ from behave.cucumber_expression import (
 from support.faults.matrix import DEPENDENCIES, LINK_FAULTS, PROCESS_FAULTS
 from support.vocabulary import (
     caches,
+    clocks,
     collections,
     crashes,
     hostile_traffic,
@@ -90,6 +91,7 @@ def install() -> None:
         ("role", ROLES),
         ("distance", collections.DISTANCES),
         ("ailment", outages.AILMENTS),
+        ("deviation", clocks.DEVIATIONS),
     ):
         _define(name, _any_of(choices), str, choices.__getitem__)
     one = f"(?:{_any_of(ACTIVITIES)})"

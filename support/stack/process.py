@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from support.faults.clocks import Clock
 from support.stack.deadman import DeadMan, lives
 from support.waiting import NotYet, eventually
 
@@ -32,7 +33,8 @@ class ServiceProcess:
 
     ``ready`` asks the service who it is and raises while it is not usable; on top of that the listening
     socket at ``port`` must belong to this process, so that a stranger on the port is never taken for it.
-    ``user`` is the account to run as (None: ours). ``graceful`` is the signal of an orderly stop.
+    ``clock`` is how it tells the time. ``user`` is the account to run as (None: ours). ``graceful`` is the
+    signal of an orderly stop.
     """
 
     name: str
@@ -41,6 +43,7 @@ class ServiceProcess:
     log: Path
     ready: Callable[[], None]
     deadman: DeadMan
+    clock: Clock
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
     directory: str | None = None

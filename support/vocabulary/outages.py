@@ -86,8 +86,11 @@ def strike_link(world: World, target: str, what: str) -> Fault:
 
 
 def lift(world: World) -> None:
-    """End every fault of the scenario; each must have hit something, or it proved nothing."""
-    for fault in world.evidence.pop("faults", []):
+    """End every fault of the scenario; each must have hit something, or it proved nothing.
+
+    The gateway comes last: it is ready only when its dependencies are.
+    """
+    for fault in sorted(world.evidence.pop("faults", []), key=lambda fault: fault.target == "gateway"):
         hits = fault.hits()
         fault.lift()
         assert hits > 0, f"the fault {fault} hit nothing: the scenario proved nothing"

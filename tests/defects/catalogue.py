@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.defects import answers, caching, providers, services
+from tests.defects import answers, caching, clocks, providers, services
 from tests.defects.defect import Defect
 
 
@@ -1335,6 +1335,7 @@ def _refusal_crashes() -> None:
 DEFECTS: Mapping[str, Defect] = {
     **answers.DEFECTS,
     **caching.DEFECTS,
+    **clocks.DEFECTS,
     **providers.DEFECTS,
     **services.DEFECTS,
     "keys-in-the-log": Defect(

@@ -84,6 +84,7 @@ INSERT INTO embedding_job_items (job_id, item_index, external_id, input)
 SELECT $1, i.* FROM unnest($2::int[], $3::text[], $4::jsonb[]) AS i(item_index, external_id, input)
 """
 
+# A lease that ends later than any that was given is from before the clock was set back: it holds nobody up.
 _CLAIM = """
 UPDATE embedding_jobs SET
   status = CASE status WHEN 'queued' THEN 'processing' ELSE status END,
@@ -91,7 +92,8 @@ UPDATE embedding_jobs SET
   started_at = coalesce(started_at, now())
 WHERE job_id = (
   SELECT job_id FROM embedding_jobs
-  WHERE status IN ('queued', 'processing', 'cancelling') AND (lease_until IS NULL OR lease_until <= now())
+  WHERE status IN ('queued', 'processing', 'cancelling')
+    AND (lease_until IS NULL OR lease_until NOT BETWEEN now() AND now() + make_interval(secs => 2 * $1))
   ORDER BY CASE priority WHEN 'high' THEN 0 WHEN 'normal' THEN 1 ELSE 2 END, created_at, job_id
   LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING job_id, operation, collection_id, collection_name, batch_size, attempts, submitted_by, request_id
@@ -680,7 +682,12 @@ def _described(row: Any) -> dict[str, Any]:
             "created_at": stamp(row["created_at"]),
             "started_at": None if row["started_at"] is None else stamp(row["started_at"]),
             "completed_at": None if row["completed_at"] is None else stamp(row["completed_at"]),
-            "total_processing_time_ms": None if row["seconds"] is None else round(row["seconds"] * 1000, 3),
+            "total_processing_time_ms": None if row["seconds"] is None else _milliseconds(row["seconds"]),
         },
         "errors": orjson.loads(row["errors"]),
     }
+
+
+def _milliseconds(seconds: float) -> float:
+    """The difference of two times of PostgreSQL's clock, which may have been set back in between."""
+    return round(max(0.0, seconds) * 1000, 3)

@@ -26,9 +26,11 @@ _RETRY_S = 1.0
 _PRUNE_EVERY_S = 30.0
 _PROBE_S = 1.0
 
+# What is put off for longer than anything ever is dates from before the clock was set back: it is due.
+_NEVER_PUT_OFF_S = 120.0
 _DUE = """
 SELECT DISTINCT collection_id, point_id FROM outbox
-WHERE done_at IS NULL AND available_at <= now()
+WHERE done_at IS NULL AND available_at NOT BETWEEN now() AND now() + make_interval(secs => $2)
 LIMIT $1
 """
 
@@ -79,7 +81,7 @@ class Reconciler:
 
     async def _round(self) -> None:
         async with self._database.reader.lease() as lease:
-            due = await lease.fetch(_DUE, _EVENTS_A_ROUND)
+            due = await lease.fetch(_DUE, _EVENTS_A_ROUND, _NEVER_PUT_OFF_S)
         if due:
             # Not to pile up calls in a frozen store, where each would be executed later.
             await self._qdrant.ready(_PROBE_S)

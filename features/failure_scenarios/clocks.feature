@@ -1,0 +1,89 @@
+@outage @use.with_stores=visible
+Feature: Clocks that disagree harm nobody
+  No two machines tell the same time, and after a mistake with the time zone they are an hour apart. What
+  lasts a minute or half an hour must last as long as that, whoever's clock is wrong.
+
+  Background:
+    Given the collection "handbook"
+    And the document "safety sheet" about "Wear gloves when handling the acid."
+
+  Scenario Outline: All work goes on: the clock of <service> is an hour <wrong>
+    Given everything is there that the operations work on
+    When the clock of <service> is an hour <wrong>
+    Then all operations, asked for at the same moment, answer within the promised time
+    And each of them does its work without having to do without anything
+    When the clock of <service> is right again
+    Then everything works again within the promised time
+
+    Examples:
+      | service            | wrong  |
+      | the gateway        | ahead  |
+      | the gateway        | behind |
+      | the metadata store | ahead  |
+      | the metadata store | behind |
+      | the cache          | ahead  |
+      | the cache          | behind |
+
+  @N4
+  Scenario Outline: What is cached neither dies at once nor outlives its time: the clock of <service> is an hour <wrong>
+    When the clock of <service> is an hour <wrong>
+    Then answers come from the cache again within the promised time
+    And every entry of the cache has an end not later than its kind allows
+    When the clock of <service> is right again
+    Then answers come from the cache again within the promised time
+
+    Examples:
+      | service     | wrong  |
+      | the gateway | ahead  |
+      | the gateway | behind |
+      | the cache   | behind |
+
+  @G5
+  Scenario Outline: The later of two changes wins although the clock of <service> went back in between
+    Given the clock of <service> is an hour ahead
+    And the document "menu" about "The canteen serves soup."
+    When the clock of <service> is right again
+    And an editor rewrites "menu" to be about "The canteen serves fish."
+    Then the document is reported as "updated" in version 2
+    And the row and the point of "menu" soon agree on "The canteen serves fish."
+
+    Examples:
+      | service            |
+      | the gateway        |
+      | the metadata store |
+
+  Scenario Outline: A minute of an allowance is a minute: the clock of <service> is an hour ahead
+    Given a new reader who may ask 4 times a minute
+    And the clock of <service> is an hour ahead
+    When that reader asks 6 times
+    Then each answer tells the limit of 4, what is left of it and when the minute ends
+    When the clock of <service> is right again
+    Then the platform recovers within the promised time
+
+    Examples:
+      | service     |
+      | the gateway |
+      | the cache   |
+
+  @G6 @N2
+  Scenario: What nobody was told the outcome of is settled at once and not in an hour
+    Given the clock of the gateway is an hour ahead
+    When the vector store hangs while an editor stores the document "menu"
+    Then the editor is told in time that the outcome is unknown
+    When the vector store is back
+    Then "menu" is soon in both stores or in neither
+
+  @N2
+  Scenario: What was left half done under a wrong clock is finished under the right one
+    Given the clock of the metadata store is an hour ahead
+    When the gateway is killed after the row of "menu" is written but before its point is
+    And everything is running again
+    Then "menu" is soon in both stores or in neither
+
+  @N11 @N15
+  Scenario: A job that was begun under a wrong clock goes on under the right one
+    Given the clock of the metadata store is an hour ahead
+    And a job of 60 documents of which some are done
+    When the clock of the metadata store is right again
+    Then the job is completed with 60 documents done and 0 failed
+    And every document of the job was stored exactly once

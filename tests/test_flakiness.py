@@ -33,6 +33,7 @@ def test_flaky_is_what_both_passed_and_failed() -> None:
     told = report(tallies, repeats)
     assert "1 flaky = 33.3 %, at most 86.5 %; goal: below 5.0 %" in told
     assert "3 red = 100.0 %, at most 100.0 %" in told
+    assert "executions 4 of 9 red, at most 74.86 %" in told
     assert "never failed in 3 runs may still fail 63.2 % of the time" in told
     assert "flaky        1 of 3, at most 86.5 %: the scenario c" in told
     assert "always fails 3 of 3, at most 100.0 %: the scenario b" in told

@@ -68,11 +68,12 @@ def measure(runs: int, arguments: Sequence[str], output: Path) -> int:
     2: a run did not begin or was interrupted. Red runs keep their results in ``output/flakiness``.
     """
     history, code = output / "flakiness.jsonl", fingerprint(ROOT)
+    before = len(recall(history, code))
     for number in range(1, runs + 1):
         folder = output / "flakiness" / f"run-{number}"
         shutil.rmtree(folder, ignore_errors=True)
         try:
-            repeat = _repeat(number, list(arguments), folder, code)
+            repeat = _repeat(before + number, list(arguments), folder, code)
         except NotRun as reason:
             print(f"run {number} of {runs}: {reason}", file=sys.stderr)
             return 2
@@ -152,6 +153,11 @@ def report(tallies: Sequence[Tally], repeats: Sequence[Repeat]) -> str:
             f"  runs       {red} red = {_percent(red / len(repeats))}, at most"
             f" {_percent(highest_share(red, len(repeats)))}",
         ]
+        executions, failures = sum(each.runs for each in tallies), sum(each.failures for each in tallies)
+        lines.append(
+            f"  executions {failures} of {executions:,} red, at most"
+            f" {100 * highest_share(failures, executions):.2f} %"
+        )
         fewest = min(each.runs for each in tallies)
         lines.append(
             f"  proof      a scenario that never failed in {fewest} runs may still fail"

@@ -11,6 +11,7 @@ from functools import partial
 from support.drivers.gateway import Answer, GatewayUnreachable
 from support.faults import Fault
 from support.faults.matrix import LINK_FAULTS, PROCESS_FAULTS
+from support.promises import ACCEPTANCE
 from support.vocabulary import documents, platform, searches, stores
 from support.waiting import eventually
 from support.world import World
@@ -32,9 +33,10 @@ AILMENTS = {
     "refuses writes": "refuses_writes",
     "holds back writes": "paused",
 }
-# Shares of a dependency's limit by which each of its answers is late. What a write asks the metadata store
-# shares one limit: some dozen statements, each of which a new connection prepares first.
+# Shares of a dependency's limit by which each of its answers is late.
 TOO_SLOW = 1.5
+# Here of the shortest limits that a platform may have: one operation may ask several times. What a write asks
+# the metadata store shares one limit: some dozen statements, each of which a new connection prepares first.
 SLOW = {"qdrant": 0.15, "postgresql": 0.01, "redis": 0.15, "embedding": 0.15, "providers": 0.15}
 # The shortest answers have five bytes.
 DRIP_MS = 100
@@ -78,7 +80,7 @@ def strike_link(world: World, target: str, what: str) -> Fault:
     limit_ms = 1000.0 * world.citadel.promises.backend_s[target]
     parameters: dict[str, dict[str, int]] = {
         "is slower than the limit": {"ms": int(TOO_SLOW * limit_ms)},
-        "is slow within the limit": {"ms": int(SLOW[target] * limit_ms)},
+        "is slow within the limit": {"ms": int(SLOW[target] * 1000.0 * ACCEPTANCE.backend_s[target])},
         "lets answers drip": {"ms": DRIP_MS},
         "breaks every answer off": {"after": TORN_AFTER_BYTES},
     }

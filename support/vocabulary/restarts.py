@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
@@ -61,9 +62,12 @@ def further_starts(world: World) -> int:
 def stop_under_load(world: World, editors: int) -> list[Answer | GatewayUnreachable]:
     """Tell the gateway to stop while editors store one document after the other; what became of each."""
     outcomes: list[Answer | GatewayUnreachable] = []
+    given_up = threading.Event()
 
     def store_until_refused(editor: int) -> None:
         for number in itertools.count(1):
+            if given_up.is_set():
+                return
             title = f"document {number} of editor {editor}"
             try:
                 outcome: Answer | GatewayUnreachable = documents.store(
@@ -77,13 +81,18 @@ def stop_under_load(world: World, editors: int) -> list[Answer | GatewayUnreacha
 
     with ThreadPoolExecutor(editors) as pool:
         storing = [pool.submit(store_until_refused, editor) for editor in range(editors)]
-        eventually(
-            lambda: len(outcomes),
-            lambda count: count >= BUSY * editors,
-            within=LIVES_WITHIN_S,
-            what="the editors are at work",
-        )
-        outages.strike(world, "gateway", "stopped")
+        try:
+            eventually(
+                lambda: len(outcomes),
+                lambda count: count >= BUSY * editors,
+                within=LIVES_WITHIN_S,
+                what="the editors are at work",
+            )
+            outages.strike(world, "gateway", "stopped")
+        except BaseException:
+            # Where it cannot be stopped, nobody would ever be refused.
+            given_up.set()
+            raise
         for one in storing:
             one.result()
     return outcomes

@@ -1806,7 +1806,7 @@ DEFECTS: Mapping[str, Defect] = {
             "failure_scenarios/slow_links.feature",
             "An allowed delay harms nobody: the link to the vector store is slow within the limit",
         ),
-        r"searchVectors: .*dependency-timeout",
+        r"answered 504 dependency-timeout in \d+ ms \(.*\); dependency=qdrant",
     ),
     "job-never-gives-up": Defect(
         "a text at which the embedding service always fails is tried for ever",

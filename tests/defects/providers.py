@@ -325,6 +325,15 @@ def _limits_unknown() -> None:
     Limiter.rest_s = lambda self: 0.0  # type: ignore[method-assign]
 
 
+def _attempts_cut_short() -> None:
+    orders = _module("orders")
+    terms = orders.Terms
+    orders.Terms = lambda request_id, deadline, attempt_s, timing: terms(
+        request_id, deadline, attempt_s / 10, timing
+    )
+    _module("router").Terms = orders.Terms
+
+
 def _old_keys_kept() -> None:
     """A gateway leaves its key of Voyage to the next one of the same platform."""
     import os
@@ -420,6 +429,16 @@ DEFECTS = {
         _everything_repeated,
         (ERRORS, "A request that a provider refuses because of its length is not repeated"),
         r"length of <1>[\s\S]*with length of <3>",
+    ),
+    "attempts-cut-short": Defect(
+        "a provider is given up after a tenth of the time that an attempt may take",
+        "gateway",
+        _attempts_cut_short,
+        (
+            "failure_scenarios/slow_links.feature",
+            "An allowed delay harms nobody: the link to the providers is slow within the limit",
+        ),
+        r"embedWithProvider: .*provider-timeout",
     ),
     "one-attempt-more": Defect(
         "a provider in trouble is asked four times",

@@ -80,7 +80,7 @@ def started() -> Iterator[Endpoints]:
             return made.suite_url
 
         def start(service: ServiceProcess) -> None:
-            closing.callback(service.kill)
+            closing.callback(service.stop)
             service.start()
 
         valkey = servers.valkey(workshop, valkey_port)

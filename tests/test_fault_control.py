@@ -213,7 +213,7 @@ def platform_url() -> Iterator[str]:
     """The PostgreSQL of a platform that calls itself staging."""
     with workshop_of(Run.current()) as (workshop, closing):
         postgres = servers.postgres(workshop, free_ports(1)[0])
-        closing.callback(postgres.service.kill)
+        closing.callback(postgres.service.stop)
         postgres.service.start()
         names(postgres.suite_url, "staging")
         yield postgres.suite_url

@@ -103,7 +103,7 @@ def stores() -> Iterator[Stores]:
         database_port, cache_port = free_ports(2)
         postgres, valkey = servers.postgres(workshop, database_port), servers.valkey(workshop, cache_port)
         for service in (postgres.service, valkey.service):
-            closing.callback(service.kill)
+            closing.callback(service.stop)
             service.start()
         servers.create_gateway_role(postgres)
         schema.create(postgres.suite_url, SCHEMA, run, servers.GATEWAY_ROLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import subprocess
@@ -61,6 +62,8 @@ def test_nothing_is_left_of_a_run_that_was_ended(number: signal.Signals, tmp_pat
         assert prefix, printed
         servers = psutil.Process(run.pid).children(recursive=True)
         assert len(servers) >= 8, f"only {servers} were running\n{printed}"
+        shared = _shared(servers)
+        assert shared, "PostgreSQL shares memory"
         run.send_signal(number)
         run.communicate(timeout=GONE_WITHIN_S)
     finally:
@@ -80,6 +83,24 @@ def test_nothing_is_left_of_a_run_that_was_ended(number: signal.Signals, tmp_pat
         within=GONE_WITHIN_S,
         what=f"the run's directory is gone after {number.name}",
     )
+    assert [name for name in shared if _held(name)] == []
+
+
+def _shared(processes: list[psutil.Process]) -> set[str]:
+    """What they share in memory under a name of its own: a file, or PostgreSQL's mark ("/SYSV" and a key)."""
+    found = set()
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found |= {each.path.split()[0] for each in process.memory_maps(grouped=True)}
+    return {name for name in found if name.startswith(("/dev/shm/", "/SYSV"))}
+
+
+def _held(name: str) -> bool:
+    """Whether the system still keeps it."""
+    if not name.startswith("/SYSV"):
+        return Path(name).exists()
+    key = str(int(name.removeprefix("/SYSV"), 16))
+    return any(line.split()[0] == key for line in Path("/proc/sysvipc/shm").read_text().splitlines())
 
 
 def _lives(process: psutil.Process) -> bool:

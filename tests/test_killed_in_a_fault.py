@@ -116,7 +116,7 @@ def others() -> Iterator[Others]:
             ready=servers.answers(f"{links_url}/version", {}),
         )
         for service in (postgres.service, valkey.service, links):
-            closing.callback(service.kill)
+            closing.callback(service.stop)
             service.start()
         servers.create_gateway_role(postgres)
         schema.create(postgres.suite_url, SCHEMA, run, servers.GATEWAY_ROLE)

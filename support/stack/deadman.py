@@ -27,7 +27,7 @@ from typing import IO, Any
 import psutil
 
 from support.redaction import Secrets
-from support.waiting import eventually
+from support.waiting import NotYet, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 # What ends the suite must not end its undertaker.
@@ -35,6 +35,7 @@ SUITE_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # How often the child looks whether its parent lives; a forked helper of the suite may hold the pipe open.
 LOOK_EVERY_S = 1.0
 DISARMED_WITHIN_S = 5.0
+HEEDED_WITHIN_S = 2.0
 ENDED_WITHIN_S = 5.0
 REMOVED_WITHIN_S = 3.0
 # A process that started at another time has only inherited the number.
@@ -77,13 +78,13 @@ class DeadMan:
         """Process id of the child."""
         return self._process.pid
 
-    def end_process(self, pid: int) -> str:
-        """End this process of ours and all its descendants."""
+    def end_process(self, pid: int, first: signal.Signals | None = None) -> str:
+        """End this process of ours and all its descendants, by ``first`` where it heeds that in time."""
         try:
             created = psutil.Process(pid).create_time()
         except psutil.NoSuchProcess:
             created = 0.0  # gone already: no process started then, so none will be ended
-        return self._register("end_process", pid=pid, created=created)
+        return self._register("end_process", pid=pid, created=created, first=first)
 
     def remove_directory(self, path: Path) -> str:
         """Remove this directory, after the processes have ended."""
@@ -170,7 +171,8 @@ def _say(text: str) -> None:
 
 
 def _end_processes(orders: list[Mapping[str, Any]]) -> None:
-    """SIGKILL every registered process with its descendants; returns when they are gone."""
+    """End every registered process with its descendants, by SIGKILL at last; returns when they are gone."""
+    _ask_to_end([order for order in orders if order["first"] is not None])
     victims: dict[int, psutil.Process] = {}
 
     def alive() -> list[int]:
@@ -186,6 +188,26 @@ def _end_processes(orders: list[Mapping[str, Any]]) -> None:
 
     eventually(alive, lambda pids: not pids, within=ENDED_WITHIN_S, what="all processes have ended")
     _say(f"ended {len(victims)} processes: {sorted(victims)}")
+
+
+def _ask_to_end(orders: list[Mapping[str, Any]]) -> None:
+    asked = []
+    for order in orders:
+        family = list(_family(int(order["pid"]), float(order["created"])))
+        for process in family:
+            with contextlib.suppress(psutil.Error):
+                process.resume()
+        for process in family[:1]:
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(order["first"])
+        asked += family
+    with contextlib.suppress(NotYet):
+        eventually(
+            lambda: [process.pid for process in asked if lives(process)],
+            lambda pids: not pids,
+            within=HEEDED_WITHIN_S,
+            what="those that were asked to end have done so",
+        )
 
 
 def _family(pid: int, created: float) -> Iterator[psutil.Process]:

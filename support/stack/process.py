@@ -34,7 +34,7 @@ class ServiceProcess:
     ``ready`` asks the service who it is and raises while it is not usable; on top of that the listening
     socket at ``port`` must belong to this process, so that a stranger on the port is never taken for it.
     ``clock`` is how it tells the time. ``user`` is the account to run as (None: ours). ``graceful`` is the
-    signal of an orderly stop.
+    signal of an orderly stop, ``last`` that with which the dead-man process begins (None: SIGKILL at once).
     """
 
     name: str
@@ -48,6 +48,7 @@ class ServiceProcess:
     user: str | None = None
     directory: str | None = None
     graceful: signal.Signals = signal.SIGTERM
+    last: signal.Signals | None = None
     ready_s: float = 0.0
     starts: list[tuple[float, float]] = field(default_factory=list)
     _process: subprocess.Popen[bytes] | None = None
@@ -77,7 +78,7 @@ class ServiceProcess:
                 start_new_session=True,
                 restore_signals=False,
             )
-        self._watch = self.deadman.end_process(self._process.pid)
+        self._watch = self.deadman.end_process(self._process.pid, self.last)
         try:
             eventually(
                 self._look,

@@ -184,6 +184,8 @@ def postgres(workshop: Workshop, port: int) -> Postgres:
         user=account,
         directory="/",
         graceful=signal.SIGINT,
+        # Killed outright it would leave what it shares in memory to the system.
+        last=signal.SIGQUIT,
     )  # fmt: skip
     gateway_url = f"postgresql://{GATEWAY_ROLE}:{gateway_password}@{LOOPBACK}:{port}/postgres"
     return Postgres(service, suite_url, gateway_url)

@@ -40,7 +40,7 @@ class Undertaker:
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def lift_fault(self, fault: str, remedy: Any, within_s: float) -> str:
+    def lift_fault(self, fault: str, remedy: Any, within_s: float, *, outlives: bool) -> str:
         assert within_s == LONGEST_S
         self.told.append(f"{fault}: {' '.join(remedy['arguments'])}")
         return "1"

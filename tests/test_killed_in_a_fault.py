@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from typing import Any
 import psutil
 import pytest
 
+from support.faults import remedies, unlifted
 from support.faults.states import Database
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.isolation import lease, schema
 from support.isolation.names import Run
-from support.settings import ROOT
+from support.isolation.sweep import sweep
+from support.settings import ROOT, Settings
 from support.stack import servers
 from support.stack.ports import free_ports
 from support.stack.servers import LOOPBACK
@@ -49,11 +52,11 @@ faults = Faults(
         "redis": CacheServer(told["cache"]),
     },
     pairs=load(told["commands"]),
-    undertaker=DeadMan.start(Path(told["log"])),
+    undertaker=(undertaker := DeadMan.start(Path(told["log"]), Path(told["folder"]) / "faults")),
 )
 for target, kind in told["faults"]:
     faults.inject(target, kind)
-print("struck", flush=True)
+print("struck, watched by", undertaker.pid, flush=True)
 time.sleep(60)
 """
 FAULTS = [
@@ -130,7 +133,9 @@ def others() -> Iterator[Others]:
         yield Others(database, valkey.url, links_url, psutil.Process(sleeper.pid), workshop.data)
 
 
-def test_a_killed_suite_leaves_no_fault_of_any_family(others: Others) -> None:
+@contextmanager
+def struck(others: Others, log: Path) -> Iterator[int]:
+    """A suite that has struck everything; afterwards it is dead. Yields its dead-man process."""
     pid = others.frozen.pid
     commands = others.folder / "commands.toml"
     commands.write_text(f'[gateway.frozen]\ndo = "kill -STOP {pid}"\nundo = "kill -CONT {pid}"\n')
@@ -141,7 +146,8 @@ def test_a_killed_suite_leaves_no_fault_of_any_family(others: Others) -> None:
         "schema": SCHEMA,
         "cache": others.cache_url,
         "commands": str(commands),
-        "log": str(others.folder / "killed.log"),
+        "log": str(log),
+        "folder": str(others.folder),
         "faults": FAULTS,
     }
     before = others.state()
@@ -154,13 +160,34 @@ def test_a_killed_suite_leaves_no_fault_of_any_family(others: Others) -> None:
     )
     try:
         assert suite.stdout is not None
-        assert suite.stdout.readline() == "struck\n"
+        said = suite.stdout.readline()
+        assert said.startswith("struck"), log.read_text()
         during = others.state()
         assert [part for part in before if before[part] == during[part]] == ["schemas"], "all is struck"
+        yield int(said.split()[-1])
     finally:
         suite.kill()
         suite.communicate()
-    log = others.folder / "killed.log"
+
+
+def noted(others: Others, undertaker: int) -> Path:
+    """The file of a dead-man process, once all the faults are in it."""
+    file = others.folder / "faults" / f"{undertaker}.json"
+    eventually(
+        lambda: len(json.loads(file.read_text())["faults"]),
+        lambda count: count == len(FAULTS),
+        within=HEALED_WITHIN_S,
+        what="the faults are written down",
+        transient=(FileNotFoundError,),
+    )
+    return file
+
+
+def test_a_killed_suite_leaves_no_fault_of_any_family(others: Others) -> None:
+    before, log = others.state(), others.folder / "killed.log"
+    with struck(others, log) as undertaker:
+        file = noted(others, undertaker)
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, "it holds passwords"
     eventually(
         log.read_text,
         lambda text: text.endswith("done\n"),
@@ -169,6 +196,35 @@ def test_a_killed_suite_leaves_no_fault_of_any_family(others: Others) -> None:
     )
     assert others.state() == before
     assert log.read_text().count("lifted the fault") == len(FAULTS), log.read_text()
+    assert not file.exists()
+
+
+def test_what_the_death_of_a_machine_left_is_healed_by_the_next_run(
+    others: Others, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = others.state()
+    with struck(others, others.folder / "died.log") as undertaker:
+        file = noted(others, undertaker)
+        psutil.Process(undertaker).kill()
+    monkeypatch.setattr("support.stack.deadman.FAULTS", file.parent)
+    lines = [line for line in sweep(Settings.load({}, dotenv=None)) if "fault" in line]
+    assert [line.split()[0] for line in lines] == ["lifted"] * len(FAULTS), lines
+    assert others.state() == before
+    assert not file.exists()
+
+
+def test_what_cannot_be_healed_yet_is_kept_for_another_time(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    remedy = remedies.by_cache_commands(f"redis://:secret-word@127.0.0.1:{port}/0", [["CLIENT", "UNPAUSE"]])
+    unlifted.remember([{"fault": "redis paused", "remedy": remedy}], tmp_path)
+    (file,) = tmp_path.glob("*.json")
+    assert list(unlifted.of_the_dead(tmp_path)) == [], "this process is alive"
+    (line,) = unlifted.lift(file)
+    assert "the fault redis paused of a dead run could not be lifted: " in line
+    assert line.endswith("healed by: CLIENT UNPAUSE") and "secret-word" not in line
+    assert file.exists()
+    unlifted.remember([], tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_that_is_killed_in_an_outage_leaves_the_servers_of_others_as_they_were(

@@ -17,7 +17,7 @@ from support.faults.guard import Guard
 from support.faults.harms import LINK_HARMS, PROCESS_HARMS, Harm, Link, Service
 from support.faults.reach import Reach
 from support.faults.states import Store
-from support.faults.terms import LONGEST_S, TARGETS
+from support.faults.terms import LINK_KINDS, LONGEST_S, TARGETS
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.faults.wiretap import Wiretap
 
@@ -29,7 +29,9 @@ class FaultError(Exception):
 class Undertaker(Protocol):
     """Lifts faults when the suite is dead, or has let one last too long."""
 
-    def lift_fault(self, fault: str, remedy: Mapping[str, Any], within_s: float) -> str: ...
+    def lift_fault(
+        self, fault: str, remedy: Mapping[str, Any], within_s: float, *, outlives: bool
+    ) -> str: ...
 
     def forget(self, registration: str) -> None: ...
 
@@ -80,11 +82,11 @@ class Fault:
         if lasted > LONGEST_S:
             raise FaultError(f"{self} has lasted {lasted:.0f} s, longer than the {LONGEST_S:g} s it may last")
 
-    def watch(self, undertaker: Undertaker) -> None:
-        """Have it lifted also if the suite dies."""
+    def watch(self, undertaker: Undertaker, *, outlives: bool) -> None:
+        """Have it lifted also if the suite dies; ``outlives``: what is struck is another machine's."""
         remedy = self._harm.remedy()
         if remedy is not None:
-            registration = undertaker.lift_fault(str(self), remedy, LONGEST_S)
+            registration = undertaker.lift_fault(str(self), remedy, LONGEST_S, outlives=outlives)
             self._forget = lambda: undertaker.forget(registration)
 
     def _counted(self) -> int | None:
@@ -179,7 +181,7 @@ class Faults:
             self._active.append(fault)
             self.shaken = True
             if self._undertaker is not None:
-                fault.watch(self._undertaker)
+                fault.watch(self._undertaker, outlives=not self._ends_with_us(target, kind))
             harm.do()
         except Unavailable:
             raise
@@ -235,6 +237,9 @@ class Faults:
         """Give the lease of a platform of others back."""
         if self._guard is not None:
             self._guard.leave()
+
+    def _ends_with_us(self, target: str, kind: str) -> bool:
+        return "links" in self._services if kind in LINK_KINDS else target in self._services
 
     def _pass_guard(self, target: str, kind: str) -> None:
         if self._guard is None:

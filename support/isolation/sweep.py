@@ -6,9 +6,11 @@ from pathlib import Path
 
 import httpx
 
+from support.faults import unlifted
 from support.isolation import kept, lease, schema
 from support.isolation.names import Run
 from support.settings import Mode, Settings
+from support.stack import deadman
 
 TIMEOUT_S = 5.0
 
@@ -20,6 +22,7 @@ def leftovers(settings: Settings, *, also_kept: bool) -> list[tuple[str, str]]:
         for path, run in kept.directories()
         if not run.alive() and (also_kept or not kept.is_kept(path))
     ]
+    found += [("fault", str(file)) for file in unlifted.of_the_dead(deadman.FAULTS)]
     if settings.mode is Mode.DEPLOYED:
         return found
     held: set[str] = (
@@ -53,6 +56,8 @@ def sweep(settings: Settings, *, also_kept: bool = False) -> list[str]:
         if kind == "run directory":
             ended = kept.remove(Path(name))
             lines.append(f"removed the run directory {name}" + (f", ended {ended} servers" if ended else ""))
+        elif kind == "fault":
+            lines += unlifted.lift(Path(name))
         elif kind == "schema" and schema.drop(settings.database_url or "", name):
             lines.append(f"dropped the schema {name} of a dead run")
         elif kind == "Redis database":

@@ -30,6 +30,7 @@ from support.redaction import Secrets
 from support.waiting import NotYet, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
+FAULTS = ROOT / ".acceptance" / "faults"
 # What ends the suite must not end its undertaker.
 SUITE_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # How often the child looks whether its parent lives; a forked helper of the suite may hold the pipe open.
@@ -40,6 +41,10 @@ ENDED_WITHIN_S = 5.0
 REMOVED_WITHIN_S = 3.0
 # A process that started at another time has only inherited the number.
 SAME_START_S = 1.0
+
+
+# What the suite has told, as it came through the pipe.
+Order = dict[str, Any]
 
 
 class DeadManGone(Exception):
@@ -57,12 +62,15 @@ class DeadMan:
     _given: int = 0
 
     @classmethod
-    def start(cls, log: Path) -> DeadMan:
-        """Start the child process; what it does is written to ``log``."""
+    def start(cls, log: Path, faults: Path = FAULTS) -> DeadMan:
+        """Start the child process; what it does is written to ``log``.
+
+        ``faults``: the folder in which it keeps the remedies of faults that would outlive this machine.
+        """
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output, _held_back(*SUITE_ENDING):
             process = subprocess.Popen(
-                [sys.executable, "-m", "support.stack.deadman", str(os.getpid())],
+                [sys.executable, "-m", "support.stack.deadman", str(os.getpid()), str(faults)],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -104,9 +112,15 @@ class DeadMan:
         """Delete this link of a Toxiproxy that lives on."""
         return self._register("delete_link", url=url, link=link)
 
-    def lift_fault(self, fault: str, remedy: Mapping[str, Any], within_s: float) -> str:
-        """Heal this fault; also while the suite lives, if it has not been forgotten ``within_s`` seconds."""
-        return self._register("lift_fault", fault=fault, remedy=dict(remedy), within_s=within_s)
+    def lift_fault(self, fault: str, remedy: Mapping[str, Any], within_s: float, *, outlives: bool) -> str:
+        """Heal this fault; also while the suite lives, if it has not been forgotten ``within_s`` seconds.
+
+        ``outlives``: what it strikes does not end with this machine, so that the remedy is kept in a file
+        meanwhile.
+        """
+        return self._register(
+            "lift_fault", fault=fault, remedy=dict(remedy), within_s=within_s, outlives=outlives
+        )
 
     def forget(self, registration: str) -> None:
         """The suite has undone it by itself; nothing happens for an id that is forgotten already."""
@@ -170,7 +184,7 @@ def _say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
-def _end_processes(orders: list[Mapping[str, Any]]) -> None:
+def _end_processes(orders: list[Order]) -> None:
     """End every registered process with its descendants, by SIGKILL at last; returns when they are gone."""
     _ask_to_end([order for order in orders if order["first"] is not None])
     victims: dict[int, psutil.Process] = {}
@@ -190,7 +204,7 @@ def _end_processes(orders: list[Mapping[str, Any]]) -> None:
     _say(f"ended {len(victims)} processes: {sorted(victims)}")
 
 
-def _ask_to_end(orders: list[Mapping[str, Any]]) -> None:
+def _ask_to_end(orders: list[Order]) -> None:
     asked = []
     for order in orders:
         family = list(_family(int(order["pid"]), float(order["created"])))
@@ -236,7 +250,7 @@ def lives(process: psutil.Process) -> bool:
         return False
 
 
-def _remove_directory(order: Mapping[str, Any]) -> None:
+def _remove_directory(order: Order) -> None:
     path = Path(order["path"])
 
     def removed() -> bool:
@@ -247,14 +261,14 @@ def _remove_directory(order: Mapping[str, Any]) -> None:
     _say(f"removed {path}")
 
 
-def _drop_schema(order: Mapping[str, Any]) -> None:
+def _drop_schema(order: Order) -> None:
     from support.isolation import schema
 
     dropped = schema.drop(order["url"], order["schema"])
     _say(f"{'dropped' if dropped else 'not there or not ours:'} schema {order['schema']}")
 
 
-def _release_redis(order: Mapping[str, Any]) -> None:
+def _release_redis(order: Order) -> None:
     from support.isolation import lease
 
     if order["run"] is None or _holder(order["url"], order["index"], order["key"]) != order["run"]:
@@ -268,22 +282,23 @@ def _release_redis(order: Mapping[str, Any]) -> None:
     _say(f"gave back Redis database {order['index']}")
 
 
-def _lift_fault(order: Mapping[str, Any]) -> None:
+def _lift_fault(order: Order) -> None:
     # Only a run with faults pays for the imports.
     from support.faults import remedies
 
     remedies.carry_out(order["remedy"])
+    order["lifted"] = True
     _say(f"lifted the fault {order['fault']}")
 
 
-def _delete_link(order: Mapping[str, Any]) -> None:
+def _delete_link(order: Order) -> None:
     from support.faults import remedies
 
     remedies.carry_out(remedies.by_deleting_link(order["url"], order["link"]))
     _say(f"deleted the link {order['link']}")
 
 
-_ACTIONS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
+_ACTIONS: Mapping[str, Callable[[Order], None]] = {
     # Before the schema: a fault may stand in its way.
     "lift_fault": _lift_fault,
     "delete_link": _delete_link,
@@ -293,7 +308,7 @@ _ACTIONS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
 }
 
 
-def _undo(orders: list[Mapping[str, Any]]) -> None:
+def _undo(orders: list[Order]) -> None:
     """Processes first, so that nobody writes into what is removed next; one failure stops nothing else."""
     actions = [partial(_end_processes, [order for order in orders if order["do"] == "end_process"])]
     for kind, action in _ACTIONS.items():
@@ -302,7 +317,7 @@ def _undo(orders: list[Mapping[str, Any]]) -> None:
         _attempt(undo, orders)
 
 
-def _attempt(undo: partial[None], orders: Iterable[Mapping[str, Any]]) -> None:
+def _attempt(undo: partial[None], orders: Iterable[Order]) -> None:
     """Undo one thing; what stands in the way is told without the passwords of what is to be undone."""
     secrets = Secrets()
     for order in orders:
@@ -313,9 +328,9 @@ def _attempt(undo: partial[None], orders: Iterable[Mapping[str, Any]]) -> None:
         _say(secrets.redact(f"{undo.func.__name__} failed: {type(error).__name__}: {error}"))
 
 
-def _orders_left(suite: int) -> list[Mapping[str, Any]] | None:
+def _orders_left(suite: int) -> list[Order] | None:
     """Read orders until the suite is dead; what is left to undo then, or None if it disarmed."""
-    orders: dict[str, Mapping[str, Any]] = {}
+    orders: dict[str, Order] = {}
     descriptor, unread = sys.stdin.fileno(), b""
     while True:
         readable, _, _ = select.select([descriptor], [], [], LOOK_EVERY_S)
@@ -332,15 +347,17 @@ def _orders_left(suite: int) -> list[Mapping[str, Any]] | None:
             if message["do"] == "disarm":
                 return None
             if message["do"] == "forget":
-                orders.pop(message["id"], None)
+                forgotten = orders.pop(message["id"], {})
+                _keep_remedies(orders.values(), [forgotten])
             else:
                 orders[message["id"]] = message
                 if message["do"] == "lift_fault":
                     _note_fault(message)
+                _keep_remedies(orders.values(), [message])
     return list(orders.values())
 
 
-def _note_fault(order: dict[str, Any]) -> None:
+def _note_fault(order: Order) -> None:
     """When the fault has to be over; and what a person would have to do if this machine died as well."""
     from support.faults import remedies
 
@@ -348,14 +365,26 @@ def _note_fault(order: dict[str, Any]) -> None:
     _say(f"the fault {order['fault']} is about to strike; it is healed by: {remedies.told(order['remedy'])}")
 
 
-def _lift_overdue(orders: dict[str, Mapping[str, Any]]) -> None:
-    """Heal what the suite has let last too long, as one that hangs would."""
+def _keep_remedies(orders: Iterable[Order], changed: Iterable[Order]) -> None:
+    """Have the remedies outlive this machine that would be wanted after its death."""
+    if any(each.get("outlives") for each in changed):
+        from support.faults import unlifted
+
+        left = [each for each in orders if each.get("outlives") and not each.get("lifted")]
+        unlifted.remember(left, Path(sys.argv[2]))
+
+
+def _lift_overdue(orders: dict[str, Order]) -> None:
+    """Heal what the suite has let last too long, as one that hangs would; if that fails, again at its end."""
     now = time.monotonic()
-    overdue = [number for number, order in orders.items() if float(order.get("due", "inf")) <= now]
-    for number in overdue:
-        order = orders.pop(number)
+    overdue = [order for order in orders.values() if float(order.get("due", "inf")) <= now]
+    for order in overdue:
+        del order["due"]
         _say(f"the fault {order['fault']} has lasted longer than {order['within_s']:g} s")
         _attempt(partial(_lift_fault, order), [order])
+        if order.get("lifted"):
+            orders.pop(order["id"])
+    _keep_remedies(orders.values(), overdue)
 
 
 def main() -> None:
@@ -365,6 +394,7 @@ def main() -> None:
         return
     _say(f"the suite ended without its clean-up: {len(orders)} things to undo")
     _undo(orders)
+    _keep_remedies(orders, orders)
     _say("done")
 
 

@@ -108,6 +108,13 @@ def embedded_texts(context, count):
     assert_that(context.world.evidence["work"].texts, equal_to(count), "texts the service embedded")
 
 
+@then("the answer says that {int} of its texts came from the cache, and not that all did")
+def partly_cached(context, count):
+    """Only an answer of which nothing was computed is marked as a hit."""
+    assert_that(context.world.answer.body["cache_hits"], equal_to(count), "texts that came from the cache")
+    assert_that(context.world.answer.headers.get("X-Cache"), equal_to("MISS"), "the mark of the whole answer")
+
+
 @then("every embedding belongs to its text")
 def belongs_to_text(context):
     """Compared with the service's own, text by text."""

@@ -11,12 +11,15 @@ from hamcrest import (
     greater_than_or_equal_to,
     has_entries,
     has_items,
+    has_key,
     less_than,
     less_than_or_equal_to,
     matches_regexp,
+    not_,
 )
 
 from support.matchers.answers import succeeded
+from support.matchers.every import every_item
 from support.promises import HOP_MS
 from support.vocabulary import hops
 
@@ -42,6 +45,21 @@ def names_hops(context, hop_names):
     """One figure per hop that was used."""
     assert_that(context.world.last, succeeded())
     assert_that(context.world.last.hops_ms, has_items(*hop_names.split(", ")))
+
+
+@when("an employee asks a question that is new to the platform, and then searches by a vector")
+def search_both_ways(context):
+    """Only the first has to be embedded."""
+    context.world.answers = hops.search_by_text_and_by_vector(context.world)
+
+
+@then("the first answer tells how long its question was embedded, the second tells of no embedding")
+def embedding_told(context):
+    """As much as the hops say."""
+    by_text, by_vector = context.world.answers
+    assert_that([by_text, by_vector], every_item(succeeded()))
+    assert_that(by_text.body, has_entries(embedding_time_ms=by_text.hops_ms["embedding"]))
+    assert_that(by_vector.body, not_(has_key("embedding_time_ms")))
 
 
 @then("the hops together take no longer than the whole request")

@@ -53,6 +53,13 @@ def last_commit_fails(context, title):
     context.world.answer = documents.store(context.world, title, f"The text of {title}.")
 
 
+@when("the last commit of the deletion of {string} fails in the metadata store")
+def last_commit_of_deletion_fails(context, title):
+    """The vector store has done its part by then."""
+    outages.strike(context.world, "postgresql", "uncommittable")
+    context.world.answer = documents.delete(context.world, title)
+
+
 @when("the answers of the vector store break off in the middle")
 def answers_break_off(context):
     """A short answer comes whole, a long one never."""

@@ -41,6 +41,11 @@ Feature: The services talk to each other
     Then the answer names the time spent in "gateway, embedding, qdrant, postgresql"
     And the hops together take no longer than the whole request
 
+  Scenario: A search tells what the embedding of its question took, where there was one
+    Given the document "minutes" about "The minutes of the last meeting."
+    When an employee asks a question that is new to the platform, and then searches by a vector
+    Then the first answer tells how long its question was embedded, the second tells of no embedding
+
   @NFR-hop
   Scenario: The stores answer the gateway in less than 50 ms
     Given the document "minutes" about "The minutes of the last meeting."

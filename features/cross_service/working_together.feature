@@ -11,6 +11,7 @@ Feature: Work is shared out sensibly
     Given 6 texts that have just been embedded
     When these texts and 4 new ones are embedded in one request
     Then the embedding service embedded 4 texts
+    And the answer says that 6 of its texts came from the cache, and not that all did
     And every embedding belongs to its text
 
   Scenario: The gateway's own counters tell the truth

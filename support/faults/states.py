@@ -347,6 +347,14 @@ class Uncommittable(_Failing):
     )
     only = " AND NEW.status = 'stored'"
 
+    def _done_by(self) -> Sequence[str]:
+        removed = (
+            f"CREATE CONSTRAINT TRIGGER {self._called}_removed AFTER DELETE ON {self.database.documents}"
+            f" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (OLD.external_id LIKE"
+            f" {_text(self.database.rows)}) EXECUTE FUNCTION {self._place}()"
+        )
+        return [*super()._done_by(), removed]
+
 
 class _Settings:
     """Settings of a Redis, put back as they were; the errors that the server has counted are the hits."""

@@ -123,6 +123,16 @@ def unaccounted_ms(answer: Answer) -> float:
     return answer.hops_ms["total"] - sum(spent_ms(answer).values())
 
 
+def search_by_text_and_by_vector(world: World) -> list[Answer]:
+    """By a text that nobody has embedded, and by a vector."""
+    size = world.citadel.gateway.call("getCollection", collection=world.names.collection(world.collection))
+    vector = [1.0] * int(size.body["vector_size"])
+    return [
+        searches.ask(world, f"What was said in {world.names.prefix}?"),
+        searches.ask_by_vector(world, vector),
+    ]
+
+
 def search_twice(world: World) -> list[Answer]:
     """Ask one new question twice."""
     question = f"What has nobody asked in {world.names.prefix}?"

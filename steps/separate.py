@@ -28,6 +28,24 @@ def delete_in(context, title, alias):
     assert_that(separate.delete_in(context.world, title, alias), succeeded())
 
 
+@given("the vector store alone holds a collection {string} of another size with {int} points")
+def left_in_vector_store(context, alias, count):
+    """No row knows of it."""
+    separate.leave_in_vector_store(context.world, alias, count)
+
+
+@when("an editor makes the collection {string}")
+def make(context, alias):
+    """Under a name that is free by the metadata store."""
+    assert_that(collections.create(context.world, alias), succeeded())
+
+
+@then("{string} is empty, and as large as was asked for, in both stores")
+def empty_in_both(context, alias):
+    """Nothing old, and nothing of an old shape."""
+    assert_that(separate.not_as_new(context.world, alias), empty())
+
+
 @when("an editor drops {string}")
 def drop(context, alias):
     """With everything in it."""

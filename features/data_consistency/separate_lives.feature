@@ -43,6 +43,13 @@ Feature: Collections lead separate lives
     Then an employee who searches for "acid" finds nothing
     And "safety" can no longer be read
 
+  Scenario: What the vector store alone had kept under a name is not taken over
+    Why it matters: after a restore a name can be taken in the vector store and free everywhere else.
+
+    Given the vector store alone holds a collection "archive" of another size with 3 points
+    When an editor makes the collection "archive"
+    Then "archive" is empty, and as large as was asked for, in both stores
+
   @G4 @N4
   Scenario: The same documents stored anew are not mistaken for the old ones
     Given an employee has read "safety" and searched for "acid"

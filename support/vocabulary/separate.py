@@ -6,13 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
+import numpy as np
 from hamcrest import assert_that
 
 from support.drivers.gateway import Answer
+from support.drivers.qdrant import Point
 from support.matchers.answers import succeeded
 from support.vocabulary import caches, collections, documents, searches, stores
 from support.world import World
+
+# Of what another platform left, or an older one.
+OTHER_SIZE = 8
 
 
 @contextmanager
@@ -99,6 +105,27 @@ def make_anew(world: World, alias: str) -> None:
 
     restored = caches.restore_older(world, drop_and_make)
     assert restored > 0, "no cache entry came back: the scenario would prove nothing"
+
+
+def leave_in_vector_store(world: World, alias: str, count: int) -> None:
+    """Points in a collection that only the vector store knows, of another size than a new one has."""
+    name, vectors = world.names.collection(alias), stores.vectors(world)
+    world.undo(partial(vectors.delete_collection, name))
+    vectors.create_collection(name, OTHER_SIZE)
+    vector = np.ones(OTHER_SIZE, np.float32)
+    texts = [f"left over {number}" for number in range(count)]
+    vectors.upsert_raw(name, [Point(name, uuid4(), vector, {"text": text}) for text in texts])
+
+
+def not_as_new(world: World, alias: str) -> list[str]:
+    """What a new collection should not have."""
+    name = world.names.collection(alias)
+    wrong = [f"PostgreSQL still holds {row.external_id}" for row in stores.rows(world).rows(name)]
+    wrong += [f"Qdrant still holds {point.text}" for point in stores.vectors(world).points(name)]
+    size = stores.vectors(world).info(name).size
+    if size != collections.DEFAULT_SIZE:
+        wrong.append(f"Qdrant holds vectors of {size}, not of {collections.DEFAULT_SIZE} numbers")
+    return wrong
 
 
 def ask_as_all_roles(world: World, question: str) -> list[Answer]:

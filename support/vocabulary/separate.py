@@ -110,7 +110,11 @@ def make_anew(world: World, alias: str) -> None:
 def leave_in_vector_store(world: World, alias: str, count: int) -> None:
     """Points in a collection that only the vector store knows, of another size than a new one has."""
     name, vectors = world.names.collection(alias), stores.vectors(world)
-    world.undo(partial(vectors.delete_collection, name))
+
+    def remove() -> None:
+        vectors.delete_collection(name)
+
+    world.undo(remove)
     vectors.create_collection(name, OTHER_SIZE)
     vector = np.ones(OTHER_SIZE, np.float32)
     texts = [f"left over {number}" for number in range(count)]

@@ -21,6 +21,29 @@ def _results_changed(change: Any) -> None:
     Searcher._results = changed  # type: ignore[method-assign]
 
 
+def _leftovers_taken_over() -> None:
+    from support.reference.gateway.collections import Collections
+
+    async def assert_in_qdrant(self: Collections, name: str, size: int, distance: str) -> None:
+        if not await self._qdrant.exists(name):
+            await self._qdrant.create_collection(name, size, distance)
+
+    Collections.assert_in_qdrant = assert_in_qdrant  # type: ignore[method-assign]
+
+
+def _partial_hit_told_as_hit() -> None:
+    from support.reference.gateway import operations
+
+    told = operations._x_cache
+    operations._x_cache = lambda status: told("hit" if status == "miss" else status)
+
+
+def _time_of_embedding_not_told() -> None:
+    from support.reference.gateway.timing import Call
+
+    Call.hop_ms = lambda self, hop: 0.0  # type: ignore[method-assign]
+
+
 def _limit_of_one_more() -> None:
     from support.reference.gateway.search import Searcher
 
@@ -453,5 +476,32 @@ DEFECTS: Mapping[str, Defect] = {
             "The largest is taken and the next larger refused: vector size of a collection",
         ),
         r"POST /api/v1/collections answered 500 against the contract",
+    ),
+    "leftovers-taken-over": Defect(
+        "a new collection takes over what the vector store still holds under its name",
+        "gateway",
+        _leftovers_taken_over,
+        (
+            "data_consistency/separate_lives.feature",
+            "What the vector store alone had kept under a name is not taken over",
+        ),
+        r"Qdrant still holds left over 0",
+    ),
+    "partial-hit-told-as-hit": Defect(
+        "an answer of which a part was computed is marked as one of the cache",
+        "gateway",
+        _partial_hit_told_as_hit,
+        ("cross_service/working_together.feature", "Only what the cache does not know is computed"),
+        r"the mark of the whole answer|X-Cache is HIT, but cache_info says miss",
+    ),
+    "time-of-embedding-not-told": Defect(
+        "a search says that embedding its question took no time",
+        "gateway",
+        _time_of_embedding_not_told,
+        (
+            "cross_service/hops.feature",
+            "A search tells what the embedding of its question took, where there was one",
+        ),
+        r"embedding_time_ms",
     ),
 }

@@ -656,12 +656,23 @@ def _read_only_as_forbidden() -> None:
 
 
 def _failed_commit_told_as_refusal() -> None:
-    from support.reference.gateway.problems import DependencyDown, DependencyTimeout
     from support.reference.gateway.writes import Writer
 
-    apply = Writer._apply_upserts
+    _sure(Writer, "_apply_upserts")
 
-    async def sure(self: Writer, *arguments: Any) -> None:
+
+def _failed_deletion_told_as_refusal() -> None:
+    from support.reference.gateway.writes import Writer
+
+    _sure(Writer, "_apply_deletes")
+
+
+def _sure(writer: Any, name: str) -> None:
+    from support.reference.gateway.problems import DependencyDown, DependencyTimeout
+
+    apply = getattr(writer, name)
+
+    async def sure(self: Any, *arguments: Any) -> None:
         try:
             await apply(self, *arguments)
         except DependencyTimeout as unknown:
@@ -669,7 +680,7 @@ def _failed_commit_told_as_refusal() -> None:
                 raise unknown.__cause__ from unknown
             raise
 
-    Writer._apply_upserts = sure  # type: ignore[method-assign, assignment]
+    setattr(writer, name, sure)
 
 
 def _locks_waited_for_without_end() -> None:
@@ -1723,6 +1734,16 @@ DEFECTS: Mapping[str, Defect] = {
             "Writes are refused and reading goes on while the metadata store can only be read",
         ),
         r"403",
+    ),
+    "failed-deletion-told-as-refusal": Defect(
+        "a deletion whose last commit failed is refused, though it may yet be done",
+        "gateway",
+        _failed_deletion_told_as_refusal,
+        (
+            "failure_scenarios/read_only_and_full.feature",
+            "A deletion whose last commit failed is settled, one way or the other",
+        ),
+        r"storing: .*answered 503 dependency-unavailable",
     ),
     "failed-commit-told-as-refusal": Defect(
         "a write whose last commit failed is refused, though it may yet be done",

@@ -9,7 +9,7 @@ from support.matchers.answers import refused_as, succeeded
 from support.matchers.attempts import admits_outage, went_well
 from support.matchers.every import every_item
 from support.matchers.rankings import offers
-from support.vocabulary import documents, outages, searches
+from support.vocabulary import collections, documents, outages, searches
 
 
 @when("{dependency} {process_fault}")
@@ -58,6 +58,19 @@ def last_commit_of_deletion_fails(context, title):
     """The vector store has done its part by then."""
     outages.strike(context.world, "postgresql", "uncommittable")
     context.world.answer = documents.delete(context.world, title)
+
+
+@when("the last commit of making the collection {string} fails in the metadata store")
+def last_commit_of_collection_fails(context, alias):
+    """The vector store has done its part by then."""
+    outages.strike(context.world, "postgresql", "uncommittable")
+    context.world.answer = collections.create(context.world, alias)
+
+
+@then("the collection {string} is soon in both stores or in neither")
+def collection_settles(context, alias):
+    """Within the time the platform has to converge."""
+    outages.collection_settled(context.world, alias)
 
 
 @when("the answers of the vector store break off in the middle")

@@ -16,8 +16,9 @@ import pytest
 
 from support.isolation import lease, schema
 from support.isolation.names import Run
+from support.isolation.processes import lives
 from support.settings import ROOT
-from support.stack.deadman import SUITE_ENDING, DeadMan, DeadManGone, lives
+from support.stack.deadman import SUITE_ENDING, DeadMan, DeadManGone
 from support.waiting import consistently, eventually
 from tests.own_stores import Endpoints, started
 

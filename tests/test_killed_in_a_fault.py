@@ -206,7 +206,7 @@ def test_what_the_death_of_a_machine_left_is_healed_by_the_next_run(
     with struck(others, others.folder / "died.log") as undertaker:
         file = noted(others, undertaker)
         psutil.Process(undertaker).kill()
-    monkeypatch.setattr("support.stack.deadman.FAULTS", file.parent)
+    monkeypatch.setattr("support.faults.unlifted.FOLDER", file.parent)
     lines = [line for line in sweep(Settings.load({}, dotenv=None)) if "fault" in line]
     assert [line.split()[0] for line in lines] == ["lifted"] * len(FAULTS), lines
     assert others.state() == before

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from support.isolation.processes import lives
 from support.settings import ROOT
 from support.stack import process as process_module
-from support.stack.deadman import DeadMan, lives
+from support.stack.deadman import DeadMan
 from support.stack.ports import FIRST, LAST, claim, free_ports
 from support.stack.process import ServiceFailed, ServiceProcess
 from support.stack.servers import LOOPBACK, Workshop, answers, get_json, python_service

@@ -44,6 +44,13 @@ Feature: A store that takes nothing more
     When the metadata store is well again
     Then "safety sheet" is soon in both stores or in neither
 
+  @N2 @G6
+  Scenario: A collection whose last commit failed is settled, one way or the other
+    When the last commit of making the collection "archive" fails in the metadata store
+    Then the editor is told in time that the outcome is unknown
+    When the metadata store is well again
+    Then the collection "archive" is soon in both stores or in neither
+
   @N11 @G6
   Scenario: A write that lost a conflict leaves nothing and can be repeated
     When the metadata store takes the next write for a conflict

@@ -59,6 +59,11 @@ class Database:
         """The table of the documents, quoted."""
         return f"{_name(self.schema)}.vector_metadata"
 
+    @property
+    def collections(self) -> str:
+        """The table of the collections, quoted."""
+        return f"{_name(self.schema)}.collections"
+
     def ask(self, question: str, *values: object) -> tuple[Any, ...]:
         """The first row of an answer; empty where there is none."""
         connection = remedies.connect(self.url)
@@ -353,7 +358,13 @@ class Uncommittable(_Failing):
             f" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (OLD.external_id LIKE"
             f" {_text(self.database.rows)}) EXECUTE FUNCTION {self._place}()"
         )
-        return [*super()._done_by(), removed]
+        made = (
+            f"CREATE CONSTRAINT TRIGGER {self._called}_made AFTER UPDATE ON {self.database.collections}"
+            " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
+            " WHEN (NEW.status = 'active' AND OLD.status <> 'active')"
+            f" EXECUTE FUNCTION {self._place}()"
+        )
+        return [*super()._done_by(), removed, made]
 
 
 class _Settings:

@@ -15,11 +15,14 @@ from typing import Any
 import psutil
 
 from support.faults import remedies
+from support.isolation.processes import find, lives
 from support.redaction import Secrets
-from support.stack.deadman import SAME_START_S, lives
+from support.settings import ROOT
+
+FOLDER = ROOT / ".acceptance" / "faults"
 
 
-def remember(faults: Sequence[Mapping[str, Any]], folder: Path) -> None:
+def remember(faults: Sequence[Mapping[str, Any]], folder: Path = FOLDER) -> None:
     """Write down ``fault`` and ``remedy`` of each, as this process's; where there are none, leave nothing."""
     file = folder / f"{os.getpid()}.json"
     if not faults:
@@ -29,19 +32,21 @@ def remember(faults: Sequence[Mapping[str, Any]], folder: Path) -> None:
     told = [{"fault": each["fault"], "remedy": each["remedy"]} for each in faults]
     fresh = file.with_suffix(".new")
     fresh.touch(mode=0o600)
-    fresh.write_text(json.dumps({"since": psutil.Process().create_time(), "faults": told}))
+    with fresh.open("w") as output:
+        json.dump({"since": psutil.Process().create_time(), "faults": told}, output)
+        output.flush()
+        os.fsync(output.fileno())
     fresh.replace(file)
 
 
-def of_the_dead(folder: Path) -> Iterator[Path]:
+def of_the_dead(folder: Path = FOLDER) -> Iterator[Path]:
     """The files of processes that are no more."""
     for file in sorted(folder.glob("*.json")):
         try:
-            process = psutil.Process(int(file.stem))
-            alive = lives(process) and abs(process.create_time() - _read(file)["since"]) <= SAME_START_S
-        except (psutil.NoSuchProcess, FileNotFoundError):
-            alive = False
-        if not alive and file.exists():
+            process = find(int(file.stem), _read(file)["since"])
+        except FileNotFoundError:
+            continue  # another run was faster
+        if process is None or not lives(process):
             yield file
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from support.isolation.names import Run
+from support.isolation.processes import find
 
 FILE = "kept.json"
 VARIABLES = "variables.env"
@@ -55,13 +56,12 @@ def remove(directory: Path) -> int:
 
 def _end(pid: int, create_time: float) -> int:
     """End a process and its descendants, unless the pid belongs to another process by now."""
-    try:
-        root = psutil.Process(pid)
-        if abs(root.create_time() - create_time) > 1.0:
-            return 0
-        processes = [root, *root.children(recursive=True)]
-    except psutil.NoSuchProcess:
+    root = find(pid, create_time)
+    if root is None:
         return 0
+    processes = [root]
+    with contextlib.suppress(psutil.NoSuchProcess):
+        processes += root.children(recursive=True)
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.kill()

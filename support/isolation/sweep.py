@@ -10,7 +10,6 @@ from support.faults import unlifted
 from support.isolation import kept, lease, schema
 from support.isolation.names import Run
 from support.settings import Mode, Settings
-from support.stack import deadman
 
 TIMEOUT_S = 5.0
 
@@ -22,7 +21,7 @@ def leftovers(settings: Settings, *, also_kept: bool) -> list[tuple[str, str]]:
         for path, run in kept.directories()
         if not run.alive() and (also_kept or not kept.is_kept(path))
     ]
-    found += [("fault", str(file)) for file in unlifted.of_the_dead(deadman.FAULTS)]
+    found += [("fault", str(file)) for file in unlifted.of_the_dead(unlifted.FOLDER)]
     if settings.mode is Mode.DEPLOYED:
         return found
     held: set[str] = (

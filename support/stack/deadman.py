@@ -26,11 +26,11 @@ from typing import IO, Any
 
 import psutil
 
+from support.isolation.processes import find, lives
 from support.redaction import Secrets
 from support.waiting import NotYet, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
-FAULTS = ROOT / ".acceptance" / "faults"
 # What ends the suite must not end its undertaker.
 SUITE_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # How often the child looks whether its parent lives; a forked helper of the suite may hold the pipe open.
@@ -39,8 +39,6 @@ DISARMED_WITHIN_S = 5.0
 HEEDED_WITHIN_S = 2.0
 ENDED_WITHIN_S = 5.0
 REMOVED_WITHIN_S = 3.0
-# A process that started at another time has only inherited the number.
-SAME_START_S = 1.0
 
 
 # What the suite has told, as it came through the pipe.
@@ -62,15 +60,17 @@ class DeadMan:
     _given: int = 0
 
     @classmethod
-    def start(cls, log: Path, faults: Path = FAULTS) -> DeadMan:
+    def start(cls, log: Path, faults: Path | None = None) -> DeadMan:
         """Start the child process; what it does is written to ``log``.
 
-        ``faults``: the folder in which it keeps the remedies of faults that would outlive this machine.
+        ``faults``: where it keeps the remedies of faults that would outlive this machine, if not in the usual
+        folder.
         """
         log.parent.mkdir(parents=True, exist_ok=True)
+        arguments = [str(os.getpid()), *([str(faults)] if faults else [])]
         with log.open("ab") as output, _held_back(*SUITE_ENDING):
             process = subprocess.Popen(
-                [sys.executable, "-m", "support.stack.deadman", str(os.getpid()), str(faults)],
+                [sys.executable, "-m", "support.stack.deadman", *arguments],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -226,28 +226,19 @@ def _ask_to_end(orders: list[Order]) -> None:
 
 def _family(pid: int, created: float) -> Iterator[psutil.Process]:
     """The process, its descendants and whatever else is in its session; nothing if the pid was given away."""
-    try:
-        root = psutil.Process(pid)
-        if abs(root.create_time() - created) > SAME_START_S:
-            return
+    root = find(pid, created)
+    if root is None and psutil.pid_exists(pid):
+        return
+    if root is not None:
         # PostgreSQL's backends lead sessions of their own: only the tree finds them.
         yield root
-        yield from root.children(recursive=True)
-    except psutil.NoSuchProcess:
-        pass
+        with contextlib.suppress(psutil.NoSuchProcess):
+            yield from root.children(recursive=True)
     # The tree is lost where the process ended before its descendants; its session is not.
     for other in psutil.pids():
         with contextlib.suppress(OSError, psutil.Error):
             if os.getsid(other) == pid:
                 yield psutil.Process(other)
-
-
-def lives(process: psutil.Process) -> bool:
-    """Whether it still runs; a zombie only waits for its parent, which may never collect it."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _remove_directory(order: Order) -> None:
@@ -371,7 +362,7 @@ def _keep_remedies(orders: Iterable[Order], changed: Iterable[Order]) -> None:
         from support.faults import unlifted
 
         left = [each for each in orders if each.get("outlives") and not each.get("lifted")]
-        unlifted.remember(left, Path(sys.argv[2]))
+        unlifted.remember(left, *map(Path, sys.argv[2:]))
 
 
 def _lift_overdue(orders: dict[str, Order]) -> None:

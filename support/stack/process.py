@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil
 
 from support.faults.clocks import Clock
-from support.stack.deadman import DeadMan, lives
+from support.isolation.processes import lives
+from support.stack.deadman import DeadMan
 from support.waiting import NotYet, eventually
 
 READY_WITHIN_S = 30.0

@@ -116,6 +116,13 @@ class Stack:
         gateway.environment = {**gateway.environment, **self._provider(name, url, key, rpm)}
         gateway.start()
 
+    def replace_provider_key(self, name: str, key: str) -> None:
+        """From now on provider and platform know another key, whichever of them starts anew later."""
+        self.provider_keys[name] = key
+        emulators = self.services["providers"]
+        emulators.environment = {**emulators.environment, "EMULATOR_KEYS": json.dumps(self.provider_keys)}
+        self.set_provider(name)
+
     def _provider(
         self, name: str, url: str | None = None, key: str | None = None, rpm: int | None = None
     ) -> dict[str, str]:

@@ -12,7 +12,7 @@ from support.drivers.gateway import Answer, GatewayUnreachable
 from support.faults import Fault
 from support.faults.matrix import LINK_FAULTS, PROCESS_FAULTS
 from support.promises import ACCEPTANCE
-from support.vocabulary import documents, platform, searches, stores
+from support.vocabulary import collections, documents, platform, searches, stores
 from support.waiting import eventually
 from support.world import World
 
@@ -207,6 +207,17 @@ def settled(world: World, title: str) -> stores.Sides:
         what=f'"{title}" in both stores or in neither, nothing in flight',
     )
     return seen
+
+
+def collection_settled(world: World, alias: str) -> None:
+    """Wait until the collection is known and in the vector store, or neither."""
+    name = world.names.collection(alias)
+    eventually(
+        lambda: (collections.describe(world, alias).status, stores.vectors(world).exists(name)),
+        lambda state: state in ((200, True), (404, False)),
+        within=world.citadel.promises.converges_s,
+        what=f'"{alias}" known and in the vector store, or neither',
+    )
 
 
 def lost(world: World) -> list[str]:

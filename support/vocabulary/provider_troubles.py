@@ -164,9 +164,7 @@ def replace_key(world: World, provider: str) -> None:
 def tell_the_key(world: World) -> None:
     """Start the platform anew with the key that was replaced."""
     provider, new = world.evidence["new key"]
-    stack = own_stack(world)
-    stack.provider_keys[provider] = new
-    stack.set_provider(provider)
+    own_stack(world).replace_provider_key(provider, new)
     providers.begin(world)
 
 

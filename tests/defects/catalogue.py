@@ -667,14 +667,20 @@ def _failed_deletion_told_as_refusal() -> None:
     _sure(Writer, "_apply_deletes")
 
 
+def _failed_creation_told_as_refusal() -> None:
+    from support.reference.gateway.collections import Collections
+
+    _sure(Collections, "create")
+
+
 def _sure(writer: Any, name: str) -> None:
     from support.reference.gateway.problems import DependencyDown, DependencyTimeout
 
     apply = getattr(writer, name)
 
-    async def sure(self: Any, *arguments: Any) -> None:
+    async def sure(self: Any, *arguments: Any) -> Any:
         try:
-            await apply(self, *arguments)
+            return await apply(self, *arguments)
         except DependencyTimeout as unknown:
             if isinstance(unknown.__cause__, DependencyDown):
                 raise unknown.__cause__ from unknown
@@ -1734,6 +1740,16 @@ DEFECTS: Mapping[str, Defect] = {
             "Writes are refused and reading goes on while the metadata store can only be read",
         ),
         r"403",
+    ),
+    "failed-creation-told-as-refusal": Defect(
+        "a collection whose last commit failed is refused, though it may yet come",
+        "gateway",
+        _failed_creation_told_as_refusal,
+        (
+            "failure_scenarios/read_only_and_full.feature",
+            "A collection whose last commit failed is settled, one way or the other",
+        ),
+        r"storing: .*answered 503 dependency-unavailable",
     ),
     "failed-deletion-told-as-refusal": Defect(
         "a deletion whose last commit failed is refused, though it may yet be done",

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from support.faults.states import Database
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.isolation import lease, schema
 from support.isolation.names import Run
+from support.isolation.processes import lives
 from support.isolation.sweep import sweep
 from support.settings import ROOT, Settings
 from support.stack import servers
@@ -205,7 +207,14 @@ def test_what_the_death_of_a_machine_left_is_healed_by_the_next_run(
     before = others.state()
     with struck(others, others.folder / "died.log") as undertaker:
         file = noted(others, undertaker)
-        psutil.Process(undertaker).kill()
+        machine = psutil.Process(undertaker)
+        machine.kill()
+        eventually(
+            partial(lives, machine),
+            lambda alive: not alive,
+            within=HEALED_WITHIN_S,
+            what="nobody is left to heal",
+        )
     monkeypatch.setattr("support.faults.unlifted.FOLDER", file.parent)
     lines = [line for line in sweep(Settings.load({}, dotenv=None)) if "fault" in line]
     assert [line.split()[0] for line in lines] == ["lifted"] * len(FAULTS), lines

@@ -232,7 +232,7 @@ def hangs_during_store(context, target, title):
 @then("the editor is told in time that the outcome is unknown")
 def told_unknown(context):
     """A time-out within the store's budget and half a second."""
-    attempt = outages.Attempt("storing", context.world.last)
+    attempt = outages.Attempt("the change", context.world.last)
     assert_that(attempt, admits_outage(("dependency-timeout",), outages.due_s(context.world)))
 
 

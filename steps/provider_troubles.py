@@ -16,7 +16,7 @@ from hamcrest import (
 
 from support.matchers.answers import refused_as, succeeded
 from support.matchers.every import every_item
-from support.vocabulary import provider_requests, provider_troubles, providers
+from support.vocabulary import provider_calls, provider_troubles, providers
 
 
 @given("{provider} refuses every request because of {complaint}")
@@ -238,4 +238,4 @@ def told_later(context, callers):
 @then("the answer costs no tokens")
 def costs_nothing(context):
     """Nothing is paid twice."""
-    assert_that(provider_requests.tokens(context.world.last), equal_to(0), "tokens")
+    assert_that(provider_calls.tokens(context.world.last), equal_to(0), "tokens")

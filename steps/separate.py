@@ -28,7 +28,7 @@ def delete_in(context, title, alias):
     assert_that(separate.delete_in(context.world, title, alias), succeeded())
 
 
-@given("the vector store alone holds a collection {string} of another size with {int} points")
+@given("the vector store alone holds a collection {string} with {int} points of another size")
 def left_in_vector_store(context, alias, count):
     """No row knows of it."""
     separate.leave_in_vector_store(context.world, alias, count)
@@ -40,7 +40,7 @@ def make(context, alias):
     assert_that(collections.create(context.world, alias), succeeded())
 
 
-@then("{string} is empty, and as large as was asked for, in both stores")
+@then("{string} holds nothing, in either store, and takes vectors of the size that was asked for")
 def empty_in_both(context, alias):
     """Nothing old, and nothing of an old shape."""
     assert_that(separate.not_as_new(context.world, alias), empty())

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from support.isolation.processes import lives
 from support.settings import ROOT
 from support.waiting import eventually
 from tests.running import UP_WITHIN_S, bare_environment
@@ -71,7 +72,7 @@ def test_nothing_is_left_of_a_run_that_was_ended(number: signal.Signals, tmp_pat
         run.kill()
     assert run.returncode != 0
     eventually(
-        lambda: [process for process in servers if _lives(process)],
+        lambda: [process for process in servers if lives(process)],
         lambda left: not left,
         within=GONE_WITHIN_S,
         what=f"every server of the run is gone after {number.name}",
@@ -101,10 +102,3 @@ def _held(name: str) -> bool:
         return Path(name).exists()
     key = str(int(name.removeprefix("/SYSV"), 16))
     return any(line.split()[0] == key for line in Path("/proc/sysvipc/shm").read_text().splitlines())
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

@@ -46,9 +46,9 @@ Feature: Collections lead separate lives
   Scenario: What the vector store alone had kept under a name is not taken over
     Why it matters: after a restore a name can be taken in the vector store and free everywhere else.
 
-    Given the vector store alone holds a collection "archive" of another size with 3 points
+    Given the vector store alone holds a collection "archive" with 3 points of another size
     When an editor makes the collection "archive"
-    Then "archive" is empty, and as large as was asked for, in both stores
+    Then "archive" holds nothing, in either store, and takes vectors of the size that was asked for
 
   @G4 @N4
   Scenario: The same documents stored anew are not mistaken for the old ones

@@ -70,7 +70,7 @@ def measure(runs: int, arguments: Sequence[str], output: Path) -> int:
     history, code = output / "flakiness.jsonl", fingerprint(ROOT)
     before = len(recall(history, code))
     for number in range(1, runs + 1):
-        folder = output / "flakiness" / f"run-{number}"
+        folder = output / "flakiness" / f"run-{before + number}"
         shutil.rmtree(folder, ignore_errors=True)
         try:
             repeat = _repeat(before + number, list(arguments), folder, code)

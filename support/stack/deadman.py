@@ -39,8 +39,6 @@ DISARMED_WITHIN_S = 5.0
 HEEDED_WITHIN_S = 2.0
 ENDED_WITHIN_S = 5.0
 REMOVED_WITHIN_S = 3.0
-
-
 # What the suite has told, as it came through the pipe.
 Order = dict[str, Any]
 

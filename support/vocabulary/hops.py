@@ -13,7 +13,7 @@ from hamcrest import assert_that
 from support.drivers.gateway import Answer
 from support.matchers.answers import succeeded
 from support.reporting import diagnosis
-from support.vocabulary import documents, outages, platform, providers, searches
+from support.vocabulary import collections, documents, outages, platform, providers, searches
 from support.waiting import NotYet, eventually
 from support.world import World
 
@@ -125,11 +125,9 @@ def unaccounted_ms(answer: Answer) -> float:
 
 def search_by_text_and_by_vector(world: World) -> list[Answer]:
     """By a text that nobody has embedded, and by a vector."""
-    size = world.citadel.gateway.call("getCollection", collection=world.names.collection(world.collection))
-    vector = [1.0] * int(size.body["vector_size"])
     return [
         searches.ask(world, f"What was said in {world.names.prefix}?"),
-        searches.ask_by_vector(world, vector),
+        searches.ask_by_vector(world, [1.0] * collections.DEFAULT_SIZE),
     ]
 
 

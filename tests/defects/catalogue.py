@@ -1749,7 +1749,7 @@ DEFECTS: Mapping[str, Defect] = {
             "failure_scenarios/read_only_and_full.feature",
             "A collection whose last commit failed is settled, one way or the other",
         ),
-        r"storing: .*answered 503 dependency-unavailable",
+        r"the change: .*answered 503 dependency-unavailable",
     ),
     "failed-deletion-told-as-refusal": Defect(
         "a deletion whose last commit failed is refused, though it may yet be done",
@@ -1759,7 +1759,7 @@ DEFECTS: Mapping[str, Defect] = {
             "failure_scenarios/read_only_and_full.feature",
             "A deletion whose last commit failed is settled, one way or the other",
         ),
-        r"storing: .*answered 503 dependency-unavailable",
+        r"the change: .*answered 503 dependency-unavailable",
     ),
     "failed-commit-told-as-refusal": Defect(
         "a write whose last commit failed is refused, though it may yet be done",
@@ -1769,7 +1769,7 @@ DEFECTS: Mapping[str, Defect] = {
             "failure_scenarios/read_only_and_full.feature",
             "A write whose last commit failed is settled, one way or the other",
         ),
-        r"storing: .*answered 503 dependency-unavailable",
+        r"the change: .*answered 503 dependency-unavailable",
     ),
     "locks-waited-for-without-end": Defect(
         "a lock that somebody holds keeps the caller waiting",

@@ -38,6 +38,34 @@ def _windows_by_two_clocks() -> None:
     Cache.hit_window = hit_window  # type: ignore[method-assign]
 
 
+def _window_ends_by_own_clock() -> None:
+    from support.reference.gateway.cache import Cache
+
+    async def hit_window(self: Cache, key: str, window_s: int) -> tuple[int, float]:
+        async def count(client: Any) -> tuple[int, float]:
+            number = int(await client.incr(key))
+            await client.expireat(key, int(time.time()) + window_s, nx=True)
+            return number, max(int(await client.pttl(key)), 0) / 1000
+
+        return await self._call(count)
+
+    Cache.hit_window = hit_window  # type: ignore[method-assign]
+
+
+def _other_clock_distrusted() -> None:
+    from support.reference.gateway.cache import Cache, CacheDown
+
+    call = Cache._call
+
+    async def strict(self: Cache, work: Any) -> Any:
+        seconds, _microseconds = await self._client.time()
+        if abs(seconds - time.time()) > 600:
+            raise CacheDown
+        return await call(self, work)
+
+    Cache._call = strict  # type: ignore[method-assign]
+
+
 def _versions_by_own_clock() -> None:
     from support.reference.gateway.writes import Writer
 
@@ -104,6 +132,20 @@ DEFECTS: Mapping[str, Defect] = {
         _windows_by_two_clocks,
         (_FEATURE, "A minute of an allowance is a minute: the clock of the gateway is an hour ahead"),
         r"the window begins with the first request, but that says it ends in 0 s",
+    ),
+    "window-ends-by-own-clock": Defect(
+        "the gateway tells the cache by its own clock when a caller's minute ends",
+        "gateway",
+        _window_ends_by_own_clock,
+        (_FEATURE, "A minute of an allowance is a minute: the clock of the cache is an hour ahead"),
+        r"the window begins with the first request, but that says it ends in 0 s",
+    ),
+    "other-clock-distrusted": Defect(
+        "a cache whose clock tells another time is taken for unusable",
+        "gateway",
+        _other_clock_distrusted,
+        (_FEATURE, "All work goes on: the clock of the cache is an hour ahead"),
+        r"a repeated search comes from the cache: not within",
     ),
     "versions-by-own-clock": Defect(
         "a document's version is the time at which it was written",

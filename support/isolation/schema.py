@@ -36,12 +36,13 @@ def create(url: str, name: str, run: Run, role: str | None = None) -> None:
     try:
         with connection.cursor() as cursor:
             schema = sql.Identifier(name)
-            if role is None:
-                cursor.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
-            else:
-                user = sql.Identifier(role)
-                cursor.execute(sql.SQL("CREATE SCHEMA {} AUTHORIZATION {}").format(schema, user))
-            cursor.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(schema, sql.Literal(owner)))
+            of_role = sql.SQL(" AUTHORIZATION {}").format(sql.Identifier(role)) if role else sql.SQL("")
+            # One message is one transaction: a run killed here leaves no schema without its mark.
+            cursor.execute(
+                sql.SQL("CREATE SCHEMA {}{}; COMMENT ON SCHEMA {} IS {}").format(
+                    schema, of_role, schema, sql.Literal(owner)
+                )
+            )
             if role is not None:
                 cursor.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
             cursor.execute(sql.SQL("SET search_path = {}").format(schema))

@@ -16,7 +16,7 @@ from hamcrest import (
 
 from support.matchers.answers import refused_as, succeeded
 from support.matchers.every import every_item
-from support.vocabulary import provider_calls, provider_troubles, providers
+from support.vocabulary import caches, provider_calls, provider_troubles, providers
 
 
 @given("{provider} refuses every request because of {complaint}")
@@ -233,6 +233,26 @@ def told_later(context, callers):
     assert_that(refused, every_item(refused_as("provider-rate-limited")))
     named = [answer.headers.get("Retry-After") for answer in refused]
     assert_that(named, every_item(not_(equal_to(None))), "when to come back")
+
+
+@given("what the cache kept of the answer is {damage}")
+def damage_kept_answer(context, kind):
+    """Overwritten directly in the cache."""
+    context.world.evidence["before"] = context.world.last
+    caches.damage_entry_of(context.world, kind, context.world.last)
+
+
+@then("the embeddings are the same as before")
+def same_embeddings(context):
+    """As far as the same texts get the same embeddings twice."""
+    assert_that(provider_calls.changed(context.world.evidence["before"], context.world.last), empty())
+
+
+@then("the next answer of {provider} comes from the cache again")
+def cached_again(context, provider):
+    """The same request once more."""
+    answer = providers.ask_exactly(context.world, provider, context.world.evidence["texts sent"])
+    assert_that(caches.came_from_cache(answer), equal_to(True), f"from the cache: {answer.text[-300:]}")
 
 
 @then("the answer costs no tokens")

@@ -39,7 +39,8 @@ def all_answer(context, count):
 @given("{provider} has embedded {string} and {string}")
 def has_embedded(context, provider, one, other):
     """An answer that is cached now."""
-    assert_that(providers.ask(context.world, provider, [one, other]), succeeded())
+    context.world.answer = providers.ask(context.world, provider, [one, other])
+    assert_that(context.world.last, succeeded())
 
 
 @when("{provider} is asked to embed {string} and {string}")

@@ -10,6 +10,23 @@ Feature: Limits, caches and keys of external providers
     And OpenAI was asked exactly 1 time
     And the answer costs no tokens
 
+  @use.with_stores=visible @G4
+  Scenario Outline: A cached answer of a provider that is <damage> is replaced, not served
+    Given OpenAI has embedded "hello" and "world"
+    And what the cache kept of the answer is <damage>
+    When OpenAI is asked to embed "hello" and "world"
+    Then the embeddings are the same as before
+    And OpenAI was asked exactly 2 times
+    And the next answer of OpenAI comes from the cache again
+
+    Examples:
+      | damage             |
+      | rubbish            |
+      | changed by one bit |
+      | of another size    |
+      | short of a vector  |
+      | of an older form   |
+
   @N7
   Scenario: What another provider answered in its place is not remembered as a provider's own
     Given Azure OpenAI has embedded "hello" and "world" in place of OpenAI

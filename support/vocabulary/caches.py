@@ -96,15 +96,19 @@ def warm(world: World, title: str, question: str, **options: Any) -> list[Answer
 
 def damage(world: World, kind: str, title: str, question: str) -> None:
     """Cache a reading, a search and an embedding, then replace each entry by a damaged one."""
-    held = [answer.body["cache_info"]["cache_key"] for answer in warm(world, title, question)]
-    world.evidence["damaged"] = held
-    for key in held:
-        value = cache(world).value(key)
-        assert value is not None, f"{key} is not in the cache"
-        if kind == "a list":
-            cache(world).set_list(key, [value], ttl_s=DAMAGE_LIVES_S)
-        else:
-            cache(world).set_raw(key, DAMAGES[kind](value), ttl_s=DAMAGE_LIVES_S)
+    for answer in warm(world, title, question):
+        damage_entry_of(world, kind, answer)
+
+
+def damage_entry_of(world: World, kind: str, answer: Answer) -> None:
+    """Replace what the cache kept of ``answer`` by something damaged."""
+    key = answer.body["cache_info"]["cache_key"]
+    value = cache(world).value(key)
+    assert value is not None, f"{key} is not in the cache"
+    if kind == "a list":
+        cache(world).set_list(key, [value], ttl_s=DAMAGE_LIVES_S)
+    else:
+        cache(world).set_raw(key, DAMAGES[kind](value), ttl_s=DAMAGE_LIVES_S)
 
 
 def differs_from_uncached(world: World, title: str, question: str) -> list[str]:
@@ -164,9 +168,12 @@ def _sealed_again(value: bytes, change: Callable[[dict[str, Any]], None]) -> byt
 
 
 def _of_another_size(body: dict[str, Any]) -> None:
-    """A vector of four numbers; of an item or a search, one without its text."""
+    """Vectors of four numbers; of an item or a search, one without its text."""
+    four = base64.b64encode(np.ones(4, "<f4").tobytes()).decode()
     if "vector" in body:
-        body["vector"], body["dimensions"] = base64.b64encode(np.ones(4, "<f4").tobytes()).decode(), 4
+        body["vector"], body["dimensions"] = four, 4
+    if "vectors" in body:
+        body["vectors"], body["dimensions"] = [four] * len(body["vectors"]), 4
     for item in body.get("results", [body.get("item", {})]):
         item.pop("text", None)
 
@@ -176,10 +183,16 @@ def _of_an_older_form(body: dict[str, Any]) -> None:
     if "vector" in body:
         body["embedding"] = [0.1] * int(body.pop("dimensions"))
         del body["vector"]
+    if "vectors" in body:
+        body["embeddings"] = [[0.1] * int(body["dimensions"]) for _each in body.pop("vectors")]
     if "item" in body:
         body["item"] = {"id": body["item"]["id"]}
     if "results" in body:
         body["results"] = [{"id": item["id"], "score": item["score"]} for item in body["results"]]
+
+
+def _without_its_last_vector(body: dict[str, Any]) -> None:
+    body["vectors"].pop()
 
 
 class _Program:
@@ -238,6 +251,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "changed by one bit": _changed_by_one_bit,
     "without its checksum": lambda value: value.partition(b"\n")[2],
     "of another size": lambda value: _sealed_again(value, _of_another_size),
+    "short of a vector": lambda value: _sealed_again(value, _without_its_last_vector),
     "of an older form": lambda value: _sealed_again(value, _of_an_older_form),
     "a list": lambda value: value,
     "a stored program": lambda value: pickle.dumps(_Program()),

@@ -190,9 +190,20 @@ def _alone(world: World) -> list[Answer]:
 
 def mixed_up(world: World) -> list[str]:
     """Texts whose embedding differs from the one that they get alone."""
-    together = np.array(world.last.body["embeddings"])
-    alone = np.array([answer.body["embeddings"][0] for answer in _alone(world)])
-    distances = np.abs(together - alone).max(axis=1)
+    return _apart(world.last.body["embeddings"], [answer.body["embeddings"][0] for answer in _alone(world)])
+
+
+def changed(before: Answer, after: Answer) -> list[str]:
+    """Texts whose embedding differs between two answers to the same request."""
+    return _apart(before.body["embeddings"], after.body["embeddings"])
+
+
+def _apart(some: Sequence[Sequence[float]], others: Sequence[Sequence[float]]) -> list[str]:
+    """Where the embeddings of the same texts are not the same."""
+    sizes = [[len(vector) for vector in each] for each in (some, others)]
+    if sizes[0] != sizes[1]:
+        return [f"embeddings of {sizes[0]} and of {sizes[1]} numbers"]
+    distances = np.abs(np.array(some) - np.array(others)).max(axis=1)
     return [
         f"text {place}: {distance:.3f} apart"
         for place, distance in enumerate(distances, 1)

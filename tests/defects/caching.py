@@ -62,6 +62,15 @@ def _cached_vectors_of_half_precision() -> None:
     )
 
 
+def _kept_answers_believed() -> None:
+    from support.reference.gateway import operations
+
+    def valid(order: Any, _declared: int | None) -> Any:
+        return lambda body: len(body["vectors"]) == len(order.texts)
+
+    operations._valid_provider_entry = valid
+
+
 def _nothing_is_stored() -> None:
     from support.reference.gateway.cache import Cache
 
@@ -185,6 +194,16 @@ DEFECTS: Mapping[str, Defect] = {
             "A repeated text is answered from the cache with the same embedding",
         ),
         r"two embeddings of one text are apart",
+    ),
+    "kept-provider-answers-believed": Defect(
+        "a cached answer of a provider is believed whatever the size of its embeddings",
+        "gateway",
+        _kept_answers_believed,
+        (
+            "external_apis/limits_caches_and_keys.feature",
+            "A cached answer of a provider that is of another size is replaced, not served",
+        ),
+        r"embeddings of \[1536, 1536\] and of \[4, 4\] numbers",
     ),
     "nothing-is-cached": Defect(
         "nothing is stored in the cache, though the answers say so",

@@ -457,7 +457,9 @@ class Operations:
             key = self._provider_key(order, name, self.providers.model_of(name, order))
             if not use_cache:
                 return self.cache.bypass(key)
-            found = await self.cache.get(key, _valid_provider_entry(order))
+            found = await self.cache.get(
+                key, _valid_provider_entry(order, self.providers.size_of(name, order))
+            )
             if found.body is not None or states[name]["status"] in ("available", "degraded"):
                 return found
         return found or self.cache.bypass("")
@@ -671,12 +673,15 @@ def _valid_item(row: Any) -> Callable[[dict[str, Any]], bool]:
     return valid
 
 
-def _valid_provider_entry(order: EmbedOrder) -> Callable[[dict[str, Any]], bool]:
+def _valid_provider_entry(order: EmbedOrder, declared: int | None) -> Callable[[dict[str, Any]], bool]:
+    """A cached answer has every member, a vector for each text, and the size that model and caller name."""
+
     def valid(body: dict[str, Any]) -> bool:
         size = body["dimensions"]
         return (
             {"provider", "served_by", "model"} <= body.keys()
             and order.required_dimensions in (None, size)
+            and declared in (None, size)
             and len(body["vectors"]) == len(order.texts)
             and all(len(content.unpacked(each)) == size for each in body["vectors"])
         )

@@ -103,6 +103,10 @@ class ProviderRouter:
             return order.model
         return self._providers[name].adapter.default.name
 
+    def size_of(self, name: str, order: EmbedOrder) -> int | None:
+        """Numbers per vector by which a provider would answer; None for a model that no list knows."""
+        return self._providers[name].adapter.size_of(self.model_of(name, order), order.dimensions)
+
     async def embed(
         self,
         order: EmbedOrder,
@@ -163,14 +167,14 @@ class ProviderRouter:
         adapter, model = self._providers[name].adapter, self.model_of(name, order)
         if order.dimensions is not None and not adapter.offers(model, order.dimensions):
             return "dimensions"
-        size = adapter.size_of(model, order.dimensions)
+        size = self.size_of(name, order)
         wanted = order.required_dimensions
         return "required_dimensions" if None not in (wanted, size) and wanted != size else None
 
     async def _delivery(self, order: EmbedOrder, provider: Provider, story: _Story) -> Delivery:
         adapter, name = provider.adapter, provider.adapter.name
         model = self.model_of(name, order)
-        size = adapter.size_of(model, order.dimensions)
+        size = self.size_of(name, order)
         asked = adapter.asked_dimensions(model, order.dimensions)
         parts: list[Part] = []
         for texts in adapter.parts(order.texts):

@@ -292,7 +292,7 @@ def _no_version(point: Point) -> Point:
     ("change", "named"),
     [
         (_other_text, "Qdrant's text"),
-        (_other_metadata, "metadata"),
+        (_other_metadata, "the metadata differ: page is 4 in Qdrant, 3 in PostgreSQL"),
         (_other_vector, "not the one that was written"),
         (_no_version, "has no version"),
     ],

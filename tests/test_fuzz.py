@@ -55,6 +55,18 @@ def test_a_vector_that_is_to_be_refused_stays_as_it_is(name: str, vector: Any) -
     assert fuzz_hooks.map_body(GET, {"collection": name, "vector": vector})["vector"] == vector
 
 
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_fractions_in_metadata_are_ones_that_qdrant_gives_back(number: float) -> None:
+    whole, word = 2**53 - 1, "1.5e-300"
+    body = {"items": [{"metadata": {"n": number, "list": [number, whole, word]}, "vector": [number]}]}
+    [item] = fuzz_hooks.map_body(GET, body)["items"]
+    digits = f"{item['metadata']['n']:.6f}".replace(".", "").lstrip("-0")
+    assert float(f"{item['metadata']['n']:.6f}") == item["metadata"]["n"]
+    assert len(digits) <= 12
+    assert item["metadata"]["list"] == [item["metadata"]["n"], whole, word]
+    assert item["vector"] == [number], "vectors stay as they are"
+
+
 def test_a_deletion_is_never_of_a_collection_that_the_others_need() -> None:
     delete = SimpleNamespace(operation=SimpleNamespace(method="delete"))
     for name in ("a", "ab", "abc"):

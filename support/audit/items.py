@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -19,6 +19,8 @@ POSTGRESQL, QDRANT, GATEWAY = "postgresql", "qdrant", "gateway"
 # Real embeddings of one text differ by rounding only; another text or model is far below.
 SAME_EMBEDDING = 0.999
 LONGEST_VALUE = 80
+# So many members of metadata are told, the others counted.
+MOST_MEMBERS = 3
 
 Embed = Callable[[str, str], Sequence[float]]
 
@@ -156,8 +158,7 @@ class _Comparison:
                       f" PostgreSQL's ({_size(row.text)})")  # fmt: skip
         ours = content.canonical(row.metadata)
         if content.canonical(point.metadata) != ours:
-            text = f"Qdrant's metadata are {_shown(point.metadata)}, PostgreSQL's {_shown(row.metadata)}"
-            self._add(Kind.MIRROR, QDRANT, text)
+            self._add(Kind.MIRROR, QDRANT, _metadata_apart(point.metadata, row.metadata))
         if content.sha256(ours) != row.metadata_hash:
             text = f"PostgreSQL's metadata do not have their metadata_hash {_shown(row.metadata_hash)}"
             self._add(Kind.MIRROR, POSTGRESQL, text)
@@ -320,6 +321,24 @@ def _shown(value: Any) -> str:
     if len(text) == 64 and not text.strip("0123456789abcdef"):
         return f"{text[:12]}…"
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+
+
+def _metadata_apart(of_point: Any, of_row: Mapping[str, Any]) -> str:
+    """Which members differ, and how."""
+    if not isinstance(of_point, Mapping):
+        return f"Qdrant's metadata are {_shown(of_point)}, PostgreSQL's {_shown(of_row)}"
+    apart = [
+        f"{_shown(name)} is {_member(of_point, name)} in Qdrant, {_member(of_row, name)} in PostgreSQL"
+        for name in sorted({*of_point, *of_row})
+        if not (name in of_point and name in of_row)
+        or content.canonical(of_point[name]) != content.canonical(of_row[name])
+    ]
+    more = f" and {len(apart) - MOST_MEMBERS} more" if len(apart) > MOST_MEMBERS else ""
+    return f"the metadata differ: {'; '.join(apart[:MOST_MEMBERS])}{more}"
+
+
+def _member(metadata: Mapping[str, Any], name: str) -> str:
+    return _shown(repr(metadata[name])) if name in metadata else "absent"
 
 
 def _size(text: object) -> str:

@@ -1,10 +1,12 @@
 """Hooks of the property-based runs: part of the random requests are about collections that exist.
 
 Only what is valid already is replaced, by something as valid: a request that is to be refused stays so.
+Fractions in metadata are cut down to those that Qdrant's engine gives back exactly (README, Honest limits).
 """
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -16,11 +18,30 @@ SIZE = 4
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,254}")
 _VECTORS = ("vector", "query_vector")
 _LONGEST, _LARGEST = 4096, 1_000_000
+_DECIMALS = 6
 
 
 @schemathesis.hook
 def map_body(context: Any, body: Any) -> Any:
     """Two of three requests about a collection are about one that exists, with vectors of its size."""
+    return _of_a_collection_that_exists(_with_exact_metadata(body))
+
+
+def _with_exact_metadata(value: Any, *, inside: bool = False) -> Any:
+    """Every fraction in metadata, wherever these stand, below a million and of six decimals at most."""
+    if isinstance(value, dict):
+        return {
+            name: _with_exact_metadata(each, inside=inside or name == "metadata")
+            for name, each in value.items()
+        }
+    if isinstance(value, list):
+        return [_with_exact_metadata(each, inside=inside) for each in value]
+    if inside and isinstance(value, float) and math.isfinite(value):
+        return round(math.fmod(value, _LARGEST), _DECIMALS)
+    return value
+
+
+def _of_a_collection_that_exists(body: Any) -> Any:
     if not isinstance(body, dict) or not _is_name(body.get("collection")):
         return body
     found = dict(body)

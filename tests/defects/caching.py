@@ -68,7 +68,7 @@ def _kept_answers_believed() -> None:
     def valid(order: Any, _declared: int | None) -> Any:
         return lambda body: len(body["vectors"]) == len(order.texts)
 
-    operations._valid_provider_entry = valid
+    operations._valid_provider_entry = valid  # type: ignore[assignment]
 
 
 def _nothing_is_stored() -> None:

@@ -382,6 +382,24 @@ def _cache_checksum_ignored() -> None:
     cache._opened = opened
 
 
+def _creation_judged_before_the_lock() -> None:
+    from support.reference.gateway import writes
+
+    upsert = writes.Writer.upsert
+
+    async def judged_early(self: Any, target: Any, items: Any, progress: Any = None) -> None:
+        async with self._lease() as lease, lease.transaction():
+            ids = [item.point_id for item in items]
+            found = await lease.fetch(writes._STATE, target.collection_id, ids)
+        new = {row["point_id"] for row in found if row["status"] != "stored"}
+        await upsert(self, target, items, progress)
+        for item in items:
+            if item.point_id in new and item.outcome in ("updated", "unchanged"):
+                item.outcome = "created"
+
+    writes.Writer.upsert = judged_early  # type: ignore[method-assign]
+
+
 def _delete_leaves_events_open() -> None:
     from support.reference.gateway import writes
 
@@ -1403,6 +1421,16 @@ DEFECTS: Mapping[str, Defect] = {
         _delete_forgets_vectors,
         ("data_consistency/two_stores.feature", "A deletion leaves neither row nor point"),
         r"Sides\(row=None, point=\{'point id'",
+    ),
+    "creation-judged-before-the-lock": Defect(
+        "everybody who stores a document while it is being created is told to have created it",
+        "gateway",
+        _creation_judged_before_the_lock,
+        (
+            "data_consistency/two_stores.feature",
+            "Of many identical submissions one creates the document",
+        ),
+        r"creations among \[[\s\S]*but: was <[2-8]>",
     ),
     "vectors-never-written": Defect(
         "a write is acknowledged without its point",

@@ -55,7 +55,7 @@ def test_a_vector_that_is_to_be_refused_stays_as_it_is(name: str, vector: Any) -
     assert fuzz_hooks.map_body(GET, {"collection": name, "vector": vector})["vector"] == vector
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False))
+@given(st.floats(-(2.0**53) + 1, 2.0**53 - 1))
 def test_fractions_in_metadata_are_ones_that_qdrant_gives_back(number: float) -> None:
     whole, word = 2**53 - 1, "1.5e-300"
     body = {"items": [{"metadata": {"n": number, "list": [number, whole, word]}, "vector": [number]}]}
@@ -65,6 +65,12 @@ def test_fractions_in_metadata_are_ones_that_qdrant_gives_back(number: float) ->
     assert len(digits) <= 12
     assert item["metadata"]["list"] == [item["metadata"]["n"], whole, word]
     assert item["vector"] == [number], "vectors stay as they are"
+
+
+@given(st.floats().filter(lambda number: not abs(number) < 2.0**53))
+def test_a_number_in_metadata_that_is_to_be_refused_stays_as_it_is(number: float) -> None:
+    made = fuzz_hooks.map_body(GET, {"metadata": {"n": [number]}})
+    assert repr(made["metadata"]["n"][0]) == repr(number)
 
 
 def test_a_deletion_is_never_of_a_collection_that_the_others_need() -> None:

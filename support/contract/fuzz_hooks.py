@@ -18,6 +18,7 @@ SIZE = 4
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,254}")
 _VECTORS = ("vector", "query_vector")
 _LONGEST, _LARGEST = 4096, 1_000_000
+_LARGEST_IN_METADATA = 2**53 - 1
 _DECIMALS = 6
 
 
@@ -36,7 +37,7 @@ def _with_exact_metadata(value: Any, *, inside: bool = False) -> Any:
         }
     if isinstance(value, list):
         return [_with_exact_metadata(each, inside=inside) for each in value]
-    if inside and isinstance(value, float) and math.isfinite(value):
+    if inside and isinstance(value, float) and abs(value) <= _LARGEST_IN_METADATA:
         return round(math.fmod(value, _LARGEST), _DECIMALS)
     return value
 

@@ -283,6 +283,8 @@ def valkey(workshop: Workshop, port: int) -> Valkey:
 
     def ready() -> None:
         with connected() as client:
+            # While it still loads what it held it tells who it is, and refuses everything else.
+            client.ping()
             seen = client.info("server")["process_id"]
         assert seen == service.pid, f"another server (process {seen}) answers on this port"
 

@@ -84,12 +84,7 @@ def test_nothing_is_left_of_a_run_that_was_ended(number: signal.Signals, tmp_pat
         within=GONE_WITHIN_S,
         what=f"the run's directory is gone after {number.name}",
     )
-    eventually(
-        lambda: [name for name in shared if _held(name)],
-        lambda held: not held,
-        within=GONE_WITHIN_S,
-        what=f"what the run's servers shared in memory is gone after {number.name}",
-    )
+    assert [name for name in shared if _held(name)] == []
 
 
 def _shared(processes: list[psutil.Process]) -> set[str]:

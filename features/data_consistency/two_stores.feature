@@ -57,7 +57,7 @@ Feature: Rows and vectors agree
   @G5
   Scenario: Of many identical submissions one creates the document
     When 8 editors store the same document "agenda" at the same moment
-    Then exactly one of them created it and the others found it there
+    Then exactly one of them created it and the others found it unchanged
     And the row and the point of "agenda" are of the newest version that anybody was told
     And both stores hold "agenda" once
 

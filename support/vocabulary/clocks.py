@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from support.vocabulary import caches, outages
+from support.vocabulary import caches, outages, platform
+from support.waiting import eventually
 from support.world import World
 
 # In the words of the features.
@@ -30,6 +31,12 @@ def _get_over(world: World, target: str) -> None:
     if target == "redis":
         _empty(world)
     outages.recovered(world, "storing", "searching", "reading", "asking OpenAI")
+    eventually(
+        partial(platform.readiness, world),
+        lambda answer: answer.ok and not answer.body["degraded"],
+        within=world.citadel.promises.recovers_s,
+        what=f"the platform has got over a new start of {target}",
+    )
     # Readiness is looked at too seldom to show that the cache is passed by for a moment.
     outages.cache_is_used_again(world)
 

@@ -52,6 +52,8 @@ class Item:
     created_by: uuid.UUID | None = None
     job_id: uuid.UUID | None = None
     version: int = 0
+    undisputed: bool = True
+    """Whether whoever was at the item when this write was announced wants the same of it."""
     outcome: str = ""
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -170,6 +172,11 @@ LEFT JOIN LATERAL (
   FROM outbox
   WHERE collection_id = $1 AND outbox.point_id = p.point_id AND done_at IS NULL
 ) o ON true
+"""
+
+_UNFINISHED = """
+SELECT point_id, operation, version, payload FROM outbox
+WHERE collection_id = $1 AND point_id = ANY($2::uuid[]) AND done_at IS NULL
 """
 
 _OF_COLLECTION = "vector_metadata_collection_id_fkey"
@@ -360,9 +367,14 @@ class Writer:
     ) -> list[Item]:
         """Phase A after the locks: the items that need phase B, with their versions and events."""
         changed = []
+        busy = [item.point_id for item in items if rows[item.point_id]["newest"]]
+        unfinished = await lease.fetch(_UNFINISHED, target.collection_id, busy) if busy else []
         for item in items:
             row = rows[item.point_id]
             item.checksum = content.vector_checksum(item.complete())
+            item.undisputed = all(
+                _wants(item, each) for each in unfinished if each["point_id"] == item.point_id
+            )
             item.old_generation = row["stored_generation"]
             newest = row["newest"] or 0
             if row["status"] == "stored" and newest <= row["version"] and _same(item, row):
@@ -655,10 +667,22 @@ def _same(item: Item, row: Any) -> bool:
     return bool(row["source"] == "text" and row["content_hash"] == content.content_hash(item.text))
 
 
+def _wants(item: Item, event: Any) -> bool:
+    """Whether an event that is open wants the same as this write."""
+    if event["operation"] != "point_upsert":
+        return False
+    other = from_payload(event["point_id"], event["version"], event["payload"])
+    if content.metadata_hash(other.metadata) != content.metadata_hash(item.metadata):
+        return False
+    return other.text == item.text and (
+        item.text is not None or content.vector_checksum(other.complete()) == item.checksum
+    )
+
+
 def _nothing_to_do(item: Item, row: Any) -> bool:
-    """Phase B finds what it wanted: an identical write came first, and no older one is still open."""
-    first_open = min(row["versions"]) == item.version
-    return bool(row["status"] == "stored" and first_open and not row["suspect"] and _same(item, row))
+    """Phase B finds what it wanted: an identical write came first, and no older one wants anything else."""
+    settled = item.undisputed or min(row["versions"]) == item.version
+    return bool(row["status"] == "stored" and settled and not row["suspect"] and _same(item, row))
 
 
 def _answer_from(item: Item, row: Any, outcome: str) -> None:
@@ -669,9 +693,12 @@ def _answer_from(item: Item, row: Any, outcome: str) -> None:
 
 
 def _superseded(item: Item, row: Any) -> None:
-    """A later write won before this one could: to the client it is as if this one came just before."""
+    """A later write won before this one could: to the client it is as if this one came just before.
+
+    Where both want the same, it is as if this one came just after.
+    """
     if row["status"] == "stored":
-        _answer_from(item, row, "updated")
+        _answer_from(item, row, "unchanged" if _same(item, row) else "updated")
     else:
         item.outcome = "gone"
         item.created_at = item.updated_at = datetime.now(UTC)

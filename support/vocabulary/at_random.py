@@ -6,7 +6,7 @@ from support import fuzz
 from support.world import Exhibit, World
 
 
-def ask_at_random(world: World) -> fuzz.Outcome:
+def ask(world: World) -> fuzz.Outcome:
     """One round of the run's seed on a stack that is thrown away; the report shows what came of it."""
     stack = world.citadel.stack
     assert stack is not None, "random requests are only for a stack of the suite's own"

@@ -671,12 +671,8 @@ def _wants(item: Item, event: Any) -> bool:
     """Whether an event that is open wants the same as this write."""
     if event["operation"] != "point_upsert":
         return False
-    other = from_payload(event["point_id"], event["version"], event["payload"])
-    if content.metadata_hash(other.metadata) != content.metadata_hash(item.metadata):
-        return False
-    return other.text == item.text and (
-        item.text is not None or content.vector_checksum(other.complete()) == item.checksum
-    )
+    row = from_payload(event["point_id"], event["version"], event["payload"]).columns()
+    return _same(item, dict(zip(_ROW.split(", "), row, strict=True)))
 
 
 def _nothing_to_do(item: Item, row: Any) -> bool:

@@ -26,9 +26,10 @@ CONFIG = Path(__file__).with_name("contract") / "schemathesis.toml"
 HOOKS = "support.contract.fuzz_hooks"
 TEXTS, VECTORS, SIZE = "fuzz_texts", "fuzz_vectors", 4
 MOST_SEEDS = 2**32
-# A round is for breadth and the same amount of work on any machine: a few random requests to every operation.
+# A round is for breadth and the same amount of work on any machine: ten random requests to every operation.
+# With two, a crash at every missing member went unnoticed in 3 of 8 rounds; the stack takes most of the time.
 # A run of so many seconds does all that there is, and repeats what is random until its time is up.
-ROUND = ("--phases", "fuzzing", "--max-examples", "2", "--no-shrink")
+ROUND = ("--phases", "fuzzing", "--max-examples", "10", "--no-shrink")
 WHOLE = ("--phases", "examples,coverage,fuzzing,stateful")
 # How long a round may take on a busy machine.
 ROUND_WITHIN_S = 240.0

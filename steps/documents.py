@@ -248,7 +248,8 @@ def store_together(context, count, title):
 @then("exactly one of them created it and the others found it unchanged")
 def one_created(context):
     """One creation, no second version."""
-    outcomes = sorted(answer.body.get("outcome", answer.code) for answer in context.world.answers)
+    assert_that(context.world.answers, every_item(succeeded()))
+    outcomes = sorted(answer.body["outcome"] for answer in context.world.answers)
     assert_that(outcomes, equal_to(["created"] + ["unchanged"] * (len(context.world.answers) - 1)))
 
 

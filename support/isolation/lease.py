@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
 from redis.retry import Retry
 
 from support.isolation.names import Run
@@ -20,6 +22,8 @@ PLATFORM_KEYS = "citadel:v1:*"
 BEAT_EVERY_S = 10.0
 STALE_AFTER_S = 60.0
 SCAN_PAGE = 500
+# Each of them empty by the server's word and taken by somebody else before we came.
+TRIED_AT_MOST = 64
 
 
 class NoFreeDatabase(Exception):
@@ -34,14 +38,20 @@ def connect(url: str) -> redis.Redis:
 
 
 def index_of(url: str) -> int:
-    """The database index a Redis URL names (0 where it names none)."""
-    path = urlsplit(url).path.strip("/")
-    return int(path) if path.isdecimal() else 0
+    """The database index that redis-py takes from a URL: of ``?db=``, else of the path, else 0."""
+    return int(parse_url(url).get("db", 0))  # type: ignore[no-untyped-call]
 
 
 def with_index(url: str, index: int) -> str:
-    """The same server, another database index."""
-    return urlunsplit(urlsplit(url)._replace(path=f"/{index}"))
+    """The same server, another database index, wherever the URL names it."""
+    parts = urlsplit(url)
+    options = [option for option in parse_qsl(parts.query, keep_blank_values=True) if option[0] != "db"]
+    path = f"/{index}"
+    if parts.scheme == "unix":  # its path is that of the socket
+        path = parts.path
+        options.append(("db", str(index)))
+    # Not urlunsplit: without a host it would leave the slashes out, which redis-py insists on.
+    return f"{parts.scheme}://{parts.netloc}{path}" + (f"?{urlencode(options)}" if options else "")
 
 
 @dataclass(slots=True)
@@ -82,8 +92,11 @@ class Lease:
 def take(url: str, run: Run) -> Lease:
     """Lease the first empty database from the URL's index on. Raises ``NoFreeDatabase``."""
     first = index_of(url)
-    index = first
-    while True:
+    # The server knows where keys are; one it does not name is empty, or is no database of it at all.
+    held = _with_keys(url)
+    for index in itertools.islice(
+        (each for each in itertools.count(first) if each not in held), TRIED_AT_MOST
+    ):
         candidate = with_index(url, index)
         client = connect(candidate)
         try:
@@ -96,23 +109,34 @@ def take(url: str, run: Run) -> Lease:
             ) from None
         finally:
             client.close()
-        index += 1
+    raise NoFreeDatabase(
+        f"TEST_REDIS_URL: {TRIED_AT_MOST} databases from index {first} on were taken by others just now;"
+        " try again or name another server"
+    )
 
 
 def abandoned(url: str) -> Iterator[tuple[int, str]]:
     """``(index, run id)`` of the leases of dead runs on that server, from the URL's index on."""
-    index = index_of(url)
-    while True:
+    first = index_of(url)
+    for index in sorted(each for each in _with_keys(url) if each >= first):
         client = connect(with_index(url, index))
         try:
             claim = client.get(LEASE_KEY)
             if claim is not None and (owner := _dead_owner(claim)) is not None:
                 yield index, owner
-        except redis.ResponseError:
-            return
         finally:
             client.close()
-        index += 1
+
+
+def _with_keys(url: str) -> set[int]:
+    """The indices of the databases that hold keys."""
+    client = connect(url)
+    try:
+        told = client.info("keyspace")
+        assert isinstance(told, dict)
+        return {int(name.removeprefix("db")) for name in told}
+    finally:
+        client.close()
 
 
 def empty(client: redis.Redis) -> None:

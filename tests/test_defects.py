@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from behave.parser import parse_file
 
 from support.settings import ROOT
 from tests.defects import proof
 from tests.defects.catalogue import DEFECTS
 from tests.defects.defect import Defect
-from tests.defects.proof import Control, Verdict, judge, needs_own_servers, seeded
+from tests.defects.proof import Control, Verdict, judge, needs_own_servers, seeded, watched
 from tests.running import SuiteRun, behave, failures, stack_up
+from tests.scenarios import Scenario, arguments, of_key, scenarios
 
 # One of each kind is seeded in every run of the tests; `make defects` seeds them all.
 ALWAYS = (
@@ -46,11 +46,10 @@ def stores() -> Iterator[dict[str, str]]:
 
 def test_without_a_defect_every_one_of_their_scenarios_passes(stores: dict[str, str], tmp_path: Path) -> None:
     chosen = [DEFECTS[name] for name in ALWAYS if not needs_own_servers(DEFECTS[name])]
-    files = sorted({f"features/{defect.caught_by[0]}" for defect in chosen})
-    names = [argument for defect in chosen for argument in ("-n", re.escape(defect.caught_by[1]))]
-    done = behave(tmp_path, *files, *names, environ=stores)
+    watching = {each for defect in chosen for each in watched(defect)}
+    done = behave(tmp_path, *arguments(watching), environ=stores)
     assert done.code == 0, done.printed
-    assert done.summary["scenarios"]["passed"] >= len({defect.caught_by for defect in chosen})
+    assert done.summary["scenarios"]["passed"] == len(watching)
     assert done.summary["scenarios"]["skipped"] == 0, done.printed
 
 
@@ -72,10 +71,15 @@ def test_a_defect_is_found_and_named(name: str, stores: dict[str, str], tmp_path
 
 
 def test_every_defect_is_watched_by_a_scenario_that_exists() -> None:
-    for name, defect in DEFECTS.items():
-        feature, scenario = defect.caught_by
-        names = [each.name for each in parse_file(f"{ROOT}/features/{feature}").walk_scenarios()]
-        assert any(scenario in each for each in names), f"{name}: no scenario {scenario!r} in {feature}"
+    def missing(defect: Defect) -> str:
+        try:
+            return "" if watched(defect) else "none"
+        except LookupError as error:
+            return str(error)
+
+    assert {name: missing(defect) for name, defect in DEFECTS.items() if missing(defect)} == {}
+    outlines = {each.key for each in scenarios() if each.row}
+    assert [name for name, defect in DEFECTS.items() if defect.row and defect.key not in outlines] == []
 
 
 def test_no_defect_hides_another_of_the_same_name() -> None:
@@ -93,7 +97,8 @@ def test_no_defect_hides_another_of_the_same_name() -> None:
 
 # --- how the proof is led
 
-DEFECT = Defect("forgets", "gateway", lambda: None, ("some_area/a.feature", "It remembers"), r"gone: \d+")
+DEFECT = Defect("forgets", "gateway", lambda: None, "memory-kept", r"gone: \d+")
+WATCHING = [Scenario("memory-kept", "It remembers", "features/some_area/a.feature", "", frozenset())]
 GREEN = "[ 1/2] ok        0.10 s  It remembers\n[ 2/2] ok        0.10 s  It counts\n\nResults\n  gone: 1\n"
 
 
@@ -119,21 +124,21 @@ class Runs:
 
 def test_a_defect_whose_scenario_is_red_needs_no_more() -> None:
     run = Runs((1, printed(("It remembers", "gone: 7"), ("It counts", "other"))))
-    verdict = judge("amnesia", DEFECT, run)
+    verdict = judge("amnesia", DEFECT, run, WATCHING)
     assert (verdict.caught_by, verdict.named, verdict.as_expected) == ("It remembers", True, True)
-    assert run.asked == [r"features/some_area/a.feature -n It\ remembers"]
+    assert run.asked == ["features/some_area/a.feature -t @key.memory-kept"]
 
 
 def test_the_area_is_run_where_the_scenario_stays_green() -> None:
     run = Runs((0, GREEN), (1, printed(("It counts", "gone: 7"))))
-    verdict = judge("amnesia", DEFECT, run)
+    verdict = judge("amnesia", DEFECT, run, WATCHING)
     assert (verdict.caught_by, verdict.named, verdict.as_expected) == ("It counts", True, False)
     assert verdict.why == "the scenario stays green"
     assert run.asked[1] == "features/some_area --stop"
 
 
 def test_a_message_of_the_closing_table_or_of_another_scenario_names_nothing() -> None:
-    verdict = judge("amnesia", DEFECT, Runs((1, printed(("It remembers", "broken")))))
+    verdict = judge("amnesia", DEFECT, Runs((1, printed(("It remembers", "broken")))), WATCHING)
     assert verdict.detected and not verdict.named
 
 
@@ -148,12 +153,14 @@ def test_a_message_of_the_closing_table_or_of_another_scenario_names_nothing() -
 def test_what_nobody_sees_is_told_with_the_reason(
     answers: tuple[tuple[int, str] | None, ...], why: str
 ) -> None:
-    verdict = judge("amnesia", DEFECT, Runs(*answers))
+    verdict = judge("amnesia", DEFECT, Runs(*answers), WATCHING)
     assert (verdict.detected, verdict.named, verdict.why) == (False, False, why)
 
 
 def verdict(number: int, *, caught: bool = True, named: bool = True) -> Verdict:
-    return Verdict(f"d{number}", "forgets", "area", "It remembers", "It remembers" * caught, named, 1.0)
+    return Verdict(
+        f"d{number}", "forgets", "area", "memory-kept", "It remembers" * caught, caught, named, 1.0
+    )
 
 
 @pytest.mark.parametrize(
@@ -169,7 +176,7 @@ def test_the_proof_holds_from_its_thresholds_on(missed: int, unnamed: int, alarm
 
 
 def test_the_proof_is_written_for_people_and_machines(tmp_path: Path) -> None:
-    other = Verdict("d9", "forgets | more", "area", "It remembers", "It counts", False, 2.0)
+    other = Verdict("d9", "forgets | more", "area", "memory-kept", "It counts", False, False, 2.0)
     proof.write(Control(9, ()), [verdict(1), other, verdict(2, caught=False, named=False)], 60.0, tmp_path)
     page = (tmp_path / "defects.md").read_text()
     assert "detected: 2 of 3 = 66.7 % (at least 95 %), 1 by the scenario written for it" in page
@@ -179,6 +186,18 @@ def test_the_proof_is_written_for_people_and_machines(tmp_path: Path) -> None:
     assert "| **nobody** | **no** |" in page
     told = json.loads((tmp_path / "defects.json").read_text())
     assert (told["good"], told["defects"], told["detected"], told["named"]) == (False, 3, 2, 1)
+
+
+def test_a_row_is_run_by_its_name_and_an_outline_by_its_key() -> None:
+    redis = of_key("broken-link-refuses-only-dependents", r"redis\.hang")
+    assert len(redis) == 1 and redis[0].row.endswith("| redis.hang")
+    asked = arguments(redis)
+    assert asked[:3] == [redis[0].file, "-t", "@key.broken-link-refuses-only-dependents"]
+    assert asked[3] == "-n" and re.search(asked[4], f"{redis[0].name} -- @1.13 ") and len(asked) == 5
+    whole = of_key("broken-link-refuses-only-dependents")
+    assert len(whole) > 1 and arguments(whole) == asked[:3]
+    with pytest.raises(LookupError, match=r"no scenario has the tag @key\.nobody"):
+        of_key("nobody")
 
 
 def test_failures_are_told_by_scenario_whatever_the_lane() -> None:

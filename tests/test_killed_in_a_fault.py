@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import stat
 import subprocess
@@ -32,6 +31,7 @@ from support.stack.servers import LOOPBACK
 from support.waiting import eventually
 from tests.own_stores import workshop_of
 from tests.running import UP_WITHIN_S, bare_environment
+from tests.scenarios import arguments, of_key
 
 SCHEMA = "platform"
 HEALED_WITHIN_S = 15.0
@@ -243,8 +243,8 @@ def test_a_run_that_is_killed_in_an_outage_leaves_the_servers_of_others_as_they_
     before = others.state()
     run = subprocess.Popen(
         [
-            sys.executable, "-m", "behave", "--no-color", "features/failure_scenarios",
-            "-n", re.escape("Work goes on while the cache holds back writes"),
+            sys.executable, "-m", "behave", "--no-color",
+            *arguments(of_key("redis-write-fault-changes-nothing", "holds back writes")),
             "-D", f"output={tmp_path}", "-D", f"allure_results={tmp_path / 'allure-results'}",
             "--junit-directory", str(tmp_path / "junit"),
         ],

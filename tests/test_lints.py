@@ -15,9 +15,10 @@ from behave.runner_util import load_step_modules
 from behave.step_registry import registry
 
 from support.faults import matrix
-from support.faults.terms import LINK_KINDS, PROCESS_KINDS
+from support.faults.terms import LINK_KINDS, PROCESS_KINDS, TARGETS
 from support.plugins import parameter_types
 from support.plugins.run import TAG_FAMILIES, TAGS
+from tests.scenarios import scenarios
 
 ROOT = Path(__file__).resolve().parent.parent
 FEATURES = sorted((ROOT / "features").rglob("*.feature"))
@@ -34,16 +35,16 @@ AREAS = {
     "failure_scenarios",
     "security",
 }
-# The original plan's eight tests, by the scenario that each became.
+# The original plan's eight tests, by the key of the scenario that each became.
 PLANNED = {
-    "complete embedding workflow": "A stored document is found by its meaning",
-    "search and retrieval workflow": "The knowledge base answers the questions it was written for",
-    "API to Qdrant communication": "What the gateway accepts arrives in Qdrant as it was sent",
-    "embedding to storage flow": "The embedding that the service computes is the one that is stored",
-    "Qdrant/PostgreSQL sync": "An acknowledged document is in both stores with the same content",
-    "cache consistency": "A repeated search is answered from the cache with the same results",
-    "concurrent embedding generation": "Many embeddings at the same time are all right",
-    "all external providers": "All nine providers deliver embeddings",
+    "complete embedding workflow": "stored-document-found-by-meaning",
+    "search and retrieval workflow": "knowledge-base-search-quality",
+    "API to Qdrant communication": "accepted-vectors-reach-qdrant",
+    "embedding to storage flow": "computed-embedding-is-stored",
+    "Qdrant/PostgreSQL sync": "acknowledged-write-in-both-stores",
+    "cache consistency": "repeated-search-is-cache-hit",
+    "concurrent embedding generation": "concurrent-embeddings-correct",
+    "all external providers": "nine-providers-embed",
 }
 # Words of the wire, which a sentence of the business does not need.
 TECHNICAL = re.compile(
@@ -51,6 +52,8 @@ TECHNICAL = re.compile(
     r"|\bSELECT\b|\bINSERT INTO\b|\bUPDATE \w+ SET\b|\bDELETE FROM\b|[{\[]\s*\""
     r"|\bstatus code|\bport \d|\b(?:20[1-9]|4\d\d|5\d\d)\b(?! ms)|\bsleeps?\b|\bwaits? (?:for )?\d",
 )
+# Of keys that stand for any, in tests of what reads them.
+MADE_UP_KEYS = {"memory-kept", "nobody"}
 MOST_STEPS, MOST_STEPS_OF_A_FAILURE = 7, 9
 LONGEST_STEP_BODY = 6
 STEP_DECORATORS = {"given", "when", "then"}
@@ -172,8 +175,30 @@ def test_names_of_scenarios_are_unique_in_the_suite() -> None:
 
 
 def test_the_planned_tests_exist_as_smoke_scenarios() -> None:
-    smoke = {scenario.name for scenario in written() if "smoke" in scenario.effective_tags}
-    assert {plan: name for plan, name in PLANNED.items() if name not in smoke} == {}
+    smoke = {each.key for each in scenarios() if "smoke" in each.tags}
+    assert {plan: key for plan, key in PLANNED.items() if key not in smoke} == {}
+
+
+def test_keys_are_unique_in_the_suite_and_stand_at_the_scenario() -> None:
+    keys = Counter(tag for scenario in written() for tag in scenario.tags if tag.startswith("key."))
+    assert [key for key, count in keys.items() if count > 1] == []
+    several = [each for each in written() if sum(tag.startswith("key.") for tag in each.tags) > 1]
+    assert [str(each.location) for each in several] == []
+    elsewhere = [tag for feature in features() for tag in feature.tags if tag.startswith("key.")]
+    assert elsewhere == [], "a feature has no key"
+
+
+def test_every_key_that_is_referred_to_exists() -> None:
+    keys = {each.key for each in scenarios()}
+    files = [*(ROOT / "tests").rglob("*.py"), *ROOT.rglob("*.md")]
+    told = {
+        (path.relative_to(ROOT).as_posix(), key)
+        for path in files
+        if ".venv" not in path.parts
+        for key in re.findall(r"(?:@key\.|of_key\(\")([a-z0-9-]+)", path.read_text(encoding="utf-8"))
+    }
+    assert len(told) > 10
+    assert sorted((path, key) for path, key in told if key not in keys and key not in MADE_UP_KEYS) == []
 
 
 def test_every_feature_says_why_and_uses_no_rule() -> None:
@@ -200,13 +225,12 @@ def test_every_promise_about_data_has_a_scenario() -> None:
 
 
 def test_every_dependency_is_put_under_every_fault_or_a_reason_is_given() -> None:
-    names = [scenario.name for scenario in rows()]
-    held = Counter(cell for cell in map(matrix.cell_of, names) if cell is not None)
-    held.update(cell for cell, name in matrix.ELSEWHERE.items() if name in names)
+    held = Counter(cell for cell in (matrix.cell_of(each.tags) for each in scenarios()) if cell is not None)
     assert {str(cell): held[cell] for cell in matrix.CELLS if held[cell] != (cell not in matrix.WAIVED)} == {}
     # Faults are made elsewhere; how narrow a link is and what a service dies of have scenarios of their own.
     kinds = {*PROCESS_KINDS, *LINK_KINDS} - {"narrow", "choke"}
-    assert kinds == {*matrix.PROCESS_FAULTS.values(), *matrix.LINK_FAULTS.values()}
+    assert kinds == {matrix.kind_of(fault) for fault in matrix.FAULTS}
+    assert set(TARGETS) == set(matrix.DEPENDENCIES.values())
 
 
 def test_scenarios_are_short_and_have_one_event() -> None:
@@ -234,6 +258,26 @@ def test_features_speak_the_language_of_the_business() -> None:
             assert not found, f"{scenario.location}: {found and found[0]!r} in {text!r}"
             assert not re.match(r"I\b", text), f"{scenario.location}: third person: {text!r}"
             assert not re.search(r"\bshould\b", text), f"{scenario.location}: the present tense: {text!r}"
+
+
+def test_a_cell_is_known_by_its_id_and_by_the_words_of_the_features() -> None:
+    for cell in matrix.CELLS:
+        words = f"{cell}".removeprefix(matrix.TO_THE_LINK).replace(" ", "_")
+        fault = words.removeprefix(dependency := _words_of(cell.dependency)).removeprefix("_")
+        for tag in (f"fault.{cell.id}", f"fault.{dependency}.{fault}"):
+            assert matrix.cell_of(["outage", tag]) == cell
+            assert matrix.by_id(tag) == f"fault.{cell.id}"
+    for tag in ("fault.redis.burnt", "fault.nobody.cut", "fault.redis", "outage"):
+        assert matrix.cell_of([tag]) is None and not matrix.names_a_cell(tag) and matrix.by_id(tag) == tag
+
+
+def test_every_tag_of_the_matrix_names_a_cell() -> None:
+    tagged = [(each.name, tag) for each in scenarios() for tag in each.tags if tag.startswith(matrix.TAG)]
+    assert [(name, tag) for name, tag in tagged if not matrix.names_a_cell(tag)] == []
+
+
+def _words_of(dependency: str) -> str:
+    return {name: words for words, name in matrix.DEPENDENCIES.items()}[dependency].replace(" ", "_")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from support.settings import PROVIDER_KEYS, PROVIDER_URLS
 from tests.running import behave, failures
+from tests.scenarios import arguments, of_key
 from tests.test_emulators import KEYS, emulators, seen
 from tests.test_emulators import behave as emulate
 
@@ -54,7 +55,8 @@ def test_only_a_live_service_with_a_key_is_asked(service: httpx.Client, tmp_path
 
 def test_a_live_service_that_differs_is_told(service: httpx.Client, tmp_path: Path) -> None:
     emulate(service, "jina", "shorter_vectors")
-    done = behave(tmp_path, FEATURE, "-n", "Jina", environ=live(service, "jina"))
+    (jina,) = of_key("live-provider-matches-emulator", "Jina")
+    done = behave(tmp_path, *arguments([jina]), environ=live(service, "jina"))
     assert done.code == 1, done.printed
-    (told,) = (said for name, said in failures(done.printed).items() if name.startswith("The live service"))
+    told = failures(done.printed)[jina.name]
     assert "provider-error" in told, done.printed

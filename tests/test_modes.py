@@ -98,7 +98,7 @@ def test_a_deployed_platform_is_struck_by_programs_where_that_is_allowed(
         f'check = "grep -q ^State:.T /proc/{pid}/status"\n'
     )
     given = {**deployed, "CITADEL_FAULTS": "redis:frozen", "CITADEL_FAULT_COMMANDS": str(commands)}
-    arguments = ("features/failure_scenarios", "-n", "A cache that has stopped answering delays nobody")
+    arguments = ("features/failure_scenarios", "-t", "@key.frozen-redis-delays-nobody")
     struck = behave(tmp_path / "struck", *arguments, environ={**given, "CITADEL_ENVIRONMENT": "staging"})
     assert struck.summary["scenarios"] == {"passed": 1, "failed": 0, "skipped": 0, "total": 1}, struck.printed
     [outage] = struck.summary["outages"]

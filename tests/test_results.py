@@ -232,17 +232,19 @@ def test_every_cell_of_the_fault_matrix_is_told_as_it_is(citadel: Any, tmp_path:
     summary, document, _table = written(
         citadel,
         [
-            outcome("Only what needs it is refused: the cache crashes -- @1.3 "),
-            outcome("Only what needs it is refused: the link to the cache is cut -- @1.4 ", "error"),
-            outcome("A gateway that is told to stop finishes what it began", "skipped"),
+            outcome("a row", tags=("outage", "fault.the_cache.crashes")),
+            outcome("another", "error", tags=("fault.the_cache.is_cut",)),
+            outcome("no row", "skipped", tags=("fault.gateway.stopped",)),
+            outcome("slow", tags=("fault.the_providers.slow_within_limit",)),
         ],
         tmp_path,
     )
     told = summary["faults"]
-    assert told["the cache crashes"] == "passed"
-    assert told["the link to the cache is cut"] == "failed"
-    assert told["the gateway stops in good order"] == "skipped"
-    assert told["the vector store crashes"] == "not run"
-    assert told["the providers freezes"] == "waived"
+    assert told["redis.crashed"] == "passed"
+    assert told["redis.cut"] == "failed"
+    assert told["gateway.stopped"] == "skipped"
+    assert told["providers.slow_within_limit"] == "passed"
+    assert told["qdrant.crashed"] == "not run"
+    assert told["providers.frozen"] == "waived"
     assert "| is cut | not run | not run | failed | not run | not run | waived |" in document
     assert "the providers freezes | the link that passes nothing on shows the gateway the same |" in document

@@ -9,7 +9,7 @@ from support.redaction import Secrets
 from tests.running import behave, stack_up
 
 # The scenario fails on purpose: what is red shows most, calls, logs and what the stores hold.
-FAILING = "A reader cannot change anything"
+FAILING = "@key.reader-cannot-write"
 
 
 def test_neither_report_nor_junit_nor_terminal_nor_logs_of_a_red_run_show_a_secret(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_neither_report_nor_junit_nor_terminal_nor_logs_of_a_red_run_show_a_secr
         given = [*(variables[name] for name in keys), *(urlsplit(url).password for url in urls)]
         # A reader with an editor's key can change things: the scenario complains.
         environ = {**variables, "CITADEL_READONLY_KEY": variables["CITADEL_API_KEY"]}
-        done = behave(tmp_path, "features/security/access.feature", "-n", FAILING, environ=environ)
+        done = behave(tmp_path, "features/security/access.feature", "-t", FAILING, environ=environ)
     assert done.code == 1, done.printed
     secrets = Secrets()
     for number, value in enumerate(given):

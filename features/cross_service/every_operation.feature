@@ -5,7 +5,7 @@ Feature: Every operation keeps to its description
   Background:
     Given the collection "handbook"
 
-  @critical
+  @critical @key.valid-requests-succeed
   Scenario: Every operation does its work when it is asked properly
     When every operation is asked for properly
     Then each of them does its work without having to do without anything

@@ -7,6 +7,7 @@ Feature: Work is shared out sensibly
     Then the embedding service was asked exactly once
     And it embedded 20 texts
 
+  @key.only-cache-misses-computed
   Scenario: Only what the cache does not know is computed
     Given 6 texts that have just been embedded
     When these texts and 4 new ones are embedded in one request
@@ -14,6 +15,7 @@ Feature: Work is shared out sensibly
     And the answer says that 6 of its texts came from the cache, and not that all did
     And every embedding belongs to its text
 
+  @key.gateway-counters-match-requests
   Scenario: The gateway's own counters tell the truth
     Given the collection "handbook"
     When 5 documents are stored and 3 searches are made

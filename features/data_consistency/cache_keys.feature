@@ -6,13 +6,14 @@ Feature: Nearly equal requests never share a cached answer
   Background:
     Given the collection "handbook"
 
-  @critical
+  @critical @key.similar-searches-have-own-cache-keys
   Scenario: Nearly equal searches are kept apart
     Given documents that differ in a trifle
     When an employee asks many nearly equal questions, each twice
     Then every second answer comes from the cache and is the one without the cache
     And at least 30 of the answers differ from each other
 
+  @key.similar-texts-have-own-cache-keys
   Scenario: Nearly equal texts are kept apart
     When many nearly equal texts are embedded, each twice
     Then every second answer comes from the cache and is the one without the cache

@@ -21,6 +21,7 @@ Feature: A write is whole or absent, at whatever moment the gateway dies
       | while the vector store's answer is on its way |
       | right before the last commit                  |
 
+  @key.crash-while-creating-collection
   Scenario Outline: A new collection is whole or absent after a death <moment>
     When the gateway dies <moment> of making the collection "archive", and comes back
     Then everything is soon in both stores alike or in neither

@@ -19,7 +19,7 @@ Feature: Writers and readers at the same time
     Then each of them succeeded or was told that the other was first
     And neither store holds "agenda"
 
-  @G5 @N11
+  @G5 @N11 @key.concurrent-mixed-writes-count-once
   Scenario: Of mixed submissions each changes the document once
     Why it matters: each of the five wordings must have been the document's for a moment, and no submission
     may count twice. Who is overtaken may be told the version of the one that overtook.

@@ -7,7 +7,7 @@ Feature: A store that was restored from an older copy is found out
     Given the collection "handbook"
     And 8 stored documents
 
-  @critical @N1
+  @critical @N1 @key.restored-qdrant-audited-and-repaired
   Scenario: An older vector store is found out and repaired
     When the vector store is restored from a copy that knows neither the new "menu", nor the rewriting of "document 1", nor the deletion of "document 2"
     Then the audit names the first as missing, the second as out of date and the third as left over

@@ -22,7 +22,7 @@ Feature: Collections lead separate lives
     When an editor drops "archive"
     Then "safety" in "handbook" is what and where it was
 
-  @G4 @N4
+  @G4 @N4 @key.cache-separates-collections
   Scenario: A search is not answered with another collection's cached answer
     Given the collection "archive" that holds "safety" about "An older rule on acids."
     And an employee has searched "handbook" for "acid"
@@ -43,6 +43,7 @@ Feature: Collections lead separate lives
     Then an employee who searches for "acid" finds nothing
     And "safety" can no longer be read
 
+  @key.orphaned-points-not-adopted
   Scenario: What the vector store alone had kept under a name is not taken over
     Why it matters: after a restore a name can be taken in the vector store and free everywhere else.
 
@@ -50,7 +51,7 @@ Feature: Collections lead separate lives
     When an editor makes the collection "archive"
     Then "archive" holds nothing, in either store, and takes vectors of the size that was asked for
 
-  @G4 @N4
+  @G4 @N4 @key.recreated-collection-starts-empty
   Scenario: The same documents stored anew are not mistaken for the old ones
     Given an employee has read "safety" and searched for "acid"
     And the collection "handbook" is dropped and made anew, and the old entries come back into the cache

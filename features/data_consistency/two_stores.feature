@@ -6,25 +6,25 @@ Feature: Rows and vectors agree
   Background:
     Given the collection "handbook"
 
-  @smoke @critical @G1 @N3
+  @smoke @critical @G1 @N3 @key.acknowledged-write-in-both-stores
   Scenario: An acknowledged document is in both stores with the same content
     When an editor stores the document "price list" about "All prices are net of tax."
     Then the row and the point of "price list" agree in version, text, metadata and vector
 
-  @G2
+  @G2 @key.update-in-both-stores-before-acknowledgement
   Scenario: A change reaches both stores before it is acknowledged
     Given the document "price list" about "All prices are net of tax."
     When an editor rewrites "price list" to be about "All prices include tax."
     Then the row and the point of "price list" agree in version, text, metadata and vector
     And both are version 2
 
-  @G3
+  @G3 @key.delete-in-both-stores
   Scenario: A deletion leaves neither row nor point
     Given the document "price list" about "All prices are net of tax."
     When an editor deletes "price list"
     Then neither store holds "price list"
 
-  @G6 @N7 @N13
+  @G6 @N7 @N13 @key.refused-document-leaves-no-trace
   Scenario Outline: A refused document leaves no trace: <reason>
     When an editor submits a document with <reason>
     Then the request is refused as "<refusal>"
@@ -41,7 +41,7 @@ Feature: Rows and vectors agree
       | another model's name             | model-mismatch     |
       | an invalid id                    | validation-failed  |
 
-  @G7
+  @G7 @key.stores-agree-on-counts
   Scenario: The counts of both stores agree
     Given 12 stored documents
     When an editor deletes 5 of them
@@ -54,7 +54,7 @@ Feature: Rows and vectors agree
     Then the document is reported as "unchanged" in version 1
     And both stores hold "price list" once
 
-  @G5
+  @G5 @key.identical-concurrent-inserts-create-one
   Scenario: Of many identical submissions one creates the document
     When 8 editors store the same document "agenda" at the same moment
     Then exactly one of them created it and the others found it unchanged

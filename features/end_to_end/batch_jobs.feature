@@ -12,14 +12,14 @@ Feature: Batch jobs
     And its progress never went back and always added up
     And every document of the job is listed and found by its text
 
-  @NFR-jobs @use.with_stores=visible
+  @NFR-jobs @use.with_stores=visible @key.job-stores-each-document-once
   Scenario: A job is worked off quickly, and each of its documents once
     When an editor hands over 240 documents as a job
     Then the job is completed with 240 documents done and 0 failed
     And the job was worked off at more than 1000 documents a minute
     And every document of the job was stored exactly once
 
-  @N15
+  @N15 @key.failed-job-item-reported
   Scenario: A document that cannot be stored is named and spoils nothing
     Given a collection "pictures" for vectors of 4 numbers compared by dot product
     When an editor hands over 20 vectors as a job, of which number 7 is too long
@@ -58,7 +58,7 @@ Feature: Batch jobs
     When an editor hands over the deletion of 10000 documents
     Then the job is accepted
 
-  @critical @N15
+  @critical @N15 @key.cancelled-job-reports-progress
   Scenario: A cancelled job keeps what is done and says how much that is
     Given a job of 120 documents of which some are done
     When an editor cancels the job
@@ -87,7 +87,7 @@ Feature: Batch jobs
     When an editor hands over an urgent job
     Then the urgent job was taken up before the one that waited
 
-  @critical @N10 @use.with_stores=visible
+  @critical @N10 @use.with_stores=visible @key.jobs-visible-to-owner-only
   Scenario: Nobody sees or stops the jobs of others
     Given a finished job of 2 documents
     When another editor looks for the jobs and tries to cancel that one

@@ -5,6 +5,7 @@ Feature: Collections and batches
   Background:
     Given the collection "handbook"
 
+  @key.batch-stores-every-document
   Scenario: A batch stores every document it was given
     When an editor stores a batch of 25 documents
     Then every document of the batch is acknowledged in its place
@@ -20,6 +21,7 @@ Feature: Collections and batches
     When an editor stores a batch of the unchanged "known" and 2 new documents
     Then the outcomes are "unchanged, created, created"
 
+  @key.pages-list-every-document-once
   Scenario Outline: Pages of any size show every document exactly once: <size>
     Given 7 stored documents
     When a reader lists the collection in pages of <size>
@@ -32,6 +34,7 @@ Feature: Collections and batches
       | 7    |
       | 100  |
 
+  @key.pages-stable-under-writes
   Scenario: What is there all the time is listed once, whatever comes and goes meanwhile
     Given 16 stored documents
     When a reader lists the collection in pages of 3 while documents come and go

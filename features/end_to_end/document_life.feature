@@ -5,7 +5,7 @@ Feature: The life of a document
   Background:
     Given the collection "handbook"
 
-  @smoke @critical
+  @smoke @critical @key.stored-document-found-by-meaning
   Scenario: A stored document is found by its meaning
     Why it matters: this is the whole embedding workflow, from text to searchable vector.
 

@@ -12,39 +12,40 @@ Feature: Ingesting is exact
     Then each of them is found unchanged
     And both stores count 30 documents and nothing is in flight
 
-  @N3 @use.with_stores=visible
+  @N3 @use.with_stores=visible @key.reingest-changes-metadata
   Scenario: A document ingested again for another department belongs to that one
     Given the document "fire drill" about "The fire drill takes place in March."
     When an editor stores the document "fire drill" about "The fire drill takes place in March." for "facilities"
     Then the vector store holds one point for "fire drill"
     And that point carries the text, the department and the version
 
-  @G6 @use.with_stores=visible
+  @G6 @use.with_stores=visible @key.bad-document-fails-alone-in-batch
   Scenario: A document that does not fit keeps no other from being stored
     When an editor stores a batch in which the vector of document 3 of 5 does not fit
     Then only document 3 of the batch has failed, as "dimension-mismatch"
     And both stores count 4 documents and nothing is in flight
 
-  @G3
+  @G3 @key.batch-delete-reports-missing
   Scenario: A batch of deletions tells which documents were not there
     Given the document "old rules" about "These rules are no longer in force."
     When an editor deletes a batch of "never stored" and "old rules"
     Then only document 1 of the batch has failed, as "vector-not-found"
     And "old rules" can no longer be read
 
-  @N12
+  @N12 @key.similar-ids-are-distinct
   Scenario: Ids that differ in a trifle are different documents
     When an editor stores a batch of documents whose ids differ in a trifle
     Then every document of the batch is acknowledged in its place
     And each of them can be read
 
+  @key.collection-name-is-unique
   Scenario: The name of a collection is given once
     Given the document "rules" about "These rules are in force."
     When an editor makes the collection "handbook" once more
     Then the request is refused as "collection-exists"
     And the document "rules" reads "These rules are in force."
 
-  @N13
+  @N13 @key.long-document-truncated-for-embedding-only
   Scenario: A document longer than the model reads is declared truncated and kept whole
     When an editor stores the document "long" of 600 words
     Then the answer says that the text was truncated
@@ -65,6 +66,7 @@ Feature: Ingesting is exact
     Then a search by 4 numbers finds nothing
     And "old secret" can no longer be read
 
+  @key.size-limits-enforced
   Scenario Outline: The largest is taken and the next larger refused: <measure>
     When the largest allowed and the next larger <measure> are tried
     Then the largest is taken and the next larger refused as "validation-failed"

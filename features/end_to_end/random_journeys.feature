@@ -9,6 +9,7 @@ Feature: Whatever is done, in whatever order
     When clients make random journeys of storing, changing, deleting, reading, searching and listing
     Then at least 5 journeys agree with the model in every answer and every store
 
+  @key.random-filters-match-exactly
   Scenario: A filter finds exactly what it says
     Given 60 documents with random metadata
     When they are searched by random filters

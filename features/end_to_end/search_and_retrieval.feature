@@ -5,7 +5,7 @@ Feature: Search and retrieval
   Background:
     Given the collection "handbook"
 
-  @smoke @critical
+  @smoke @critical @key.knowledge-base-search-quality
   Scenario: The knowledge base answers the questions it was written for
     Why it matters: this is the search and retrieval workflow on realistic articles of several departments.
 
@@ -15,6 +15,7 @@ Feature: Search and retrieval
     And it is among the first 5 for at least 95 % of them
     And the mean reciprocal rank is at least 0.9
 
+  @key.filter-excludes-other-departments
   Scenario: A filter keeps other departments out
     Given these documents:
       | title        | department | text                                             |
@@ -25,11 +26,13 @@ Feature: Search and retrieval
     Then the results are exactly "leave policy" and "badge rules"
     And "leave policy" is the first result
 
+  @key.filter-matches-whole-numbers-in-any-notation
   Scenario: A filter finds a whole number in whatever form it was written
     Given documents whose pages are the numbers 5, 5.0 and 5.5 and the text "5"
     When an employee searches for "pages" among documents of 5 pages
     Then the results are exactly "whole" and "decimal"
 
+  @key.larger-limit-extends-results
   Scenario: Raising the limit extends the ranking without changing its head
     Given these documents:
       | title  | text                                         |
@@ -40,6 +43,7 @@ Feature: Search and retrieval
     When an employee searches for "something to drink" and asks for 2 results
     Then asking for 4 results begins with the same 2 results
 
+  @key.results-ordered-by-score
   Scenario: A ranking is ordered by falling similarity
     Given these documents:
       | title  | text                                         |
@@ -71,6 +75,7 @@ Feature: Search and retrieval
     When an employee searches for "anything at all"
     Then the results are empty
 
+  @key.score-threshold-is-exact
   Scenario: A threshold cuts exactly where it says
     Why it matters: the least step of a number to either side of a similarity must decide; whether the number
     itself is inside, the contract leaves open.
@@ -83,6 +88,7 @@ Feature: Search and retrieval
     When an employee searches for "a hot drink" with a threshold just below and just above the 2nd result
     Then that result is shown below and not above
 
+  @key.nearest-first-for-each-distance
   Scenario Outline: Whatever is measured, the nearest come first: <distance>
     Why it matters: each measure has its own order, and for one of them the smallest number is the best.
 
@@ -98,12 +104,14 @@ Feature: Search and retrieval
       | dot product        | long, crossing, leaning |
       | Euclidean distance | leaning, crossing, long |
 
+  @key.equal-scores-keep-one-order
   Scenario: Documents that are equally similar keep one order on all pages
     Given 9 documents with the same vector
     When an employee looks through the ranking in pages of 2
     Then the pages show every document once, in the order of ids
     And the page after the last is empty
 
+  @key.result-pages-join-without-gaps
   Scenario: The pages of a ranking put together are the ranking
     Given 12 stored documents
     When an employee looks through the ranking for "Where is the boiler?" in pages of 5

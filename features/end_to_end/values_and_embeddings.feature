@@ -2,6 +2,7 @@ Feature: What goes in comes out
   Texts, numbers and vectors come back as they were given, whatever script they
   are written in, and a text always has the same embedding.
 
+  @key.text-stored-verbatim
   Scenario Outline: A text is kept character by character: <kind>
     Given the collection "handbook"
     When an editor stores the document "sample" about "<text>"
@@ -15,12 +16,13 @@ Feature: What goes in comes out
       | combining   | Café with a combining accent        |
       | punctuation | it's 100 % \"quoted\"; --, /* and <b> |
 
+  @key.metadata-types-kept
   Scenario: Metadata keep their types and values
     Given the collection "handbook"
     When an editor stores "sample" with large, small, negative and listed metadata values
     Then the metadata of "sample" are exactly those
 
-  @critical
+  @critical @key.embeddings-match-golden-vectors
   Scenario: The model is the one that the stored vectors were made with
     Why it matters: after a change of model, pooling or tokenizer old and new vectors cannot be compared.
 
@@ -37,45 +39,50 @@ Feature: What goes in comes out
       | The meeting was moved to Friday.          | They postponed the meeting until Friday.       |
     Then every text is closer to its own other words than any two unrelated texts are
 
+  @key.embedding-independent-of-batch
   Scenario: A text has one embedding, alone or among others
     When the same text is embedded alone and in a batch with longer texts
     Then both embeddings are the same
 
+  @key.repeated-embedding-is-cache-hit
   Scenario: A repeated text is answered from the cache with the same embedding
     Given a text that has just been embedded
     When the text is embedded again
     Then the answer comes from the cache
     And both embeddings are the same
 
-  @N13
+  @N13 @key.long-text-flagged-truncated
   Scenario: A text longer than the model reads is declared truncated
     When a text of 600 words is embedded
     Then the answer says that the text was truncated
 
-  @N13
+  @N13 @key.model-reads-to-its-token-limit
   Scenario: What the model has room for is read to its end
     When two texts of 200 words that differ in the last one are embedded
     Then neither is declared truncated
     And their embeddings differ
 
+  @key.vectors-stored-exactly
   Scenario: Vectors are stored exactly as they were given
     Given a collection "points" for vectors of 4 numbers compared by dot product
     When an editor stores the vector "corner" with the numbers "1.5, -2.25, 0.0, 1000000"
     Then reading "corner" gives exactly those numbers
 
+  @key.changed-vector-is-an-update
   Scenario: A vector stored again with other numbers is changed
     Given a collection "points" for vectors of 4 numbers compared by dot product
     And the vector "corner" with the numbers "1, 2, 3, 4"
     When an editor stores the vector "corner" with the numbers "4, 3, 2, 1"
     Then reading "corner" gives exactly those numbers
 
+  @key.vector-updated-exactly
   Scenario: A vector is rewritten exactly as it is given
     Given a collection "points" for vectors of 4 numbers compared by dot product
     And the vector "corner" with the numbers "1, 2, 3, 4"
     When an editor rewrites the vector "corner" to the numbers "-1.5, 2.25, 0, 7"
     Then reading "corner" gives exactly those numbers
 
-  @G6
+  @G6 @key.text-and-vector-exclude-each-other
   Scenario: A document has a text or a vector, never both
     Given the collection "handbook"
     And the document "rules" about "These rules are in force."

@@ -40,6 +40,7 @@ Feature: Errors of external providers
       | Jina         |
       | Mistral      |
 
+  @key.permanent-provider-errors-not-retried
   Scenario Outline: A request that a provider refuses because of <complaint> is not repeated
     Why it matters: what is refused today is refused as often as it is sent.
 
@@ -57,6 +58,7 @@ Feature: Errors of external providers
       | its length            |
       | what it holds         |
 
+  @key.provider-retries-limited
   Scenario Outline: A provider that <trouble> is asked three times at most
     Given OpenAI <trouble>
     When OpenAI is asked to embed "hello" and "world"
@@ -70,6 +72,7 @@ Feature: Errors of external providers
       | does not answer at all                        | provider-timeout      |
       | refuses every request because of a rate limit | provider-rate-limited |
 
+  @key.short-rate-limit-waited-out
   Scenario Outline: A short rate limit of <provider> is waited out
     Given <provider> refuses the next request because of its rate limit
     When <provider> is asked to embed "hello" and "world"
@@ -89,6 +92,7 @@ Feature: Errors of external providers
       | Jina         |
       | Mistral      |
 
+  @key.retry-after-date-honoured
   Scenario: A rate limit that ends at a certain time is waited out
     Given OpenAI refuses the next request and names the time when it may be asked again
     When OpenAI is asked to embed "hello" and "world"
@@ -96,6 +100,7 @@ Feature: Errors of external providers
     And OpenAI was asked exactly 2 times
     And OpenAI was left alone for as long as it asked
 
+  @key.long-rate-limit-passed-on
   Scenario: A rate limit that nobody can wait out is passed on to the caller
     Given OpenAI refuses the next request because of its rate limit, for an hour
     When OpenAI is asked to embed "hello" and "world"
@@ -103,6 +108,7 @@ Feature: Errors of external providers
     And OpenAI was asked exactly 1 time
     And the caller is told not to come back within a minute
 
+  @key.retries-are-jittered
   Scenario: Callers that were turned away together do not come back together
     Why it matters: a crowd that returns at the same moment is turned away again.
 
@@ -111,7 +117,7 @@ Feature: Errors of external providers
     Then every caller is served after all
     And their second requests are spread over time
 
-  @N9
+  @N9 @key.failing-provider-not-flooded
   Scenario: A provider in trouble is not flooded with repetitions
     Five failures in a row make the platform leave a provider alone: what is still on its way then is the rest.
 

@@ -28,17 +28,20 @@ Feature: Failover between external providers
     Then the answer comes from Voyage and names both attempts
     And the change-over took no longer than promised
 
+  @key.failover-after-rejected-key
   Scenario: A provider that refuses the platform's key is passed over
     Given OpenAI refuses the platform's key
     When OpenAI is asked to embed "hello" and "world", or else Azure OpenAI
     Then the answer comes from Azure OpenAI and names both attempts
 
+  @key.bad-request-has-no-failover
   Scenario: What one provider finds wrong with a request is not shown to the next
     Given OpenAI refuses every request because of its length
     When OpenAI is asked to embed "hello" and "world", or else Azure OpenAI
     Then the request is refused as "provider-error"
     And Azure OpenAI was asked exactly 0 times
 
+  @key.unknown-provider-in-failover-skipped
   Scenario: A name that is no provider's is passed over
     When a provider that nobody knows is asked to embed "hello" and "world", or else Voyage
     Then the answer comes from Voyage and names both attempts
@@ -50,7 +53,7 @@ Feature: Failover between external providers
     Then the request is refused as "provider-unavailable" or "provider-error"
     And Voyage was asked exactly 0 times
 
-  @N9
+  @N9 @key.breaker-opens-and-recovers
   Scenario: A provider that keeps failing is left alone until it is well again
     Why it matters: callers would wait for nothing, and a provider in trouble would get more of it.
 
@@ -59,13 +62,13 @@ Feature: Failover between external providers
     Then further requests are refused without asking OpenAI
     And OpenAI is asked again when the break is over
 
-  @N9
+  @N9 @key.breakers-are-per-provider
   Scenario: While one provider is left alone, all the others are asked as ever
     Given the platform has given OpenAI up
     When every provider is asked to embed the same two texts
     Then all of them but OpenAI have answered
 
-  @N9
+  @N9 @key.half-open-breaker-sends-one-probe
   Scenario: One single request finds out whether a provider is well again
     Why it matters: all callers at once would be the next flood.
 
@@ -75,7 +78,7 @@ Feature: Failover between external providers
     Then every caller is refused
     And OpenAI was asked exactly 1 time
 
-  @N9
+  @N9 @key.failed-probe-reopens-breaker
   Scenario: A provider that fails again when it is tried is left alone once more
     Given the platform has given OpenAI up, and the break is over
     When OpenAI is asked to embed "hello" and "world"
@@ -83,7 +86,7 @@ Feature: Failover between external providers
     And further requests are refused without asking OpenAI
     And OpenAI is asked again when the break is over
 
-  @N9
+  @N9 @key.successful-probe-closes-breaker
   Scenario: A provider that answers when it is tried is asked by everybody again
     Given the platform has given OpenAI up, and the break is over
     And OpenAI is well again
@@ -91,6 +94,7 @@ Feature: Failover between external providers
     Then the request succeeds
     And 8 callers at the same time are all served by OpenAI
 
+  @key.client-errors-do-not-open-breaker
   Scenario Outline: A provider that <refusal> is not given up
     Why it matters: one caller's mistake is no reason to take a provider away from all others.
 

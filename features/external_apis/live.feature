@@ -2,7 +2,7 @@ Feature: Live services of the external providers
   Emulators are as good as what is known of the providers. With a provider's
   key the same adapters ask its live service: a few requests of a few words.
 
-  @use.with_live=<provider>
+  @use.with_live=<provider> @key.live-provider-matches-emulator
   Scenario Outline: The live service of <provider> is as its emulator
     Given the platform asks the live service of <provider>
     When <provider> is asked to embed "hello" and "world", with patience

@@ -3,7 +3,7 @@ Feature: Malformed answers of external providers
   A wrong vector found in time costs one request; one that is believed spoils
   every search after it, and one in a cache does so for half an hour.
 
-  @N13
+  @N13 @key.malformed-provider-response-rejected
   Scenario Outline: <flaw> is not believed
     Given OpenAI answers the next request with <flaw>
     When OpenAI is asked to embed "hello" and "world"

@@ -15,7 +15,7 @@ Feature: Batch jobs survive failures
     And its progress never went back and always added up
     And every document of the job was stored exactly once
 
-  @N11 @N15
+  @N11 @N15 @key.gateway-crash-during-job-writes
   Scenario: A gateway killed between the two writes of a job does nothing twice
     When the gateway is killed while the vector store holds back a job of 20 documents
     And everything is running again
@@ -23,7 +23,7 @@ Feature: Batch jobs survive failures
     And its progress never went back and always added up
     And every document of the job was stored exactly once
 
-  @N11 @N15 @G6
+  @N11 @N15 @G6 @key.job-writes-without-response-done-once
   Scenario: A job whose writes went unanswered is finished and does nothing twice
     When the vector store hangs until a job of 10 documents has been tried again
     And the vector store is back
@@ -40,7 +40,7 @@ Feature: Batch jobs survive failures
     Then the job is completed with 60 documents done and 0 failed
     And every document of the job was stored exactly once
 
-  @N6
+  @N6 @key.job-waits-for-dependency
   Scenario Outline: A job waits for <dependency> and is then done
     Given the link to <dependency> is cut
     When an editor hands over 20 documents as a job
@@ -79,7 +79,7 @@ Feature: Batch jobs survive failures
     And its progress never went back and always added up
     And every document of the job was stored exactly once
 
-  @N15
+  @N15 @key.fatal-job-item-fails-alone
   Scenario: A text that kills the embedding service fails alone
     Why it matters: a job that tries it for ever is never done, and kills the service for everybody else.
 
@@ -92,7 +92,7 @@ Feature: Batch jobs survive failures
     When the embedding service is back
     Then every other document of the job is stored
 
-  @N1 @N15
+  @N1 @N15 @key.job-waits-through-long-outage
   Scenario: A job waits for as long as an outage lasts
     Given the link to the embedding service is cut
     When an editor hands over 1 document as a job

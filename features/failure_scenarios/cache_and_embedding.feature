@@ -7,7 +7,7 @@ Feature: The cache or the embedding service fails
     Given the collection "handbook"
     And the document "safety sheet" about "Wear gloves when handling the acid."
 
-  @critical
+  @critical @key.redis-crash-degrades-only
   Scenario: Work goes on without the cache
     When the cache crashes
     Then storing, searching, reading and deleting succeed without the cache
@@ -15,6 +15,7 @@ Feature: The cache or the embedding service fails
     When the cache is back
     Then answers come from the cache again within the promised time
 
+  @key.rate-limit-holds-without-redis
   Scenario: An allowance holds without the cache that counts it
     Given a new reader who may ask 5 times a minute
     And the link to the cache is cut
@@ -31,13 +32,14 @@ Feature: The cache or the embedding service fails
     And the link to the cache is whole again
     Then a search for "how to handle acid" is answered afresh and shows the new text of "safety sheet"
 
-  @N4 @G4
+  @N4 @G4 @key.gateway-crash-keeps-invalidation
   Scenario: What was cached before the gateway died hides no change made after it
     Given an employee has searched for "how to handle acid"
     And the gateway has crashed and is back
     When an editor rewrites "safety sheet" to be about "The canteen serves soup."
     Then a search for "how to handle acid" is answered afresh and shows the new text of "safety sheet"
 
+  @key.frozen-redis-delays-nobody
   Scenario: A cache that has stopped answering delays nobody for long
     When the cache freezes
     Then storing, searching, reading and deleting succeed without the cache

@@ -7,6 +7,7 @@ Feature: Clocks that disagree harm nobody
     Given the collection "handbook"
     And the document "safety sheet" about "Wear gloves when handling the acid."
 
+  @key.wrong-clock-changes-nothing
   Scenario Outline: All work goes on: the clock of <service> is an hour <wrong>
     Given everything is there that the operations work on
     When the clock of <service> is an hour <wrong>
@@ -24,7 +25,7 @@ Feature: Clocks that disagree harm nobody
       | the cache          | ahead  |
       | the cache          | behind |
 
-  @N4
+  @N4 @key.cache-ttl-under-wrong-clock
   Scenario Outline: What is cached neither dies at once nor outlives its time: the clock of <service> is an hour <wrong>
     When the clock of <service> is an hour <wrong>
     Then answers come from the cache again within the promised time
@@ -38,7 +39,7 @@ Feature: Clocks that disagree harm nobody
       | the gateway | behind |
       | the cache   | behind |
 
-  @G5
+  @G5 @key.last-update-wins-under-wrong-clock
   Scenario Outline: The later of two changes wins although the clock of <service> went back in between
     Given the clock of <service> is an hour ahead
     And the document "menu" about "The canteen serves soup."
@@ -52,6 +53,7 @@ Feature: Clocks that disagree harm nobody
       | the gateway        |
       | the metadata store |
 
+  @key.rate-limit-window-under-wrong-clock
   Scenario Outline: A minute of an allowance is a minute: the clock of <service> is an hour ahead
     Given a new reader who may ask 4 times a minute
     And the clock of <service> is an hour ahead
@@ -65,7 +67,7 @@ Feature: Clocks that disagree harm nobody
       | the gateway |
       | the cache   |
 
-  @G6 @N2
+  @G6 @N2 @key.indeterminate-write-settles-under-wrong-clock
   Scenario: What nobody was told the outcome of is settled at once and not in an hour
     Given the clock of the gateway is an hour ahead
     When the vector store hangs while an editor stores the document "menu"
@@ -73,14 +75,14 @@ Feature: Clocks that disagree harm nobody
     When the vector store is back
     Then "menu" is soon in both stores or in neither
 
-  @N2
+  @N2 @key.unfinished-write-completes-after-clock-correction
   Scenario: What was left half done under a wrong clock is finished under the right one
     Given the clock of the metadata store is an hour ahead
     When the gateway is killed after the row of "menu" is written but before its point is
     And everything is running again
     Then "menu" is soon in both stores or in neither
 
-  @N11 @N15
+  @N11 @N15 @key.job-continues-after-clock-correction
   Scenario: A job that was begun under a wrong clock goes on under the right one
     Given the clock of the metadata store is an hour ahead
     And a job of 60 documents of which some are done

@@ -7,7 +7,7 @@ Feature: A crowd does not make it worse
     Given the collection "handbook"
     And the document "safety sheet" about "Wear gloves when handling the acid."
 
-  @critical
+  @critical @key.search-stampede-computes-one-embedding
   Scenario: A crowd with one question costs one embedding
     Why it matters: at the moment when a popular entry leaves the cache, everybody misses it.
 
@@ -16,7 +16,7 @@ Feature: A crowd does not make it worse
     Then each of them is offered "safety sheet" first
     And the embedding service was called 1 time for all of them
 
-  @N6
+  @N6 @key.no-retry-storm-in-outage
   Scenario: An outage under load is not made worse by trying again
     When the embedding service dies of every text
     Then 50 employees who search 2 times each are refused as unavailable within the promised time

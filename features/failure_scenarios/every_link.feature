@@ -7,7 +7,7 @@ Feature: A broken link is no worse than an outage
     Given the collection "handbook"
     And the document "safety sheet" about "Wear gloves when handling the acid."
 
-  @N5 @N6 @G6
+  @N5 @N6 @G6 @key.broken-link-refuses-only-dependents @fault.<service>.<fault>
   Scenario Outline: Only what needs it is refused: the link to <service> <fault>
     Given everything is there that the operations work on
     When the link to <service> <fault>

@@ -7,7 +7,7 @@ Feature: An outage goes no further than it must
     Given the collection "handbook"
     And the document "safety sheet" about "Wear gloves when handling the acid."
 
-  @N5 @N6 @critical
+  @N5 @N6 @critical @key.failed-process-refuses-only-dependents @fault.<service>.<fault>
   Scenario Outline: Only what needs it is refused: <service> <fault>
     Given everything is there that the operations work on
     When <service> <fault>

@@ -24,7 +24,7 @@ Feature: No connection is left
     When the cache is well again
     Then answers come from the cache again within the promised time
 
-  @N1
+  @N1 @key.ended-database-sessions-reopened
   Scenario: Sessions that the metadata store has ended are opened again by themselves
     When the metadata store ends all sessions
     Then the platform recovers within the promised time

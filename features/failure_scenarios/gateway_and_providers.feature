@@ -6,7 +6,7 @@ Feature: The gateway or a provider fails
   Background:
     Given the collection "handbook"
 
-  @N1 @G1 @critical
+  @N1 @G1 @critical @key.gateway-crash-loses-no-acknowledged-write @fault.gateway.crashed
   Scenario: A killed gateway has lost nothing that it acknowledged
     Given 10 stored documents
     When the gateway crashes in the middle of storing more documents
@@ -14,6 +14,7 @@ Feature: The gateway or a provider fails
     Then every acknowledged document is in both stores
     And no document is in one store only
 
+  @key.gateway-shutdown-finishes-requests @fault.gateway.stopped
   Scenario: A gateway that is told to stop finishes what it began
     When the gateway is told to stop while 5 documents are being stored
     Then every document is either acknowledged or refused as shutting down
@@ -34,7 +35,7 @@ Feature: The gateway or a provider fails
     When the link to the providers is whole again
     Then OpenAI answers again within the promised time
 
-  @N7 @use.with_providers=visible
+  @N7 @use.with_providers=visible @key.documents-embedded-by-collection-model-only
   Scenario: Documents are never embedded by anybody but their collection's model
     Why it matters: a vector of another model is in the wrong place, and nothing would show it.
 

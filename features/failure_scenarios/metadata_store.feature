@@ -16,7 +16,7 @@ Feature: The metadata store fails
     Then the platform recovers within the promised time
     And "safety sheet" is found and nothing that was refused was stored
 
-  @N1 @N2 @G1 @critical
+  @N1 @N2 @G1 @critical @key.postgresql-crash-loses-no-acknowledged-write
   Scenario: A killed metadata store has lost nothing that was acknowledged
     Given 10 stored documents
     When the metadata store crashes in the middle of storing more documents

@@ -7,7 +7,7 @@ Feature: A store that takes nothing more
     Given the collection "handbook"
     And the document "safety sheet" about "Wear gloves when handling the acid."
 
-  @N1 @N6 @G6 @critical
+  @N1 @N6 @G6 @critical @key.postgresql-write-fault-keeps-reads
   Scenario Outline: Writes are refused and reading goes on while the metadata store <state>
     When the metadata store <state>
     Then storing and deleting are refused as unavailable within the promised time
@@ -21,7 +21,7 @@ Feature: A store that takes nothing more
       | can only be read                     |
       | has its documents locked by somebody |
 
-  @N1 @N6 @G6
+  @N1 @N6 @G6 @key.full-postgresql-keeps-nothing-refused
   Scenario: A full metadata store keeps nothing of what it refuses
     When the metadata store is full
     Then storing is refused as unavailable within the promised time
@@ -30,21 +30,21 @@ Feature: A store that takes nothing more
     Then the platform recovers within the promised time
     And "safety sheet" is found and nothing that was refused was stored
 
-  @N2 @G6
+  @N2 @G6 @key.failed-commit-of-write-settles
   Scenario: A write whose last commit failed is settled, one way or the other
     When the last commit of the document "open question" fails in the metadata store
     Then the editor is told in time that the outcome is unknown
     When the metadata store is well again
     Then "open question" is soon in both stores or in neither
 
-  @N2 @G6
+  @N2 @G6 @key.failed-commit-of-delete-settles
   Scenario: A deletion whose last commit failed is settled, one way or the other
     When the last commit of the deletion of "safety sheet" fails in the metadata store
     Then the editor is told in time that the outcome is unknown
     When the metadata store is well again
     Then "safety sheet" is soon in both stores or in neither
 
-  @N2 @G6
+  @N2 @G6 @key.failed-commit-of-collection-settles
   Scenario: A collection whose last commit failed is settled, one way or the other
     When the last commit of making the collection "archive" fails in the metadata store
     Then the editor is told in time that the outcome is unknown
@@ -59,7 +59,7 @@ Feature: A store that takes nothing more
     Then the platform recovers within the promised time
     And "safety sheet" is found and nothing that was refused was stored
 
-  @critical
+  @critical @key.redis-write-fault-changes-nothing
   Scenario Outline: Work goes on while the cache <state>
     When the cache <state>
     Then storing, searching, reading and deleting succeed without the cache

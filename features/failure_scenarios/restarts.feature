@@ -6,6 +6,7 @@ Feature: Whatever starts or stops in whatever order, it ends well
     Given the collection "handbook"
     And the document "safety sheet" about "Wear gloves when handling the acid."
 
+  @key.gateway-not-ready-before-dependencies
   Scenario: A gateway that starts before everything else waits for it
     When the gateway starts while nothing else can be reached
     Then it lives, says that it is not ready, and refuses work as unavailable
@@ -13,7 +14,7 @@ Feature: Whatever starts or stops in whatever order, it ends well
     Then the gateway is soon ready without another start
     And the very first requests of every kind succeed
 
-  @N1
+  @N1 @key.gateway-shutdown-under-load
   Scenario: A gateway that is told to stop under load cuts nobody off
     When the gateway is told to stop while 10 editors store one document after the other
     Then every document is either acknowledged or refused as shutting down

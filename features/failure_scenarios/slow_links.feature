@@ -7,7 +7,7 @@ Feature: A slow link is waited for as long as promised, and no longer
     Given the collection "handbook"
     And the document "safety sheet" about "Wear gloves when handling the acid."
 
-  @N5 @N6 @G6
+  @N5 @N6 @G6 @key.slow-link-refuses-only-dependents @fault.<service>.<fault>
   Scenario Outline: Only what needs it is refused: the link to <service> <fault>
     Given everything is there that the operations work on
     When the link to <service> <fault>
@@ -28,6 +28,7 @@ Feature: A slow link is waited for as long as promised, and no longer
       | the metadata store    | is slower than the limit |
       | the cache             | is slower than the limit |
 
+  @key.allowed-latency-changes-nothing @fault.<service>.slow_within_limit
   Scenario Outline: An allowed delay harms nobody: the link to <service> is slow within the limit
     Given everything is there that the operations work on
     When the link to <service> is slow within the limit

@@ -7,7 +7,7 @@ Feature: The vector store fails
     Given the collection "handbook"
     And the document "safety sheet" about "Wear gloves when handling the acid."
 
-  @N1 @N5 @N6 @critical
+  @N1 @N5 @N6 @critical @key.qdrant-outage-reported-and-lossless
   Scenario: A stopped vector store is admitted, and nothing is lost
     When the vector store crashes
     Then storing, searching and deleting are refused as unavailable within the promised time
@@ -24,7 +24,7 @@ Feature: The vector store fails
     When the vector store is back
     Then "open question" is soon in both stores or in neither
 
-  @N1 @G1
+  @N1 @G1 @key.gateway-crash-between-store-writes
   Scenario: A gateway killed between the two writes loses nothing
     When the gateway is killed after the row of "half done" is written but before its point is
     And everything is running again

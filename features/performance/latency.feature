@@ -22,7 +22,7 @@ Feature: Fast enough
     When 100 concurrent users each make 10 journeys of storing, reading and searching
     Then at least 95 % of the journeys succeed with 95 % confidence
 
-  @smoke
+  @smoke @key.concurrent-embeddings-correct
   Scenario: Many embeddings at the same time are all right
     Why it matters: this is concurrent embedding generation; speed is worth nothing if answers are mixed up.
 

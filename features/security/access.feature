@@ -14,7 +14,7 @@ Feature: Only who may, may
     When the contract's operations are compared with the rules of access
     Then each of them has a rule, and the contract says the same
 
-  @critical
+  @critical @key.invalid-keys-refused
   Scenario Outline: Nothing that is no valid key opens a door: <credential>
     When every operation of the platform is tried with <credential>
     Then every operation that needs a key has turned it away
@@ -45,7 +45,7 @@ Feature: Only who may, may
       | an expired key  |
       | a withdrawn key |
 
-  @critical
+  @critical @key.roles-grant-exact-operations
   Scenario Outline: Each role opens its own doors and no other: <role>
     When <role> tries every operation of the platform
     Then exactly what the rules allow has let the caller in
@@ -64,6 +64,7 @@ Feature: Only who may, may
     When a stranger and an administrator look for doors that servers leave open
     Then they find nothing
 
+  @key.reader-cannot-write
   Scenario: A reader cannot change anything
     Given the collection "handbook"
     And the document "statute" about "The statute may be changed by the board alone."

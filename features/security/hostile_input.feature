@@ -36,7 +36,7 @@ Feature: Hostile input does no harm
       | a member named __proto__      |
       | an array where a text belongs |
 
-  @N6
+  @N6 @key.hostile-names-refused
   Scenario Outline: A hostile word is no name: <place>
     When an attacker puts every hostile word where <place> belongs
     Then each of them is refused without a word about the inside
@@ -62,10 +62,12 @@ Feature: Hostile input does no harm
       | the place in a list          |
       | the size of a page           |
 
+  @key.hostile-values-stored-verbatim
   Scenario: A hostile word is a value like any other
     When an editor stores a document for each hostile word, in its text and in its metadata
     Then each word is read as it was written and found by itself alone
 
+  @key.filters-are-never-executed
   Scenario: A filter is never code
     When an attacker searches with filters in the languages of stores and of programs
     Then each is refused as not valid

@@ -3,6 +3,7 @@ Feature: What lies in the cache is only data
   Whoever can write into the cache must not thereby run a program in the platform, fill its
   memory or put words into its mouth: what is not whole and of the right kind counts as absent.
 
+  @key.poisoned-cache-entry-rejected
   Scenario Outline: A cache entry that is <damage> is not believed
     Given the collection "handbook"
     And the document "canteen" about "The canteen serves lunch between noon and two o'clock."

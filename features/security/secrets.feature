@@ -6,7 +6,7 @@ Feature: Secrets stay secret
     Given the collection "handbook"
     And the document "letter" about "A perfectly normal letter."
 
-  @N8 @smoke
+  @N8 @smoke @key.no-secret-in-outputs
   Scenario: No answer, log or metric shows a secret
     When the platform has answered requests that succeed, fail and are refused
     Then no answer, no log, no metric and no store shows a key or a password

@@ -1,13 +1,13 @@
-"""The matrix of dependencies and faults in the words of the features: what must be struck, and what need not.
+"""The matrix of dependencies and faults: what must be struck, and what need not.
 
-A cell is held by the scenario whose name ends in its words ("...: the link to the cache is cut"), by the
-scenario named in ``ELSEWHERE``, or waived with a reason. A test holds the features to it, and the results
-of a run tell what became of each cell.
+A cell is held by the scenario with its tag, ``@fault.redis.cut``, or waived with a reason. In an outline the
+placeholders stand in the tag (``@fault.<service>.<fault>``): the words of the rows are known here, and the
+run puts the ids in their place. A test holds the features to it, and the results of a run tell what became of
+each cell.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ DEPENDENCIES = {
     "the providers": "providers",
     "the gateway": "gateway",
 }
-# What can happen to a process, and to the link that leads to it, by the kind of fault that does it.
+# What can happen to a process, and to the link that leads to it: the words of the features for each fault.
 PROCESS_FAULTS = {"crashes": "crashed", "stops in good order": "stopped", "freezes": "frozen"}
 LINK_FAULTS = {
     "is cut": "cut",
@@ -29,71 +29,101 @@ LINK_FAULTS = {
     "loses every answer": "mute",
     "breaks every answer off": "torn",
     "lets answers drip": "drip",
-    "is slower than the limit": "slow",
-    "is slow within the limit": "slow",
+    "is slower than the limit": "slow_beyond_limit",
+    "is slow within the limit": "slow_within_limit",
 }
 TO_THE_LINK = "the link to "
+# Begins the tag of a scenario that holds a cell.
+TAG = "fault."
+
+
+def kind_of(fault: str) -> str:
+    """The kind of fault, in the fault engine's words, that makes this fault of the matrix."""
+    return "slow" if fault.startswith("slow_") else fault
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One fault of one dependency, both in words."""
+    """One fault of one dependency, by the names that the fault engine has for both."""
 
     dependency: str
     fault: str
 
+    @property
+    def id(self) -> str:
+        """As in the tag: ``redis.cut``."""
+        return f"{self.dependency}.{self.fault}"
+
     def __str__(self) -> str:
-        return f"{TO_THE_LINK if self.fault in LINK_FAULTS else ''}{self.dependency} {self.fault}"
+        """In the words of the features."""
+        link = TO_THE_LINK if self.fault in LINK_FAULTS.values() else ""
+        return f"{link}{_WORDS[self.dependency]} {_WORDS[self.fault]}"
 
 
-FAULTS = (*PROCESS_FAULTS, *LINK_FAULTS)
-CELLS = tuple(Cell(dependency, fault) for dependency in DEPENDENCIES for fault in FAULTS)
-
-# Held by scenarios that ask another question, by their names.
-ELSEWHERE: Mapping[Cell, str] = {
-    Cell("the gateway", "crashes"): "A killed gateway has lost nothing that it acknowledged",
-    Cell("the gateway", "stops in good order"): "A gateway that is told to stop finishes what it began",
-}
+_WORDS = {name: words for each in (DEPENDENCIES, PROCESS_FAULTS, LINK_FAULTS) for words, name in each.items()}
+FAULTS = (*PROCESS_FAULTS.values(), *LINK_FAULTS.values())
+CELLS = tuple(Cell(dependency, fault) for dependency in DEPENDENCIES.values() for fault in FAULTS)
 _NO_LINK = "the way to the gateway is the clients' own: the platform can promise nothing on it"
 _AS_A_CRASH = "nothing of the end reaches the gateway but the closed connections, as in a crash"
 _NO_STATE = "it keeps nothing, so that a lost answer is the same as a lost request"
 _CLOSED = "its connection is closed at the limit, so that an answer that comes later meets nobody"
-_KEEP_NOTHING = ("the embedding service", "the providers")
+_KEEP_NOTHING = ("embedding", "providers")
 WAIVED: Mapping[Cell, str] = {
-    **{Cell(each, "stops in good order"): _AS_A_CRASH for each in _KEEP_NOTHING},
+    **{Cell(each, "stopped"): _AS_A_CRASH for each in _KEEP_NOTHING},
     **{
-        Cell(each, "freezes"): "the link that passes nothing on shows the gateway the same"
+        Cell(each, "frozen"): "the link that passes nothing on shows the gateway the same"
         for each in _KEEP_NOTHING
     },
-    **{Cell(each, "loses every answer"): _NO_STATE for each in _KEEP_NOTHING},
-    **{Cell(each, "is slower than the limit"): _CLOSED for each in _KEEP_NOTHING},
-    Cell("the gateway", "freezes"): "nobody is left to answer: how long to wait is the client's decision",
-    **{Cell("the gateway", fault): _NO_LINK for fault in LINK_FAULTS},
+    **{Cell(each, "mute"): _NO_STATE for each in _KEEP_NOTHING},
+    **{Cell(each, "slow_beyond_limit"): _CLOSED for each in _KEEP_NOTHING},
+    Cell("gateway", "frozen"): "nobody is left to answer: how long to wait is the client's decision",
+    **{Cell("gateway", fault): _NO_LINK for fault in LINK_FAULTS.values()},
 }
 
 NOT_RUN, WAIVED_CELL = "not run", "waived"
 
-_NAMED = re.compile(
-    rf"(?:: |^)(?:{TO_THE_LINK})?({'|'.join(DEPENDENCIES)}) ({'|'.join(FAULTS)})(?: -- @.*)?$"
-)
+
+def _spellings(names: Iterable[str]) -> dict[str, str]:
+    """The names themselves and, as behave writes them in tags, the words that stand for them."""
+    wanted = set(names)
+    return {
+        spelling: name
+        for name, words in _WORDS.items()
+        if name in wanted
+        for spelling in (name, words.replace(" ", "_"))
+    }
 
 
-def cell_of(name: str) -> Cell | None:
-    """The cell that a scenario of this name holds, None if it holds none."""
-    found = _NAMED.search(name)
-    cell = Cell(found[1], found[2]) if found else None
-    return cell if cell and str(cell) in name else None
+_OF_TAG = {
+    f"{TAG}{dependency}.{fault}": Cell(of, what)
+    for dependency, of in _spellings(DEPENDENCIES.values()).items()
+    for fault, what in _spellings(FAULTS).items()
+}
 
 
-def verdicts(outcomes: Iterable[tuple[str, str]]) -> dict[Cell, str]:
+def names_a_cell(tag: str) -> bool:
+    """Whether the tag names a cell, by its id or by the words of the features."""
+    return tag in _OF_TAG
+
+
+def by_id(tag: str) -> str:
+    """A tag that names a cell in the words of the features, by the cell's id; any other as it is."""
+    return f"{TAG}{_OF_TAG[tag].id}" if tag in _OF_TAG else tag
+
+
+def cell_of(tags: Iterable[str]) -> Cell | None:
+    """The cell that a scenario with these tags holds, None if it holds none."""
+    return next((_OF_TAG[tag] for tag in tags if tag in _OF_TAG), None)
+
+
+def verdicts(outcomes: Iterable[tuple[Iterable[str], str]]) -> dict[Cell, str]:
     """What became of every cell: the verdict of its scenario, waived, or not run.
 
-    ``outcomes`` are names and verdicts of the scenarios of a run.
+    ``outcomes`` are tags and verdicts of the scenarios of a run.
     """
-    elsewhere = {name: cell for cell, name in ELSEWHERE.items()}
     told = {cell: WAIVED_CELL if cell in WAIVED else NOT_RUN for cell in CELLS}
-    for name, verdict in outcomes:
-        cell = elsewhere.get(name) or cell_of(name)
+    for tags, verdict in outcomes:
+        cell = cell_of(tags)
         if cell is not None:
             told[cell] = verdict
     return told

@@ -13,8 +13,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from behave.model import Tag
+
 from support import doctor
 from support.citadel import Citadel
+from support.faults import matrix
 from support.isolation.names import Run
 from support.isolation.sweep import sweep
 from support.plugins import allure_corrections, console, lane, parallel
@@ -37,7 +40,7 @@ TAGS = {
     "trivial",
 }
 TAG_FAMILIES = re.compile(
-    r"(allure\.issue:.+|(use|not)\.with_(mode|stores|providers|live)=.+|fixture\..+|G[1-7]|N(1[0-5]|[1-9])|NFR-.+)"
+    r"(allure\.issue:.+|(use|not)\.with_(mode|stores|providers|live)=.+|fixture\..+|key\.[a-z0-9]+(-[a-z0-9]+)*|fault\.[^.]+\.[^.]+|G[1-7]|N(1[0-5]|[1-9])|NFR-.+)"
 )
 REFUSED = 2
 # Hands the seed of random data on to the workers.
@@ -56,6 +59,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def choose(context: Any) -> None:
     """Refuse an unknown tag and an empty selection; put the features in the order asked for."""
+    _name_cells(context)
     if lane.OWN.is_worker:
         return
     runner = context._runner
@@ -76,6 +80,12 @@ def choose(context: Any) -> None:
     if order is not None:
         random.Random(order).shuffle(runner.features)
         print(f"features in random order, repeat with: -D order={order}")
+
+
+def _name_cells(context: Any) -> None:
+    """Let the tags of an outline's rows name a cell of the fault matrix by its id, not by the row's words."""
+    for scenario in _scenarios(context._runner.features):
+        scenario.tags = [Tag(matrix.by_id(tag), scenario.line) for tag in scenario.tags]
 
 
 def _take_share(context: Any) -> None:
@@ -266,6 +276,8 @@ def _all_tags(feature: Any) -> Any:
 
 
 def _allowed(tag: str) -> bool:
+    if tag.startswith(matrix.TAG) and "<" not in tag:
+        return matrix.names_a_cell(tag)
     return tag in TAGS or TAG_FAMILIES.fullmatch(tag) is not None
 
 

@@ -207,9 +207,9 @@ def unchecked_promises(outcomes: Iterable[Outcome]) -> list[str]:
 
 
 def _faults(outcomes: Iterable[Outcome]) -> dict[str, str]:
-    """The matrix of dependencies and faults: what became of each cell, by its words."""
-    told = matrix.verdicts((o.name, o.verdict) for o in outcomes)
-    return {str(cell): verdict for cell, verdict in told.items()}
+    """The matrix of dependencies and faults: what became of each cell, by its id."""
+    told = matrix.verdicts((o.tags, o.verdict) for o in outcomes)
+    return {cell.id: verdict for cell, verdict in told.items()}
 
 
 def _slowest_starts(parts: Iterable[Figures]) -> dict[str, float]:
@@ -422,21 +422,20 @@ def _document(summary: dict[str, Any], outcomes: list[Outcome], seed: int) -> st
 
 
 def _fault_table(told: dict[str, str]) -> list[str]:
-    """The matrix, then who holds what is not held by the scenario of the cell's own name, and the waivers."""
+    """The matrix, then the waivers."""
     lines = [
         "",
         "## Every dependency under every fault",
         "",
-        'A cell is held by the scenario whose name ends in its words, as in "the link to the cache is cut".',
+        "A cell is held by the scenario with its tag, as in `@fault.redis.cut`.",
         "",
         f"| fault | {' | '.join(matrix.DEPENDENCIES)} |",
         f"|---|{'---|' * len(matrix.DEPENDENCIES)}",
     ]
-    for fault in matrix.FAULTS:
-        cells = [told[str(matrix.Cell(dependency, fault))] for dependency in matrix.DEPENDENCIES]
-        lines.append(f"| {fault} | {' | '.join(cells)} |")
-    lines += ["", "| held elsewhere, or waived | by, or because |", "|---|---|"]
-    lines += [f"| {cell} | {name} |" for cell, name in matrix.ELSEWHERE.items()]
+    for words, fault in {**matrix.PROCESS_FAULTS, **matrix.LINK_FAULTS}.items():
+        cells = [told[matrix.Cell(dependency, fault).id] for dependency in matrix.DEPENDENCIES.values()]
+        lines.append(f"| {words} | {' | '.join(cells)} |")
+    lines += ["", "| waived | because |", "|---|---|"]
     for reason in dict.fromkeys(matrix.WAIVED.values()):
         cells = [str(cell) for cell, told_reason in matrix.WAIVED.items() if told_reason == reason]
         lines.append(f"| {'; '.join(cells)} | {reason} |")

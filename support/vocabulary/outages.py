@@ -10,7 +10,7 @@ from functools import partial
 
 from support.drivers.gateway import Answer, GatewayUnreachable
 from support.faults import Fault
-from support.faults.matrix import LINK_FAULTS, PROCESS_FAULTS
+from support.faults.matrix import LINK_FAULTS, PROCESS_FAULTS, kind_of
 from support.promises import ACCEPTANCE
 from support.vocabulary import collections, documents, platform, searches, stores
 from support.waiting import eventually
@@ -77,14 +77,15 @@ def strike_process(world: World, target: str, what: str) -> Fault:
 
 def strike_link(world: World, target: str, what: str) -> Fault:
     """Make the link to ``target`` fail; ``what`` in the words of the matrix."""
+    fault = LINK_FAULTS[what]
     limit_ms = 1000.0 * world.citadel.promises.backend_s[target]
     parameters: dict[str, dict[str, int]] = {
-        "is slower than the limit": {"ms": int(TOO_SLOW * limit_ms)},
-        "is slow within the limit": {"ms": int(SLOW[target] * 1000.0 * ACCEPTANCE.backend_s[target])},
-        "lets answers drip": {"ms": DRIP_MS},
-        "breaks every answer off": {"after": TORN_AFTER_BYTES},
+        "slow_beyond_limit": {"ms": int(TOO_SLOW * limit_ms)},
+        "slow_within_limit": {"ms": int(SLOW[target] * 1000.0 * ACCEPTANCE.backend_s[target])},
+        "drip": {"ms": DRIP_MS},
+        "torn": {"after": TORN_AFTER_BYTES},
     }
-    return strike(world, target, LINK_FAULTS[what], **parameters.get(what, {}))
+    return strike(world, target, kind_of(fault), **parameters.get(fault, {}))
 
 
 def lift(world: World) -> None:

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -30,6 +30,7 @@ from support.settings import ROOT
 from tests.defects.catalogue import DEFECTS
 from tests.defects.defect import Defect
 from tests.running import SuiteRun, behave, failures, stack_up
+from tests.scenarios import Scenario, arguments, of_key
 
 DETECTED_AT_LEAST = 0.95
 NAMED_AT_LEAST = 0.90
@@ -38,8 +39,8 @@ OUTPUT = ROOT / ".acceptance"
 LANES = 3
 TARGET_WITHIN_S = 240.0
 AREA_WITHIN_S = 600.0
-# Features with this tag may stop servers, so they need those that the suite starts itself.
-NEED_OWN_SERVERS = "@outage"
+# Scenarios with this tag may stop servers, so they need those that the suite starts itself.
+NEED_OWN_SERVERS = "outage"
 STORES = ("TEST_DATABASE_URL", "TEST_REDIS_URL", "QDRANT_URL", "QDRANT_API_KEY")
 NOBODY = "nobody"
 
@@ -49,13 +50,18 @@ Runner = Callable[[Sequence[str], float], SuiteRun]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one defect. ``caught_by`` is empty if nobody noticed it; ``why`` tells what was odd."""
+    """What became of one defect.
+
+    ``expected`` is the key of the scenario that was written for it, ``caught_by`` the name of the red one
+    (empty if nobody noticed it), ``as_expected`` whether that is the same; ``why`` tells what was odd.
+    """
 
     defect: str
     what: str
     area: str
     expected: str
     caught_by: str
+    as_expected: bool
     named: bool
     seconds: float
     why: str = ""
@@ -63,11 +69,6 @@ class Verdict:
     @property
     def detected(self) -> bool:
         return bool(self.caught_by)
-
-    @property
-    def as_expected(self) -> bool:
-        """Whether the scenario that was written for it caught it (an outline's rows have longer names)."""
-        return self.expected in self.caught_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,53 +79,66 @@ class Control:
     false_alarms: tuple[str, ...]
 
 
-def judge(name: str, defect: Defect, run: Runner) -> Verdict:
-    """Run the scenario that watches for the defect and, if it stays green, its area until one is red."""
+def watched(defect: Defect) -> tuple[Scenario, ...]:
+    """The scenarios, usually one, that must turn red. Raises ``LookupError`` if there is none."""
+    return of_key(defect.key, defect.row)
+
+
+def judge(name: str, defect: Defect, run: Runner, watching: Sequence[Scenario] | None = None) -> Verdict:
+    """Run the scenario that watches for the defect and, if it stays green, its area until one is red.
+
+    ``watching`` stands in for the scenarios of the defect's key.
+    """
     begun = time.monotonic()
-    feature, scenario = defect.caught_by
-    area = feature.partition("/")[0]
-    whys = []
-    for arguments, within in (
-        ([f"features/{feature}", "-n", re.escape(scenario)], TARGET_WITHIN_S),
+    chosen = watched(defect) if watching is None else watching
+    names, area = {each.name for each in chosen}, chosen[0].area
+
+    def verdict(caught_by: str, named: bool) -> Verdict:
+        return Verdict(
+            defect=name,
+            what=defect.what,
+            area=area.replace("_", " "),
+            expected=defect.key,
+            caught_by=caught_by,
+            as_expected=caught_by in names,
+            named=named,
+            seconds=round(time.monotonic() - begun, 1),
+            why="; ".join(whys),
+        )
+
+    whys: list[str] = []
+    for asked, within in (
+        (arguments(chosen), TARGET_WITHIN_S),
         ([f"features/{area}", "--stop"], AREA_WITHIN_S),
     ):
         try:
-            done = run(arguments, within)
+            done = run(asked, within)
         except subprocess.TimeoutExpired:
-            whys.append(f"{arguments[0]} did not end within {within:g} s")
+            whys.append(f"{asked[0]} did not end within {within:g} s")
             continue
         if done.code not in (0, 1):
             whys.append(f"the run ended with exit code {done.code}")
             break
         red = failures(done.printed)
         if red:
-            caught_by, said = _most_telling(red, defect, scenario)
-            named = re.search(defect.message, said) is not None
-            return _verdict(name, defect, caught_by, named, begun, "; ".join(whys))
+            caught_by, said = _most_telling(red, defect, names)
+            return verdict(caught_by, re.search(defect.message, said) is not None)
         whys.append(f"{'the scenario' if within == TARGET_WITHIN_S else 'the area'} stays green")
-    return _verdict(name, defect, "", False, begun, "; ".join(whys))
+    return verdict("", False)
 
 
-def _most_telling(red: Mapping[str, str], defect: Defect, scenario: str) -> tuple[str, str]:
+def _most_telling(red: Mapping[str, str], defect: Defect, expected: Set[str]) -> tuple[str, str]:
     """Of several red scenarios the expected one, a telling one, any one: in this order."""
 
     def rank(item: tuple[str, str]) -> tuple[bool, bool]:
-        return scenario not in item[0], re.search(defect.message, item[1]) is None
+        return item[0] not in expected, re.search(defect.message, item[1]) is None
 
     return min(red.items(), key=rank)
 
 
-def _verdict(name: str, defect: Defect, caught_by: str, named: bool, begun: float, why: str) -> Verdict:
-    feature, scenario = defect.caught_by
-    area = feature.partition("/")[0].replace("_", " ")
-    seconds = round(time.monotonic() - begun, 1)
-    return Verdict(name, defect.what, area, scenario, caught_by, named, seconds, why)
-
-
 def needs_own_servers(defect: Defect) -> bool:
-    """Whether its feature may stop servers."""
-    feature = (ROOT / "features" / defect.caught_by[0]).read_text(encoding="utf-8")
-    return NEED_OWN_SERVERS in feature
+    """Whether its scenario may stop servers."""
+    return any(NEED_OWN_SERVERS in each.tags for each in watched(defect))
 
 
 def seeded(name: str, defect: Defect) -> dict[str, str]:
@@ -172,9 +186,8 @@ def prove(names: Sequence[str], tell: Callable[[str], None], keep: Path) -> tupl
             some = [defect for defect in chosen.values() if needs_own_servers(defect) is own_servers]
             if not some:
                 return Control(0, ())
-            files = sorted({f"features/{defect.caught_by[0]}" for defect in some})
-            only = [part for defect in some for part in ("-n", re.escape(defect.caught_by[1]))]
-            done = runner(f"none-{own_servers:d}", own_servers, {})([*files, *only], AREA_WITHIN_S)
+            all_of_them = {each for defect in some for each in watched(defect)}
+            done = runner(f"none-{own_servers:d}", own_servers, {})(arguments(all_of_them), AREA_WITHIN_S)
             red = failures(done.printed)
             if done.code and not red:
                 red = {f"the run itself ended with exit code {done.code}": done.printed}

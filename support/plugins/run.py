@@ -282,4 +282,5 @@ def _allowed(tag: str) -> bool:
 
 
 def _known(tags: set[str]) -> str:
-    return ", ".join(sorted("@" + tag for tag in TAGS | tags))
+    several = {tag for tag in tags if tag.startswith(("key.", matrix.TAG))}
+    return ", ".join([*sorted("@" + tag for tag in TAGS | tags - several), "@key.*", f"@{matrix.TAG}*.*"])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import secrets as random_secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from support import addresses
 from support.audit import Report
 from support.contract.coverage import Coverage
 from support.contract.validator import Contract
@@ -178,14 +179,15 @@ class Citadel:
         if self.stack is None:
             return {}
         endpoints = self.stack.endpoints
-        separator = "&" if "?" in endpoints.database_url else "?"
-        search_path = f"options=-csearch_path%3D{endpoints.schema}"
+        database = addresses.of(endpoints.database_url)
+        options = f"{database.options.get('options', '')} -csearch_path={endpoints.schema}".strip()
+        database = replace(database, options={**database.options, "options": options})
         return {
             "INTEGRATION_TEST_HOST": endpoints.gateway_url,
             "CITADEL_API_KEY": self.keys["editor"],
             "CITADEL_READONLY_KEY": self.keys["reader"],
             "CITADEL_ADMIN_KEY": self.keys["administrator"],
-            "TEST_DATABASE_URL": f"{endpoints.database_url}{separator}{search_path}",
+            "TEST_DATABASE_URL": database.url,
             "TEST_REDIS_URL": endpoints.redis_url,
             "QDRANT_URL": endpoints.qdrant_url,
             **({"QDRANT_API_KEY": endpoints.qdrant_api_key} if endpoints.qdrant_api_key else {}),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.redaction import MASK, Secrets, without_password
+from support.redaction import MASK, Secrets
 from support.reporting.journal import Journal, union_of_seconds
 
 VALUES = st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789_-", min_size=6, max_size=40)
@@ -50,20 +50,6 @@ def test_the_password_of_a_url_is_a_secret(url: str | None, shown: str) -> None:
     secrets = Secrets()
     secrets.add_password_of(url, "password")
     assert secrets.redact("login s3cret-word") == shown
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("postgresql://user:pw@db:5432/x", f"postgresql://user:{MASK}@db:5432/x"),
-        ("redis://:pw@cache/1", f"redis://:{MASK}@cache/1"),
-        ("postgresql:///x?host=/run&password=pw&user=u", f"postgresql:///x?host=/run&password={MASK}&user=u"),
-        ("http://host:8000/a@b", "http://host:8000/a@b"),
-        ("postgresql://user@db/x", "postgresql://user@db/x"),
-    ],
-)
-def test_a_url_is_shown_without_its_password_however_short(url: str, shown: str) -> None:
-    assert without_password(url) == shown
 
 
 def test_findings_name_the_label_never_the_value() -> None:

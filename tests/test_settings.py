@@ -126,7 +126,7 @@ def test_no_secret_is_shown() -> None:
     told = repr(settings)
     for secret in ("pa%24sw0rd", "tiny", "the-vectors-own-key", "a-key-of-sixteen-letters"):
         assert secret not in told
-    assert settings.shown()["TEST_DATABASE_URL"] == "postgresql://user:[redacted]@db/x"
+    assert settings.shown()["TEST_DATABASE_URL"] == "postgresql://user:[redacted]@db:5432/x"
     assert settings.secrets().found_in("login with pa$sw0rd failed") == ["password in TEST_DATABASE_URL"]
 
 
@@ -160,5 +160,5 @@ def test_a_key_allows_to_use_a_live_service() -> None:
 
 
 def test_the_address_of_a_live_service_is_one() -> None:
-    with pytest.raises(SettingsError, match="JINA_BASE_URL is not a URL"):
+    with pytest.raises(SettingsError, match="JINA_BASE_URL is not an address"):
         load(JINA_API_KEY="the-key-of-jina", JINA_BASE_URL="jina")

@@ -17,6 +17,7 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2 import sql
 
+from support import addresses
 from support.drivers.errors import StoreUnreachable
 from support.reporting.journal import Journal
 
@@ -501,7 +502,7 @@ class MetadataStore:
 
 def options_of(url: str, ours: str) -> str:
     """Our server options after those of the URL (such as a search path), which psycopg2 would drop."""
-    return f"{psycopg2.extensions.parse_dsn(url).get('options', '')} {ours}".strip()
+    return f"{addresses.of(url).options.get('options', '')} {ours}".strip()
 
 
 def _uuid(told: str | bytes | None, _cursor: object) -> UUID | None:

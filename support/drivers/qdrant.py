@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from itertools import pairwise
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from uuid import UUID
 
 import numpy as np
@@ -22,12 +22,12 @@ from qdrant_client import QdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
+from support import addresses
 from support.drivers.errors import NoSuchCollection, StoreUnreachable
 from support.reporting.journal import Journal
 
 STORE = "qdrant"
 PAGE = 500
-DEFAULT_PORT = 6333
 # So many last bytes of a page of a scroll tell which point follows.
 TAIL = 300
 
@@ -110,6 +110,7 @@ class VectorStore:
                 prefer_grpc=False,
                 check_compatibility=False,
                 trust_env=False,
+                verify=addresses.trusted(),
             )
 
     @property
@@ -261,10 +262,14 @@ class _Scroll:
 
     def __init__(self, place: tuple[str, str | None, int], collection: str, asked: dict[str, Any]) -> None:
         url, api_key, timeout_s = place
-        parts = urlsplit(url)
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        self._connection = kind(parts.hostname or "", parts.port or DEFAULT_PORT, timeout=timeout_s)
-        self._path = f"{parts.path.rstrip('/')}/collections/{quote(collection, safe='')}/points/scroll"
+        at = addresses.of(url)
+        port = at.port or addresses.QDRANT_PORT
+        self._connection = (
+            HTTPSConnection(at.host, port, timeout=timeout_s, context=addresses.trusted())
+            if at.scheme == "https"
+            else HTTPConnection(at.host, port, timeout=timeout_s)
+        )
+        self._path = f"{at.path}/collections/{quote(collection, safe='')}/points/scroll"
         self._what = f"scroll {collection}"
         self._asked = asked
         self._headers = {"content-type": "application/json", **({"api-key": api_key} if api_key else {})}

@@ -10,11 +10,11 @@ import re
 import socket
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import psycopg2
 import psycopg2.extensions
 
+from support import addresses
 from support.errors import Unavailable
 from support.faults import remedies
 from support.settings import Settings
@@ -116,10 +116,10 @@ class Guard:
         """The suite must look around the link that it strikes, or it would strike itself."""
         host, _, port = str(link["listen"]).rpartition(":")
         for url in self.watched:
-            parts = urlsplit(url)
-            if str(parts.port) == port and _same_host(host, parts.hostname or ""):
+            address = addresses.of(url)
+            if address.socket is None and str(address.tcp_port) == port and _same_host(host, address.host):
                 raise Unavailable(
-                    f'the suite itself looks through the link "{link["name"]}" at {parts.hostname}:{port}:'
+                    f'the suite itself looks through the link "{link["name"]}" at {address.host}:{port}:'
                     " name the server behind it"
                 )
 

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
-from urllib.parse import unquote, urlsplit
 
 import psycopg2
 import psycopg2.extensions
@@ -18,6 +17,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from support import addresses
 from support.errors import Unavailable
 from support.faults import remedies
 from support.faults.harms import Harm, Link, Service
@@ -47,12 +47,12 @@ class Database:
     @property
     def role(self) -> str:
         """The role that the gateway works as."""
-        return unquote(urlsplit(self.gateway_url).username or "")
+        return addresses.of(self.gateway_url).user or ""
 
     @property
     def name(self) -> str:
         """The database."""
-        return str(psycopg2.extensions.parse_dsn(self.url).get("dbname", self.role))
+        return addresses.of(self.url).path
 
     @property
     def documents(self) -> str:

@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 import httpx
 
+from support import addresses
+
 TIMEOUT_S = 3.0
 
 
@@ -33,7 +35,9 @@ class Toxiproxy:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False)
+        self._client = httpx.Client(
+            base_url=url, timeout=TIMEOUT_S, trust_env=False, verify=addresses.trusted()
+        )
 
     def create(self, name: str, listen: str, upstream: str) -> None:
         """Make a link that listens on ``listen`` and leads to ``upstream`` (both ``host:port``)."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 
+from support import addresses
 from support.faults import unlifted
 from support.isolation import kept, lease, schema
 from support.isolation.names import Run
@@ -72,7 +73,11 @@ def sweep(settings: Settings, *, also_kept: bool = False) -> list[str]:
 
 def _collections(settings: Settings) -> list[str]:
     answer = httpx.get(
-        f"{settings.qdrant_url}/collections", headers=_key(settings), timeout=TIMEOUT_S, trust_env=False
+        f"{settings.qdrant_url}/collections",
+        headers=_key(settings),
+        timeout=TIMEOUT_S,
+        trust_env=False,
+        verify=addresses.trusted(),
     )
     answer.raise_for_status()
     return [str(item["name"]) for item in answer.json()["result"]["collections"]]
@@ -84,6 +89,7 @@ def _delete_collection(settings: Settings, name: str) -> None:
         headers=_key(settings),
         timeout=TIMEOUT_S,
         trust_env=False,
+        verify=addresses.trusted(),
     )
     answer.raise_for_status()
 

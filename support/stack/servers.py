@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import psycopg2
 import redis
 
+from support import addresses
 from support.faults.clocks import Clock
 from support.stack.deadman import DeadMan
 from support.stack.process import ServiceProcess
@@ -193,7 +194,7 @@ def postgres(workshop: Workshop, port: int) -> Postgres:
 
 def create_gateway_role(postgres: Postgres) -> None:
     """Create the gateway's own role: not a superuser, so that limits and refusals apply to it."""
-    password = urlsplit(postgres.gateway_url).password
+    password = addresses.of(postgres.gateway_url).password
     connection = psycopg2.connect(postgres.suite_url, connect_timeout=2)
     try:
         connection.autocommit = True

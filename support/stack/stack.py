@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from support import addresses
 from support.faults.toxiproxy import Toxiproxy
 from support.isolation import kept, lease, schema
 from support.isolation.names import Run
@@ -197,6 +197,7 @@ class Stack:
         }
         linked = self._connect(links_url, behind, link_ports)
         gateway = self._gateway(workshop, gateway_port, linked, schema_name, qdrant_key)
+        gateway.environment = {**gateway.environment, **_names(behind)}
         # The gateway's imports run while the slower servers get ready; it waits for none of them.
         self._launch(gateway)
         _raise_first(others)
@@ -317,18 +318,15 @@ class Stack:
         control = Toxiproxy(links_url)
         linked = {}
         for name, url in behind.items():
-            parts = urlsplit(url)
+            address = addresses.of(url)
             link = f"{self.run.prefix}{self.worker}_{name}"
-            upstream = f"{parts.hostname}:{parts.port or _DEFAULT_PORTS[parts.scheme]}"
             if self.settings.toxiproxy_url:
                 deletion = self._deadman.delete_link(links_url, link)
                 self._closing.callback(self._deadman.forget, deletion)
             self._closing.callback(_delete_quietly, control, link)
-            control.create(link, f"{LOOPBACK}:{ports[name]}", upstream)
+            control.create(link, f"{LOOPBACK}:{ports[name]}", address.upstream)
             self.links[name] = link
-            credentials = parts.netloc.rpartition("@")[0]
-            netloc = f"{credentials}@" if credentials else ""
-            linked[name] = parts._replace(netloc=f"{netloc}{LOOPBACK}:{ports[name]}").geturl()
+            linked[name] = address.through(LOOPBACK, ports[name]).url
         return linked
 
     def _gateway(
@@ -370,7 +368,14 @@ class Stack:
         )
 
 
-_DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "postgres": 5432, "redis": 6379}
+def _names(behind: Mapping[str, str]) -> dict[str, str]:
+    """What the gateway's servers are called, which the addresses of their links do not tell."""
+    servers = {name: addresses.of(url) for name, url in behind.items()}
+    return {
+        "GATEWAY_DATABASE_TLS_NAME": servers["postgresql"].certified_name or "",
+        "GATEWAY_REDIS_TLS_NAME": servers["redis"].certified_name or "",
+        "GATEWAY_QDRANT_HOST": servers["qdrant"].place,
+    }
 
 
 def _answers_at_all(url: str) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from support import doctor
+from support import addresses, doctor
 from support.doctor import Finding
 from support.drivers.gateway import Answer
 from support.errors import Unavailable
@@ -75,10 +75,8 @@ def pointed_at_wrong_password(world: World, password: str) -> Settings:
     known = of_this_run(world).database_url
     if known is None:
         raise Unavailable("no PostgreSQL is known to this run (TEST_DATABASE_URL)")
-    parts = urlsplit(known)
-    host = f"{parts.hostname}:{parts.port}"
-    url = f"postgresql://at_nobody:{password}@{host}{parts.path}"
-    return Settings.load({"TEST_DATABASE_URL": url}, dotenv=None)
+    login = replace(addresses.of(known), user="at_nobody", password=password)
+    return Settings.load({"TEST_DATABASE_URL": login.url}, dotenv=None)
 
 
 def of_this_run(world: World) -> Settings:

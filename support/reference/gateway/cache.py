@@ -22,7 +22,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from support.reference.gateway import logs
+from support.reference.gateway import logs, tls
 from support.reference.gateway.config import Config
 from support.reference.gateway.metrics import Metrics
 from support.reference.gateway.problems import DependencyDown
@@ -93,6 +93,8 @@ class Cache:
             # A name for the server's list costs two more exchanges of each new connection's first call.
             driver_info=None,
         )
+        if config.redis_tls_name:
+            self._client.connection_pool.connection_class = tls.of_redis(config.redis_tls_name)
         self.hits = self.misses = self.bypasses = 0
         self._lookup_s = self._store_s = 0.0
         self._stores = 0

@@ -26,6 +26,12 @@ class Config:
     redis_url: str
     qdrant_url: str
     qdrant_api_key: str | None
+    database_tls_name: str | None
+    """Whom PostgreSQL's certificate has to be for, where the address is not the server's own but a link's."""
+    redis_tls_name: str | None
+    """The same of Redis."""
+    qdrant_host: str | None
+    """The same of Qdrant: ``host:port``, also for the header Host."""
     embedding_url: str
     providers: Mapping[str, ProviderConfig]
     environment: str
@@ -55,6 +61,9 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Config:
         redis_url=env["GATEWAY_REDIS_URL"],
         qdrant_url=env["GATEWAY_QDRANT_URL"].rstrip("/"),
         qdrant_api_key=env.get("GATEWAY_QDRANT_API_KEY") or None,
+        database_tls_name=env.get("GATEWAY_DATABASE_TLS_NAME") or None,
+        redis_tls_name=env.get("GATEWAY_REDIS_TLS_NAME") or None,
+        qdrant_host=env.get("GATEWAY_QDRANT_HOST") or None,
         embedding_url=env["GATEWAY_EMBEDDING_URL"].rstrip("/"),
         providers={name: _provider(env, name) for name in PROVIDERS},
         environment=env.get("GATEWAY_ENVIRONMENT", "development"),

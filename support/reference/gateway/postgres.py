@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from support.reference.gateway import tls
 from support.reference.gateway.config import Config
 from support.reference.gateway.problems import DependencyDown, DependencyTimeout, Problem
 from support.reference.gateway.timing import allowed, hop
@@ -53,6 +54,9 @@ class Pool:
         self._name = name
         self._places = asyncio.Semaphore(size)
         self._idle: list[asyncpg.Connection] = []
+        certified = config.database_tls_name
+        # None: as the address says.
+        self._tls = tls.of_postgresql(config.database_url, certified) if certified else None
         self.budget_s = config.postgresql_timeout_s
 
     @asynccontextmanager
@@ -95,6 +99,7 @@ class Pool:
         return await asyncpg.connect(
             self._config.database_url,
             timeout=self.budget_s,
+            ssl=self._tls,
             server_settings={
                 "search_path": self._config.database_schema,
                 "application_name": f"citadel-gateway-{self._name}",

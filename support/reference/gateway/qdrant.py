@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from support.reference.gateway.config import Config
 from support.reference.gateway.content import Vector
@@ -35,6 +36,10 @@ class Qdrant:
         self._budget_s = config.qdrant_timeout_s
         self._session = session
         self._headers = {"api-key": config.qdrant_api_key} if config.qdrant_api_key else {}
+        if config.qdrant_host:
+            self._headers["Host"] = config.qdrant_host
+        # None: the one in the address.
+        self._tls_name = URL(f"//{config.qdrant_host}").host if config.qdrant_host else None
         self._last_success = float("-inf")
         self.writing = 0
         """Writes that wait for Qdrant now."""
@@ -68,6 +73,7 @@ class Qdrant:
                     data=data,
                     headers=headers,
                     timeout=aiohttp.ClientTimeout(total=limit),
+                    server_hostname=self._tls_name,
                 ) as answer:
                     raw = await answer.read()
         except aiohttp.ClientConnectorError as refused:

@@ -46,7 +46,7 @@ class Proxy:
         if self._server is not None:
             return
         host, port = _address(self.listen)
-        upstream = _address(self.upstream)
+        upstream = _upstream(self.upstream)
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Connection(upstream, self._of, self._traffic, self._connections).client_side(),
             # Not to the whole network unless somebody asks for that.
@@ -108,6 +108,12 @@ class Proxy:
 
     def _of(self, stream: str) -> list[Toxic]:
         return [toxic for toxic in self.toxics if toxic.stream == stream]
+
+
+def _upstream(text: str) -> tuple[str, int] | str:
+    """A server's host and port, or the path of its Unix socket (``unix:/path``), which Toxiproxy cannot."""
+    kind, _, path = text.partition(":/")
+    return f"/{path}" if kind == "unix" else _address(text)
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -167,7 +167,7 @@ class Connection:
 
     def __init__(
         self,
-        upstream: tuple[str, int],
+        upstream: tuple[str, int] | str,
         toxics: Callable[[str], list[Toxic]],
         traffic: Traffic,
         open_ones: set[Connection],
@@ -208,14 +208,18 @@ class Connection:
         self._dialling = asyncio.get_running_loop().create_task(self._dial())
 
     async def _dial(self) -> None:
-        host, port = self._upstream
+        loop, upstream = asyncio.get_running_loop(), self._upstream
         try:
-            await asyncio.get_running_loop().create_connection(
-                lambda: _Side(self._down, self._up, self._server_came, self._server_lost), host, port
-            )
+            if isinstance(upstream, str):
+                await loop.create_unix_connection(self._server_side, upstream)
+            else:
+                await loop.create_connection(self._server_side, *upstream)
         except OSError:
             # As with the original, the client of a dead server is accepted, then sees its connection close.
             self.cut()
+
+    def _server_side(self) -> asyncio.Protocol:
+        return _Side(self._down, self._up, self._server_came, self._server_lost)
 
     def _server_came(self, server: asyncio.Transport) -> None:
         self._server = server

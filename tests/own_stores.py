@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import select
-import shutil
 import socket
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4, uuid5
@@ -26,7 +23,7 @@ from support.audit.content import canonical, checksum
 from support.drivers.postgres import MetadataStore
 from support.drivers.qdrant import Point, VectorStore
 from support.drivers.redis import CacheStore
-from support.isolation import schema
+from support.isolation import kept, schema
 from support.isolation.names import Run
 from support.redaction import Secrets
 from support.reporting.journal import Journal
@@ -57,9 +54,9 @@ def workshop_of(run: Run) -> Iterator[tuple[Workshop, ExitStack]]:
     """A place to start servers in, and what ends them; both are gone afterwards, also after a crash."""
     with ExitStack() as closing:
         # Not pytest's temp directory: PostgreSQL may run as another account, which must pass through.
-        directory = Path(tempfile.mkdtemp(prefix=f"{run.prefix}tests_"))
-        closing.callback(shutil.rmtree, directory, ignore_errors=True)
-        directory.chmod(0o755)
+        directory = kept.new_name(run, "tests")
+        closing.callback(kept.remove, directory)
+        kept.make(directory)
         deadman = DeadMan.start(directory / "deadman.log")
         closing.callback(deadman.disarm)
         deadman.remove_directory(directory)

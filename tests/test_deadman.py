@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 
 from support.isolation import lease, schema
 from support.isolation.names import Run
-from support.isolation.processes import lives
+from support.isolation.processes import GUARD, Identity, carriers, lives
 from support.settings import ROOT
 from support.stack.deadman import SUITE_ENDING, DeadMan, DeadManGone
 from support.waiting import consistently, eventually
@@ -43,14 +44,14 @@ run.mkdir()
 (run / "data").write_text("data")
 removal = deadman.remove_directory(run)
 server = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True)
-watch = deadman.end_process(server.pid)
+deadman.end_process(server.pid)
 children = list(map(int, server.stdout.readline().split()))
 print(json.dumps({"deadman": deadman.pid, "processes": [server.pid, *children]}), flush=True)
 word = sys.stdin.readline().strip()
 if word == "disarm":
     deadman.disarm()
 elif word == "forget":
-    deadman.forget(watch)
+    deadman.forget(removal)
 elif word == "lose-server":
     server.kill()
     server.wait()
@@ -85,6 +86,11 @@ class Suite:
     @property
     def started(self) -> list[psutil.Process]:
         return [self.server, self.own_session, self.same_session]
+
+    def deadmen(self) -> list[psutil.Process]:
+        """Its dead-man processes."""
+        mine = [each for each, mark in carriers(variable=GUARD) if mark.owner.pid == self.process.pid]
+        return [psutil.Process(each.pid) for each in mine]
 
     def ended(self) -> None:
         """Wait until the dead-man process has done its work; what it did is in its log."""
@@ -165,8 +171,7 @@ def test_what_was_forgotten_is_left_alone(tmp_path: Path) -> None:
         run.tell("forget")
         run.kill()
         run.ended()
-        assert all(lives(process) for process in run.started)
-        assert not (tmp_path / "run").exists()
+        assert (tmp_path / "run" / "data").exists()
 
 
 def test_a_process_that_only_inherited_the_number_is_left_alone(
@@ -176,7 +181,7 @@ def test_a_process_that_only_inherited_the_number_is_left_alone(
     try:
         deadman = DeadMan.start(tmp_path / "deadman.log")
         with monkeypatch.context() as patch:
-            patch.setattr(psutil.Process, "create_time", lambda self: 1_000_000.0)
+            patch.setattr(Identity, "of", lambda pid: Identity(pid, 1))
             deadman.end_process(stranger.pid)
         abandon(deadman)
         assert stranger.poll() is None
@@ -237,6 +242,7 @@ def test_a_database_that_another_run_has_leased_since_is_left_alone(
 
 def abandon(deadman: DeadMan) -> None:
     """End the pipe as the end of the suite would; returns when the dead-man process has done its work."""
+    deadman._disarmed = True
     deadman._pipe.close()
     deadman._process.wait(8)
 
@@ -263,11 +269,42 @@ def test_disarm_ends_it_at_once_and_again_does_nothing(tmp_path: Path) -> None:
     assert deadman._process.poll() == 0
 
 
+def test_another_undertaker_follows_one_that_was_killed(tmp_path: Path) -> None:
+    """It knows all that the first one knew."""
+    with suite(tmp_path) as run:
+        first = run.deadman
+        first.kill()
+        (follower,) = eventually(
+            lambda: [each for each in run.deadmen() if each != first],
+            bool,
+            within=8,
+            what="there is another dead-man process",
+        )
+        run.kill()
+        gone(follower)
+        assert [process.pid for process in run.started if lives(process)] == []
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_nobody_would_clean_up_after_ends(tmp_path: Path) -> None:
+    with suite(tmp_path) as run:
+
+        def kill_all() -> int | None:
+            for each in run.deadmen():
+                each.kill()
+            return run.process.poll()
+
+        eventually(
+            kill_all,
+            lambda code: code == -signal.SIGTERM,
+            within=20,
+            what="the run has ended",
+        )
+
+
 def test_a_dead_undertaker_is_told(tmp_path: Path) -> None:
-    """A run that would not be cleaned up must not go on unnoticed."""
+    """Also when the run has not been ended yet."""
     deadman = DeadMan.start(tmp_path / "deadman.log")
-    deadman._process.kill()
-    deadman._process.wait()
+    deadman.disarm()
     with pytest.raises(DeadManGone, match=r"deadman\.log"):
         deadman.remove_directory(tmp_path / "none")
-    deadman.disarm()

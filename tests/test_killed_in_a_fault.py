@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -174,14 +176,12 @@ def struck(others: Others, log: Path) -> Iterator[int]:
 
 def noted(others: Others, undertaker: int) -> Path:
     """The file of a dead-man process, once all the faults are in it."""
-    file = others.folder / "faults" / f"{undertaker}.json"
-    eventually(
-        lambda: len(json.loads(file.read_text())["faults"]),
-        lambda count: count == len(FAULTS),
-        within=HEALED_WITHIN_S,
-        what="the faults are written down",
-        transient=(FileNotFoundError,),
-    )
+
+    def files() -> list[Path]:
+        found = (others.folder / "faults").glob(f"{undertaker}-*.json")
+        return [file for file in found if len(json.loads(file.read_text())) == len(FAULTS)]
+
+    (file,) = eventually(files, bool, within=HEALED_WITHIN_S, what="the faults are written down")
     return file
 
 
@@ -208,13 +208,18 @@ def test_what_the_death_of_a_machine_left_is_healed_by_the_next_run(
     with struck(others, others.folder / "died.log") as undertaker:
         file = noted(others, undertaker)
         machine = psutil.Process(undertaker)
-        machine.kill()
-        eventually(
-            partial(lives, machine),
-            lambda alive: not alive,
-            within=HEALED_WITHIN_S,
-            what="nobody is left to heal",
-        )
+        suite = machine.parent()
+        assert suite is not None
+        # It would start another one.
+        suite.suspend()
+        for process in (machine, suite):
+            process.kill()
+            eventually(
+                partial(lives, process),
+                lambda alive: not alive,
+                within=HEALED_WITHIN_S,
+                what="nobody is left to heal",
+            )
     monkeypatch.setattr("support.faults.unlifted.FOLDER", file.parent)
     lines = [line for line in sweep(Settings.load({}, dotenv=None)) if "fault" in line]
     assert [line.split()[0] for line in lines] == ["lifted"] * len(FAULTS), lines
@@ -228,12 +233,63 @@ def test_what_cannot_be_healed_yet_is_kept_for_another_time(tmp_path: Path) -> N
     unlifted.remember([{"fault": "redis paused", "remedy": remedy}], tmp_path)
     (file,) = tmp_path.glob("*.json")
     assert list(unlifted.of_the_dead(tmp_path)) == [], "this process is alive"
+    assert unlifted.lift(file) == [] and file.exists(), "nobody lifts what a living process looks after"
+    let_go(file)
+    assert list(unlifted.of_the_dead(tmp_path)) == [file]
     (line,) = unlifted.lift(file)
     assert "the fault redis paused of a dead run could not be lifted: " in line
     assert line.endswith("healed by: CLIENT UNPAUSE") and "secret-word" not in line
     assert file.exists()
     unlifted.remember([], tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def let_go(file: Path) -> None:
+    """As if the process had died that looks after the file."""
+    unlifted._held.pop(file).close()
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"{", b"[1]", b"{}", b"null", b'[{"fault": "x"}]', b'[{"fault": "x", "remedy": {"by": "program"}}]',
+    b'[{"fault": 1, "remedy": {"by": "program", "arguments": ["true"], "within_s": 1}}]',
+    b'[{"fault": "x", "remedy": {"by": ["program"], "arguments": ["true"], "within_s": 1}}]',
+    b'[{"fault": "x", "remedy": {"by": "program", "arguments": "true", "within_s": 1}}]',
+    b'[{"fault": "x", "remedy": {"by": "program", "arguments": ["true"], "within_s": "1"}}]',
+    b"\xff\xfe", b"[" * 100_000, b" " * 2_000_000,
+])  # fmt: skip
+def test_a_file_that_the_suite_has_not_written_is_told_in_one_line(content: bytes, tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    file = tmp_path / "1.json"
+    file.write_bytes(content)
+    assert list(unlifted.of_the_dead(tmp_path)) == [file]
+    (line,) = unlifted.lift(file)
+    assert line.startswith("faults that a dead run left are not lifted, because ") and "\n" not in line
+    assert str(file) in line and file.exists()
+
+
+@pytest.mark.parametrize(
+    "by", ["another user's folder", "another user's file", "a folder for all", "a file for all", "a link"]
+)
+def test_a_remedy_that_others_can_have_written_is_not_carried_out(by: str, tmp_path: Path) -> None:
+    folder, harmed = tmp_path / "faults", tmp_path / "harmed"
+    remedy = remedies.by_program(["touch", str(harmed)], 5)
+    unlifted.remember([{"fault": "redis frozen", "remedy": remedy}], folder)
+    (file,) = folder.glob("*.json")
+    let_go(file)
+    if by == "a folder for all":
+        folder.chmod(0o777)
+    elif by == "a file for all":
+        file.chmod(0o666)
+    elif by == "a link":
+        file.replace(tmp_path / "elsewhere")
+        file.symlink_to(tmp_path / "elsewhere")
+    elif os.getuid() != 0:
+        pytest.skip("only root can give files away")
+    else:
+        shutil.chown(folder if "folder" in by else file, "nobody")
+    (line,) = unlifted.lift(file)
+    assert "are not lifted, because" in line and "\n" not in line
+    assert not harmed.exists()
 
 
 def test_a_run_that_is_killed_in_an_outage_leaves_the_servers_of_others_as_they_were(

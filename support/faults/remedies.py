@@ -58,6 +58,30 @@ def by_program(arguments: Sequence[str], within_s: float) -> Remedy:
     return {"by": "program", "arguments": list(arguments), "within_s": within_s}
 
 
+def is_remedy(told: object) -> bool:
+    """Whether this is a remedy, with everything that belongs to one."""
+    if not isinstance(told, dict) or not isinstance(told.get("by"), str) or told["by"] not in _PARTS:
+        return False
+    parts = {"by": _is_text, **_PARTS[told["by"]]}
+    return told.keys() == parts.keys() and all(is_one(told[name]) for name, is_one in parts.items())
+
+
+def _is_text(told: object) -> bool:
+    return isinstance(told, str)
+
+
+def _is_texts(told: object) -> bool:
+    return isinstance(told, list) and bool(told) and all(map(_is_text, told))
+
+
+def _is_commands(told: object) -> bool:
+    return isinstance(told, list) and all(map(_is_texts, told))
+
+
+def _is_seconds(told: object) -> bool:
+    return isinstance(told, int | float) and not isinstance(told, bool) and 0 < told < 1000
+
+
 def carry_out(remedy: Remedy) -> None:
     """Heal. Raises what the server, the proxy or the program complains about."""
     _MEANS[remedy["by"]](remedy)
@@ -159,4 +183,13 @@ _MEANS: Mapping[str, Callable[[Remedy], None]] = {
     "enabling_link": _enabling_link,
     "deleting_link": _deleting_link,
     "program": _program,
+}
+_LINK = {"url": _is_text, "link": _is_text}
+_PARTS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
+    "statements": {"url": _is_text, "statements": _is_texts},
+    "cache_commands": {"url": _is_text, "commands": _is_commands},
+    "removing_toxic": {**_LINK, "toxic": _is_text},
+    "enabling_link": _LINK,
+    "deleting_link": _LINK,
+    "program": {"arguments": _is_texts, "within_s": _is_seconds},
 }

@@ -1,64 +1,80 @@
 """Faults on servers of others that nobody is left to lift: a run's machine or dead-man process has died.
 
 While such a fault is in force its remedy stands in a file that only this account can read: it may hold a
-password. It outlives a restart of the machine; the next run heals by it, or ``python -m support clean``.
+password. It outlives a restart of the machine; the next run heals by it, or ``python -m support clean``. Who
+wrote the file holds a lock on it as long as it lives, whatever machine or container it is in.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import psutil
+from typing import IO, Any
 
 from support.faults import remedies
-from support.isolation.processes import find, lives
+from support.isolation import trust
 from support.redaction import Secrets
 from support.settings import ROOT
 
 FOLDER = ROOT / ".acceptance" / "faults"
+_NAME = f"{os.getpid()}-{secrets.token_hex(4)}.json"
+# This process's files, locked; the lock ends with the process.
+_held: dict[Path, IO[str]] = {}
 
 
 def remember(faults: Sequence[Mapping[str, Any]], folder: Path = FOLDER) -> None:
     """Write down ``fault`` and ``remedy`` of each, as this process's; where there are none, leave nothing."""
-    file = folder / f"{os.getpid()}.json"
+    file = folder / _NAME
     if not faults:
         file.unlink(missing_ok=True)
+        if (former := _held.pop(file, None)) is not None:
+            former.close()
         return
     folder.mkdir(parents=True, exist_ok=True)
-    told = [{"fault": each["fault"], "remedy": each["remedy"]} for each in faults]
+    # What others can write here is not believed.
+    folder.chmod(0o700)
     fresh = file.with_suffix(".new")
-    fresh.touch(mode=0o600)
-    with fresh.open("w") as output:
-        json.dump({"since": psutil.Process().create_time(), "faults": told}, output)
-        output.flush()
-        os.fsync(output.fileno())
+    output = os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w")
+    fcntl.flock(output, fcntl.LOCK_EX)
+    json.dump([{"fault": each["fault"], "remedy": each["remedy"]} for each in faults], output)
+    output.flush()
+    os.fsync(output.fileno())
     fresh.replace(file)
+    former, _held[file] = _held.get(file), output
+    if former is not None:
+        former.close()
 
 
 def of_the_dead(folder: Path = FOLDER) -> Iterator[Path]:
-    """The files of processes that are no more."""
+    """The files of processes that are no more, and what nobody can have written in good order."""
     for file in sorted(folder.glob("*.json")):
-        try:
-            process = find(int(file.stem), _read(file)["since"])
-        except FileNotFoundError:
-            continue  # another run was faster
-        if process is None or not lives(process):
-            yield file
+        with contextlib.suppress(FileNotFoundError):  # another run was faster
+            with _taken(file) as taken:
+                pass
+            if taken:
+                yield file
 
 
 def lift(file: Path) -> list[str]:
     """Heal, newest first; a line for each fault. What cannot be healed stays in the file for another time."""
     try:
-        told = _read(file)
+        with _taken(file) as taken:
+            return _lift(file) if taken else []
     except FileNotFoundError:
         return []  # another run was faster
+    except trust.NotTrusted as reason:
+        return [f"faults that a dead run left are not lifted, because {reason}; look at it and remove it"]
+
+
+def _lift(file: Path) -> list[str]:
     lines: list[str] = []
     left: list[Mapping[str, Any]] = []
-    for each in reversed(told["faults"]):
+    for each in reversed(_read(file)):
         secrets = Secrets()
         secrets.add_password_of(each["remedy"].get("url"), "password")
         try:
@@ -74,11 +90,52 @@ def lift(file: Path) -> list[str]:
                 )
             )
     if left:
-        file.write_text(json.dumps({**told, "faults": left}))
+        file.write_text(json.dumps(left))
     else:
         file.unlink(missing_ok=True)
     return lines
 
 
-def _read(file: Path) -> Any:
-    return json.loads(file.read_text())
+@contextlib.contextmanager
+def _taken(file: Path) -> Iterator[bool]:
+    """Whether nobody who lives holds the file; meanwhile it is held here. Raises ``FileNotFoundError``."""
+    try:
+        handle = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        # Nothing that the suite has written: reading it will say so.
+        yield True
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # It may have been replaced before it was locked.
+        taken = os.path.samestat(os.fstat(handle), os.stat(file))
+    except BlockingIOError:
+        taken = False
+    try:
+        yield taken
+    finally:
+        os.close(handle)
+
+
+def _read(file: Path) -> list[Mapping[str, Any]]:
+    """What it holds. Raises ``NotTrusted`` if somebody else can have written it, or nobody in good order."""
+    if not trust.is_own_directory(file.parent):
+        raise trust.NotTrusted(f"others may write into {file.parent}")
+    text = trust.read(file)
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        raise trust.NotTrusted(f"{file} is not JSON") from None
+    if not isinstance(told, list) or not all(_is_fault(each) for each in told):
+        raise trust.NotTrusted(f"{file} does not hold faults and remedies")
+    return told
+
+
+def _is_fault(told: object) -> bool:
+    return (
+        isinstance(told, dict)
+        and isinstance(told.get("fault"), str)
+        and remedies.is_remedy(told.get("remedy"))
+    )

@@ -1,41 +1,52 @@
-"""What a run with ``TEST_DATA_CLEANUP=false`` left on purpose: servers, remembered in the run directory."""
+"""Run directories: what a run has started works in one, and with ``TEST_DATA_CLEANUP=false`` stays in it.
+
+Only a directory that belongs to this account and that nobody else can write to is taken for one.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import json
+import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import psutil
-
+from support.isolation import shared_memory, trust
 from support.isolation.names import Run
-from support.isolation.processes import find
+from support.isolation.processes import Mark, own_mark
 
-FILE = "kept.json"
+FILE = "kept"
 VARIABLES = "variables.env"
-ENDED_WITHIN_S = 10.0
+# The mark of everything that works in the directory: only with it is a process of another account ended.
+MARK = "mark"
 
 
-def remember(directory: Path, processes: Mapping[str, int], variables: Mapping[str, str]) -> None:
-    """Write down the servers left running and the variables (0600) with which a run can use them."""
-    told = {}
-    for name, pid in processes.items():
-        with contextlib.suppress(psutil.Error):
-            told[name] = {"pid": pid, "create_time": psutil.Process(pid).create_time()}
-    (directory / FILE).write_text(json.dumps(told))
-    secret = directory / VARIABLES
-    secret.touch(mode=0o600)
-    secret.write_text("".join(f"{name}='{value}'\n" for name, value in variables.items()))
+def new_name(run: Run, worker: str) -> Path:
+    """A directory that does not exist yet, so that its removal can be arranged before."""
+    return Path(tempfile.gettempdir()) / f"{run.prefix}{worker}_{secrets.token_hex(4)}"
+
+
+def make(directory: Path) -> None:
+    """Make a run directory of this process. Raises ``FileExistsError``."""
+    directory.mkdir(mode=0o700)
+    _write_secret(directory / MARK, str(own_mark()))
+    # PostgreSQL may have to run as another account, which must pass through to its own directory.
+    directory.chmod(0o755)
+
+
+def remember(directory: Path, variables: Mapping[str, str]) -> None:
+    """Have the servers that work in it kept; ``variables`` (0600) are those with which a run can use them."""
+    _write_secret(directory / VARIABLES, "".join(f"{name}='{value}'\n" for name, value in variables.items()))
+    (directory / FILE).touch()
 
 
 def directories() -> Iterator[tuple[Path, Run]]:
-    """Run directories of the suite in the system's temp directory, with the run that made each."""
+    """This account's run directories in the system's temp directory, with the run that made each."""
     for path in sorted(Path(tempfile.gettempdir()).glob("at_*")):
         run = Run.of(path.name)
-        if run is not None and path.is_dir():
+        if run is not None and trust.is_own_directory(path):
             yield path, run
 
 
@@ -44,26 +55,27 @@ def is_kept(directory: Path) -> bool:
     return (directory / FILE).exists()
 
 
-def remove(directory: Path) -> int:
-    """End the servers remembered in ``directory`` and remove it; returns how many were ended."""
-    ended = 0
-    if is_kept(directory):
-        for told in json.loads((directory / FILE).read_text()).values():
-            ended += _end(int(told["pid"]), float(told["create_time"]))
+def marks(*, kept_only: bool = False) -> set[Mark]:
+    """The marks of what works in all run directories, or only in those left on purpose."""
+    return {
+        mark
+        for path, _run in directories()
+        if (is_kept(path) or not kept_only) and (mark := _mark_of(path)) is not None
+    }
+
+
+def remove(directory: Path) -> None:
+    """Remove it, and what PostgreSQL has left in memory; the servers that work in it have ended before."""
+    shared_memory.release(directory)
     shutil.rmtree(directory, ignore_errors=True)
-    return ended
 
 
-def _end(pid: int, create_time: float) -> int:
-    """End a process and its descendants, unless the pid belongs to another process by now."""
-    root = find(pid, create_time)
-    if root is None:
-        return 0
-    processes = [root]
-    with contextlib.suppress(psutil.NoSuchProcess):
-        processes += root.children(recursive=True)
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(processes, timeout=ENDED_WITHIN_S)
-    return 1
+def _mark_of(directory: Path) -> Mark | None:
+    with contextlib.suppress(FileNotFoundError, trust.NotTrusted):
+        return Mark.of(trust.read(directory / MARK))
+    return None
+
+
+def _write_secret(file: Path, text: str) -> None:
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as output:
+        output.write(text)

@@ -8,16 +8,23 @@ import httpx
 
 from support import addresses
 from support.faults import unlifted
-from support.isolation import kept, lease, schema
+from support.isolation import kept, lease, processes, schema
 from support.isolation.names import Run
 from support.settings import Mode, Settings
+from support.waiting import NotYet
 
 TIMEOUT_S = 5.0
 
 
 def leftovers(settings: Settings, *, also_kept: bool) -> list[tuple[str, str]]:
     """``(kind, name)`` of everything of dead runs; what was kept on purpose only if ``also_kept``."""
+    spared = set() if also_kept else kept.marks(kept_only=True)
     found = [
+        ("process", f"{each.pid} ({each.name()})")
+        for each, mark in processes.left_by_the_dead(kept.marks())
+        if mark not in spared
+    ]
+    found += [
         ("run directory", str(path))
         for path, run in kept.directories()
         if not run.alive() and (also_kept or not kept.is_kept(path))
@@ -51,11 +58,12 @@ def leftovers(settings: Settings, *, also_kept: bool) -> list[tuple[str, str]]:
 
 def sweep(settings: Settings, *, also_kept: bool = False) -> list[str]:
     """Remove the leftovers of dead runs; returns a line for each thing removed."""
-    lines = []
+    # First of all, so that nobody writes into what is removed next; what cleans up may do so.
+    lines = _end_processes(set() if also_kept else kept.marks(kept_only=True))
     for kind, name in leftovers(settings, also_kept=also_kept):
         if kind == "run directory":
-            ended = kept.remove(Path(name))
-            lines.append(f"removed the run directory {name}" + (f", ended {ended} servers" if ended else ""))
+            kept.remove(Path(name))
+            lines.append(f"removed the run directory {name}")
         elif kind == "fault":
             lines += unlifted.lift(Path(name))
         elif kind == "schema" and schema.drop(settings.database_url or "", name):
@@ -69,6 +77,14 @@ def sweep(settings: Settings, *, also_kept: bool = False) -> list[str]:
             _delete_collection(settings, name)
             lines.append(f"deleted the collection {name} of a dead run")
     return lines
+
+
+def _end_processes(spared: set[processes.Mark]) -> list[str]:
+    try:
+        ended = processes.end_what_dead_runs_left(kept.marks(), spared)
+    except NotYet as error:
+        return [f"processes of dead runs do not end: {error}"]
+    return [f"ended {len(ended)} processes of dead runs"] if ended else []
 
 
 def _collections(settings: Settings) -> list[str]:

@@ -2,8 +2,11 @@
 
 The suite holds the writing end of a pipe to a child process in a session of its own. It tells the child, a
 JSON line at a time, what to undo and what to forget again. When the pipe ends without ``disarm``, or the
-child's parent is gone, the suite is dead: the child undoes what is left. A parent-death signal would not do,
+suite's process is gone, the suite is dead: the child undoes what is left. A parent-death signal would not do,
 because it fires when the thread ends that started the process.
+
+The child also ends everything that carries the suite's mark, so nothing that was just being started is left.
+When the child itself dies, the suite starts another one and tells it everything again.
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ from typing import IO, Any
 
 import psutil
 
-from support.isolation.processes import find, lives
+from support.isolation import shared_memory
+from support.isolation.processes import GUARD, MARK, Identity, Mark, carriers, end, own_mark
 from support.redaction import Secrets
 from support.waiting import NotYet, eventually
 
@@ -36,9 +40,11 @@ SUITE_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # How often the child looks whether its parent lives; a forked helper of the suite may hold the pipe open.
 LOOK_EVERY_S = 1.0
 DISARMED_WITHIN_S = 5.0
-HEEDED_WITHIN_S = 2.0
-ENDED_WITHIN_S = 5.0
+# Between the end of the pipe and the suite's own.
+SUITE_ENDS_WITHIN_S = 1.0
 REMOVED_WITHIN_S = 3.0
+# Who ends it more often than this means it: the run has to end then.
+MOST_STARTS = 5
 # What the suite has told, as it came through the pipe.
 Order = dict[str, Any]
 
@@ -52,10 +58,15 @@ class DeadMan:
     """The suite's side. Each registration returns an id for ``forget``; safe to use from several threads."""
 
     log: Path
-    _process: subprocess.Popen[bytes]
-    _pipe: IO[bytes]
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    faults: Path | None = None
+    _process: subprocess.Popen[bytes] = field(init=False)
+    _pipe: IO[bytes] = field(init=False)
+    # What has not been forgotten, by its id.
+    _orders: dict[str, Order] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
     _given: int = 0
+    _starts: int = 0
+    _disarmed: bool = False
 
     @classmethod
     def start(cls, log: Path, faults: Path | None = None) -> DeadMan:
@@ -65,32 +76,61 @@ class DeadMan:
         folder.
         """
         log.parent.mkdir(parents=True, exist_ok=True)
-        arguments = [str(os.getpid()), *([str(faults)] if faults else [])]
-        with log.open("ab") as output, _held_back(*SUITE_ENDING):
-            process = subprocess.Popen(
-                [sys.executable, "-m", "support.stack.deadman", *arguments],
+        started = cls(log, faults)
+        started._start()
+        return started
+
+    def _start(self) -> None:
+        """Start the child, tell it everything, and see to it that another one follows if it dies."""
+        environment = {**os.environ, GUARD: str(own_mark()), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        environment.pop(MARK, None)
+        with self.log.open("ab") as output, _held_back(*SUITE_ENDING):
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "support.stack.deadman", *([str(self.faults)] if self.faults else [])],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+                env=environment,
                 cwd="/",
                 start_new_session=True,
             )
-        assert process.stdin is not None
-        return cls(log, process, process.stdin)
+        assert self._process.stdin is not None
+        self._pipe = self._process.stdin
+        self._starts += 1
+        handle = os.pidfd_open(self._process.pid)
+        threading.Thread(target=self._watch, args=(handle,), name="dead-man", daemon=True).start()
+        for order in self._orders.values():
+            self._write(order)
+
+    def _watch(self, handle: int) -> None:
+        """Wait until the child ends; unless it was told to, start another one, or end the run."""
+        try:
+            select.select([handle], [], [])
+        finally:
+            os.close(handle)
+        with self._lock:
+            if self._disarmed:
+                return
+            self._process.wait()
+            with contextlib.suppress(OSError):
+                self._pipe.close()
+            if self._starts < MOST_STARTS:
+                with contextlib.suppress(OSError):
+                    self._start()
+                    return
+        print(f"the run ends, because nobody would clean up after it: {_gone(self.log)}", file=sys.stderr)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     @property
     def pid(self) -> int:
         """Process id of the child."""
         return self._process.pid
 
-    def end_process(self, pid: int, first: signal.Signals | None = None) -> str:
-        """End this process of ours and all its descendants, by ``first`` where it heeds that in time."""
-        try:
-            created = psutil.Process(pid).create_time()
-        except psutil.NoSuchProcess:
-            created = 0.0  # gone already: no process started then, so none will be ended
-        return self._register("end_process", pid=pid, created=created, first=first)
+    def end_process(self, pid: int) -> str:
+        """End this process of ours and all its descendants; what carries the suite's mark ends anyway."""
+        identity = Identity.of(pid)
+        # One that is gone already may have left descendants in its session.
+        return self._register("end_process", pid=pid, ticks=identity.ticks if identity else 0)
 
     def remove_directory(self, path: Path) -> str:
         """Remove this directory, after the processes have ended."""
@@ -122,15 +162,19 @@ class DeadMan:
 
     def forget(self, registration: str) -> None:
         """The suite has undone it by itself; nothing happens for an id that is forgotten already."""
-        with contextlib.suppress(DeadManGone):
-            self._tell({"do": "forget", "id": registration})
+        with self._lock, contextlib.suppress(DeadManGone):
+            if self._orders.pop(registration, None) is not None:
+                self._tell({"do": "forget", "id": registration})
 
     def disarm(self) -> None:
         """Forget everything and end the child; again does nothing."""
-        with contextlib.suppress(DeadManGone):
-            self._tell({"do": "disarm"})
-        with self._lock, contextlib.suppress(OSError):
-            self._pipe.close()
+        with self._lock:
+            self._disarmed = True
+            self._orders.clear()
+            with contextlib.suppress(DeadManGone):
+                self._tell({"do": "disarm"})
+            with contextlib.suppress(OSError):
+                self._pipe.close()
         try:
             self._process.wait(DISARMED_WITHIN_S)
         except subprocess.TimeoutExpired:
@@ -141,16 +185,27 @@ class DeadMan:
         with self._lock:
             self._given += 1
             registration = str(self._given)
-        self._tell({"do": action, "id": registration, **parameters})
+            order = self._orders[registration] = {"do": action, "id": registration, **parameters}
+            self._tell(order)
         return registration
 
-    def _tell(self, message: Mapping[str, object]) -> None:
-        with self._lock:
-            try:
-                self._pipe.write(json.dumps(message).encode() + b"\n")
-                self._pipe.flush()
-            except (OSError, ValueError):
-                raise DeadManGone(f"the dead-man process has ended: see {self.log}") from None
+    def _tell(self, order: Order) -> None:
+        try:
+            self._write(order)
+        except ValueError:
+            raise DeadManGone(_gone(self.log)) from None
+        except OSError:
+            # Who watches it starts another one, which is told everything.
+            if self._disarmed or self._starts >= MOST_STARTS:
+                raise DeadManGone(_gone(self.log)) from None
+
+    def _write(self, order: Order) -> None:
+        self._pipe.write(json.dumps(order).encode() + b"\n")
+        self._pipe.flush()
+
+
+def _gone(log: Path) -> str:
+    return f"the dead-man process has ended: see {log}"
 
 
 @contextlib.contextmanager
@@ -182,65 +237,36 @@ def _say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
-def _end_processes(orders: list[Order]) -> None:
-    """End every registered process with its descendants, by SIGKILL at last; returns when they are gone."""
-    _ask_to_end([order for order in orders if order["first"] is not None])
-    victims: dict[int, psutil.Process] = {}
+def _end_processes(orders: list[Order], mark: Mark | None) -> None:
+    """End every registered process, and whatever carries the mark of the dead suite."""
 
-    def alive() -> list[int]:
-        # Looked up anew each time: a process may start another one in its last moment.
-        for order in orders:
-            for process in _family(int(order["pid"]), float(order["created"])):
-                victims[process.pid] = process
-        left = [process for process in victims.values() if lives(process)]
-        for process in left:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        return [process.pid for process in left]
+    def look() -> list[Identity]:
+        found = [each for order in orders for each in _registered(int(order["pid"]), int(order["ticks"]))]
+        if mark is not None:
+            found += [each for each, carried in carriers([mark]) if carried == mark]
+        return found
 
-    eventually(alive, lambda pids: not pids, within=ENDED_WITHIN_S, what="all processes have ended")
-    _say(f"ended {len(victims)} processes: {sorted(victims)}")
+    ended = end(look)
+    _say(f"ended {len(ended)} processes: {ended}")
 
 
-def _ask_to_end(orders: list[Order]) -> None:
-    asked = []
-    for order in orders:
-        family = list(_family(int(order["pid"]), float(order["created"])))
-        for process in family:
-            with contextlib.suppress(psutil.Error):
-                process.resume()
-        for process in family[:1]:
-            with contextlib.suppress(psutil.Error):
-                process.send_signal(order["first"])
-        asked += family
-    with contextlib.suppress(NotYet):
-        eventually(
-            lambda: [process.pid for process in asked if lives(process)],
-            lambda pids: not pids,
-            within=HEEDED_WITHIN_S,
-            what="those that were asked to end have done so",
-        )
-
-
-def _family(pid: int, created: float) -> Iterator[psutil.Process]:
-    """The process, its descendants and whatever else is in its session; nothing if the pid was given away."""
-    root = find(pid, created)
-    if root is None and psutil.pid_exists(pid):
-        return
-    if root is not None:
-        # PostgreSQL's backends lead sessions of their own: only the tree finds them.
-        yield root
-        with contextlib.suppress(psutil.NoSuchProcess):
-            yield from root.children(recursive=True)
-    # The tree is lost where the process ended before its descendants; its session is not.
-    for other in psutil.pids():
-        with contextlib.suppress(OSError, psutil.Error):
-            if os.getsid(other) == pid:
-                yield psutil.Process(other)
+def _registered(pid: int, ticks: int) -> Iterator[Identity]:
+    """The process, and what is in its session; nothing if the number was given away."""
+    present = Identity.of(pid)
+    if present == Identity(pid, ticks):
+        yield present
+    elif present is None:
+        # The tree is lost where the process ended before its descendants; its session is not.
+        for other in psutil.pids():
+            with contextlib.suppress(OSError):
+                if os.getsid(other) == pid and (member := Identity.of(other)) is not None:
+                    yield member
 
 
 def _remove_directory(order: Order) -> None:
     path = Path(order["path"])
+
+    shared_memory.release(path)
 
     def removed() -> bool:
         shutil.rmtree(path, ignore_errors=True)
@@ -297,9 +323,9 @@ _ACTIONS: Mapping[str, Callable[[Order], None]] = {
 }
 
 
-def _undo(orders: list[Order]) -> None:
+def _undo(orders: list[Order], mark: Mark | None) -> None:
     """Processes first, so that nobody writes into what is removed next; one failure stops nothing else."""
-    actions = [partial(_end_processes, [order for order in orders if order["do"] == "end_process"])]
+    actions = [partial(_end_processes, [order for order in orders if order["do"] == "end_process"], mark)]
     for kind, action in _ACTIONS.items():
         actions += [partial(action, order) for order in orders if order["do"] == kind]
     for undo in actions:
@@ -317,7 +343,7 @@ def _attempt(undo: partial[None], orders: Iterable[Order]) -> None:
         _say(secrets.redact(f"{undo.func.__name__} failed: {type(error).__name__}: {error}"))
 
 
-def _orders_left(suite: int) -> list[Order] | None:
+def _orders_left(suite: Identity) -> list[Order] | None:
     """Read orders until the suite is dead; what is left to undo then, or None if it disarmed."""
     orders: dict[str, Order] = {}
     descriptor, unread = sys.stdin.fileno(), b""
@@ -325,7 +351,7 @@ def _orders_left(suite: int) -> list[Order] | None:
         readable, _, _ = select.select([descriptor], [], [], LOOK_EVERY_S)
         _lift_overdue(orders)
         if not readable:
-            if os.getppid() != suite:
+            if not suite.lives():
                 break
             continue
         received = os.read(descriptor, 65536)
@@ -360,7 +386,7 @@ def _keep_remedies(orders: Iterable[Order], changed: Iterable[Order]) -> None:
         from support.faults import unlifted
 
         left = [each for each in orders if each.get("outlives") and not each.get("lifted")]
-        unlifted.remember(left, *map(Path, sys.argv[2:]))
+        unlifted.remember(left, *map(Path, sys.argv[1:]))
 
 
 def _lift_overdue(orders: dict[str, Order]) -> None:
@@ -376,13 +402,25 @@ def _lift_overdue(orders: dict[str, Order]) -> None:
     _keep_remedies(orders.values(), overdue)
 
 
+def _ends(suite: Identity) -> bool:
+    """Whether the suite is gone; one that has only closed the pipe has more that carries its mark."""
+    with contextlib.suppress(NotYet):
+        eventually(
+            suite.lives, lambda alive: not alive, within=SUITE_ENDS_WITHIN_S, what="the suite has ended"
+        )
+        return True
+    return False
+
+
 def main() -> None:
     """Wait for the suite's end; undo what it has left unless it disarmed."""
-    orders = _orders_left(int(sys.argv[1]))
+    mark = Mark.of(os.environ[GUARD])
+    assert mark is not None, "only the suite starts this"
+    orders = _orders_left(mark.owner)
     if orders is None:
         return
     _say(f"the suite ended without its clean-up: {len(orders)} things to undo")
-    _undo(orders)
+    _undo(orders, mark if _ends(mark.owner) else None)
     _keep_remedies(orders, orders)
     _say("done")
 

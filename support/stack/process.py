@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from support.faults.clocks import Clock
-from support.isolation.processes import lives
+from support.isolation.processes import LAST, lives
 from support.stack.deadman import DeadMan
 from support.waiting import NotYet, eventually
 
@@ -35,7 +35,7 @@ class ServiceProcess:
     ``ready`` asks the service who it is and raises while it is not usable; on top of that the listening
     socket at ``port`` must belong to this process, so that a stranger on the port is never taken for it.
     ``clock`` is how it tells the time. ``user`` is the account to run as (None: ours). ``graceful`` is the
-    signal of an orderly stop, ``last`` that with which the dead-man process begins (None: SIGKILL at once).
+    signal of an orderly stop, ``last`` that of one after the suite's death (None: SIGKILL at once).
     """
 
     name: str
@@ -64,6 +64,7 @@ class ServiceProcess:
         """Start on the same port as ever; return when ready. Raises ``ServiceFailed`` with the log's end."""
         started = time.monotonic()
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        last = {} if self.last is None else {LAST: str(int(self.last))}
         with self.log.open("ab") as log:
             # Valkey dies of SIGXFSZ at a full disk unless the signal stays ignored as Python set it.
             self._process = subprocess.Popen(
@@ -71,7 +72,7 @@ class ServiceProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **self.environment},
+                env={**os.environ, **self.environment, **last},
                 cwd=self.directory,
                 user=self.user,
                 group=None if self.user is None else _group_of(self.user),
@@ -79,7 +80,7 @@ class ServiceProcess:
                 start_new_session=True,
                 restore_signals=False,
             )
-        self._watch = self.deadman.end_process(self._process.pid, self.last)
+        self._watch = self.deadman.end_process(self._process.pid)
         try:
             eventually(
                 self._look,

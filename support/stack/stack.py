@@ -6,9 +6,7 @@ import contextlib
 import json
 import secrets
 import shlex
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -139,7 +137,7 @@ class Stack:
 
         ``variables`` hold keys, so they go to a file that only this account can read.
         """
-        kept.remember(self._data, {name: service.pid for name, service in self.services.items()}, variables)
+        kept.remember(self._data, variables)
         self._deadman.disarm()
         self._closing.pop_all()
         return (
@@ -151,12 +149,11 @@ class Stack:
     def _start(self) -> Endpoints:
         deadman = self._deadman = DeadMan.start(self.logs / "deadman.log")
         self._closing.callback(deadman.disarm)
-        data = self._data = Path(tempfile.mkdtemp(prefix=f"{self.run.prefix}{self.worker}_"))
-        # PostgreSQL may have to run as another account, which must pass through to its own directory.
-        data.chmod(0o755)
+        data = self._data = kept.new_name(self.run, self.worker)
         removal = deadman.remove_directory(data)
         self._closing.callback(deadman.forget, removal)
-        self._closing.callback(shutil.rmtree, data, ignore_errors=True)
+        self._closing.callback(kept.remove, data)
+        kept.make(data)
         workshop = Workshop(data, self.logs, deadman)
         ports = iter(free_ports(16))
         with ThreadPoolExecutor(max_workers=8, thread_name_prefix="start") as pool:

@@ -7,8 +7,8 @@ from behave import given, when
 from support.vocabulary import clocks
 
 
-@given("the clock of {dependency} is an hour {deviation}")
-@when("the clock of {dependency} is an hour {deviation}")
+@given("the clock of {store} is an hour {deviation}")
+@when("the clock of {store} is an hour {deviation}")
 def clock_is_wrong(context, target, kind):
     """Set before the service starts anew; what measures durations stays right."""
     clocks.set_wrong(context.world, target, kind)

@@ -29,12 +29,6 @@ def rewrite_document(context, title, text):
     context.world.answer = documents.rewrite(context.world, title, text=text)
 
 
-@when("an editor deletes {string}")
-def delete_document(context, title):
-    """One deletion."""
-    context.world.answer = documents.delete(context.world, title)
-
-
 @then("the request succeeds")
 def request_succeeds(context):
     """The last request was carried out."""

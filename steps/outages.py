@@ -12,8 +12,9 @@ from support.matchers.rankings import offers
 from support.vocabulary import collections, documents, outages, searches
 
 
-@when("{dependency} {process_fault}")
-def process_fails(context, target, what):
+@when("{store} {process_fault}")
+@when("{server} stops in good order")
+def process_fails(context, target, what="stops in good order"):
     """Killed, stopped in good order, or standing still with its connections open."""
     outages.strike_process(context.world, target, what)
 

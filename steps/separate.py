@@ -22,7 +22,7 @@ def rewrite_in(context, title, alias):
     assert_that(separate.rewrite_in(context.world, title, alias), succeeded())
 
 
-@when("an editor deletes {string} in {string}")
+@when("an editor removes {string} in {string}")
 def delete_in(context, title, alias):
     """The same id lives elsewhere too."""
     assert_that(separate.delete_in(context.world, title, alias), succeeded())

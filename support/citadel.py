@@ -248,7 +248,7 @@ def _started(settings: Settings, run: Run, secrets: Secrets, logs: Path, worker:
                 stack.links,
                 stack.services,
                 settings.faults,
-                stores=_inside(stack, run),
+                stores=_inside(stack),
                 pairs=commands.load(settings.fault_commands),
                 undertaker=stack.deadman,
             ),
@@ -264,7 +264,7 @@ def _started(settings: Settings, run: Run, secrets: Secrets, logs: Path, worker:
         raise
 
 
-def _inside(stack: Stack, run: Run) -> dict[str, Store]:
+def _inside(stack: Stack) -> dict[str, Store]:
     """The stores whose inner state faults may change."""
     at, services = stack.endpoints, stack.services
     return {
@@ -272,7 +272,6 @@ def _inside(stack: Stack, run: Run) -> dict[str, Store]:
             at.database_url,
             stack.gateway_database_url,
             at.schema,
-            rows=f"%.{run.id}.%",
             service=services.get("postgresql"),
         ),
         "redis": CacheServer(at.redis_url, services.get("redis")),

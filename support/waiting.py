@@ -101,6 +101,13 @@ def eventually(
         SPANS.append((started, time.monotonic()))
 
 
+def back_off(seconds: float) -> None:
+    """What a client does that was told to come back later; never used to wait for a state."""
+    started = time.monotonic()
+    time.sleep(seconds)
+    SPANS.append((started, time.monotonic()))
+
+
 def consistently(probe: Callable[[], T], accept: Callable[[T], bool], *, during: float, what: str) -> T:
     """Look again and again for ``during`` seconds and return the last result; for what must *not* happen.
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from support.drivers.gateway import Answer
+from support.drivers.gateway import Answer, GatewayUnreachable
 from support.isolation.names import Names
 
 if TYPE_CHECKING:
     from support.citadel import Citadel
+    from support.faults import Fault
+    from support.vocabulary.requests.grammar import Request
 
 
 @dataclass(slots=True)
@@ -59,6 +63,42 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request that the scenario made, in words, and what came of it: an answer, or silence."""
+
+    what: str
+    outcome: Answer | GatewayUnreachable
+
+    @property
+    def answer(self) -> Answer:
+        """The answer. Raises ``AssertionError`` where there was none."""
+        assert isinstance(self.outcome, Answer), f"{self.what}: {self.outcome}"
+        return self.outcome
+
+    @property
+    def ok(self) -> bool:
+        """Whether the request was carried out."""
+        return isinstance(self.outcome, Answer) and self.outcome.ok
+
+    @property
+    def code(self) -> str:
+        """The problem code of a refusal, ``succeeded`` or ``no answer``."""
+        if isinstance(self.outcome, Answer):
+            return self.outcome.code or ("succeeded" if self.outcome.ok else str(self.outcome.status))
+        return "no answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A request as it was worded, so that it can be made again."""
+
+    actor: str
+    request: Request
+    table: tuple[Mapping[str, str], ...] = ()
+    collection: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Exhibit:
     """Something the report shows with a scenario, however it ends: text, plain values, an SVG drawing."""
 
@@ -82,6 +122,21 @@ class World:
     collection: str = ""
     answer: Answer | None = None
     answers: list[Answer] = field(default_factory=list)
+    # What came of the requests of the last When, in their order.
+    attempts: list[Attempt] = field(default_factory=list)
+    # The last request, so that it can be made again.
+    last_request: Made | None = None
+    # The key of every actor that has acted.
+    keys: dict[str, str] = field(default_factory=dict)
+    # The texts last sent for each document id.
+    texts: dict[str, str] = field(default_factory=dict)
+    # The pages of the last list or ranking that was read to its end.
+    pages: list[list[dict[str, Any]]] = field(default_factory=list)
+    # The texts last sent to a provider.
+    provider_texts: list[str] = field(default_factory=list)
+    # The faults in force.
+    faults: list[Fault] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=partial(itertools.count, 1))
     evidence: dict[str, Any] = field(default_factory=dict)
     exhibits: list[Exhibit] = field(default_factory=list)
 
@@ -89,6 +144,14 @@ class World:
     def key(self) -> str:
         """The key of the role that acts in this scenario."""
         return self.citadel.keys[self.role]
+
+    @property
+    def made(self) -> list[Attempt]:
+        """What came of the scenario's last requests, whichever sentence made them."""
+        last = self.attempts[-1].outcome if self.attempts else None
+        if self.answer is None or self.answer is last or self.answers:
+            return self.attempts or [Attempt("the request", each) for each in self.answers]
+        return [Attempt("the request", self.answer)]
 
     @property
     def last(self) -> Answer:

@@ -30,7 +30,7 @@ from support.stack.servers import Workshop
 from support.waiting import eventually
 
 SCHEMA = "platform"
-OURS, OF_OTHERS = "sheet.thisrun.1.00", "sheet.another.1.00"
+OURS = "sheet"
 WRITE = (
     "INSERT INTO platform.vector_metadata (collection_id, point_id, external_id, source, text_content,"
     " metadata, model, dimensions, content_hash, metadata_hash, vector_checksum, status, version)"
@@ -107,8 +107,7 @@ def stores() -> Iterator[Stores]:
             service.start()
         servers.create_gateway_role(postgres)
         schema.create(postgres.suite_url, SCHEMA, run, servers.GATEWAY_ROLE)
-        rows = "%.thisrun.%"
-        database = Database(postgres.suite_url, postgres.gateway_url, SCHEMA, rows, postgres.service)
+        database = Database(postgres.suite_url, postgres.gateway_url, SCHEMA, postgres.service)
         (collection,) = database.ask(
             "INSERT INTO platform.collections (collection_id, name, vector_size, distance, model, status)"
             " VALUES (gen_random_uuid(), 'at_c', 8, 'cosine', 'all-MiniLM-L6-v2', 'active')"
@@ -192,16 +191,15 @@ def test_documents_that_somebody_locks_are_read_and_not_written(stores: Stores) 
     stores.write()
 
 
-def test_a_full_store_refuses_the_rows_of_this_run_only(stores: Stores) -> None:
+def test_a_full_store_refuses_what_is_written(stores: Stores) -> None:
     fault = stores.faults().inject("postgresql", "full")
     for _ in range(2):
         with pytest.raises(psycopg2.errors.DiskFull):
             stores.write()
-    stores.write(OF_OTHERS)
     assert fault.hits() == 2
     fault.lift()
     stores.write()
-    assert stores.count() == 2
+    assert stores.count() == 1
 
 
 def test_one_write_loses_a_conflict_and_the_next_is_done(stores: Stores) -> None:

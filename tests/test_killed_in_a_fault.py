@@ -52,7 +52,7 @@ faults = Faults(
     {},
     ["postgresql", "redis", "gateway:frozen"],
     stores={
-        "postgresql": Database(told["database"], told["gateway"], told["schema"], "%"),
+        "postgresql": Database(told["database"], told["gateway"], told["schema"]),
         "redis": CacheServer(told["cache"]),
     },
     pairs=load(told["commands"]),
@@ -133,7 +133,7 @@ def others() -> Iterator[Others]:
         sleeper = subprocess.Popen(["sleep", "120"])
         closing.callback(sleeper.wait)
         closing.callback(sleeper.kill)
-        database = Database(postgres.suite_url, postgres.gateway_url, SCHEMA, "%")
+        database = Database(postgres.suite_url, postgres.gateway_url, SCHEMA)
         yield Others(database, valkey.url, links_url, psutil.Process(sleeper.pid), workshop.data)
 
 

@@ -15,7 +15,7 @@ Feature: Collections lead separate lives
     Examples:
       | act      |
       | rewrites |
-      | deletes  |
+      | removes  |
 
   Scenario: Dropping a collection leaves the same ids elsewhere alone
     Given the collection "archive" that holds "safety" about "An older rule on acids."

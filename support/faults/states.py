@@ -1,7 +1,7 @@
 """Faults inside a running store: read-only, full, locked, out of connections. Done live, undone live.
 
 Nothing is restarted and nobody's data is touched: roles and settings are changed and put back as they were,
-triggers strike only rows of this run.
+triggers strike only what is written in the suite's own schema.
 """
 
 from __future__ import annotations
@@ -34,14 +34,13 @@ SLOT_WITHIN_S = 3.0
 class Database:
     """A PostgreSQL whose inner state may be changed: the suite's own URL, and what the gateway is there.
 
-    ``rows`` is a LIKE pattern of the ids of this run's documents; ``service`` is the server where the suite
-    started it, whose log tells what a fault has hit.
+    The schema is the suite's own, so every document in it is this run's. ``service`` is the server where the
+    suite started it, whose log tells what a fault has hit.
     """
 
     url: str
     gateway_url: str
     schema: str
-    rows: str
     service: Service | None = None
 
     @property
@@ -269,7 +268,7 @@ class Locked(_DatabaseHarm):
 
 
 class _Failing(_DatabaseHarm):
-    """A trigger that lets writes of this run's documents fail.
+    """A trigger that lets writes of documents fail.
 
     A sequence counts the hits, because it is not rolled back with what failed.
     """
@@ -277,7 +276,7 @@ class _Failing(_DatabaseHarm):
     code: ClassVar[str]
     says: ClassVar[str]
     trigger: ClassVar[str] = "CREATE TRIGGER {name} BEFORE INSERT OR UPDATE ON {table}"
-    only: ClassVar[str] = ""
+    only: ClassVar[str] = "true"
     # How many of the writes fail; 0: all.
     times: ClassVar[int] = 0
 
@@ -316,8 +315,7 @@ class _Failing(_DatabaseHarm):
             # Run as its maker, whoever writes: the gateway owes nothing to the counter.
             f"CREATE FUNCTION {self._place}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
             f" AS {_text(body)}",
-            f"{made} FOR EACH ROW WHEN (NEW.external_id LIKE {_text(self.database.rows)}{self.only})"
-            f" EXECUTE FUNCTION {self._place}()",
+            f"{made} FOR EACH ROW WHEN ({self.only}) EXECUTE FUNCTION {self._place}()",
         ]
 
     def _undone_by(self) -> Sequence[str]:
@@ -350,13 +348,12 @@ class Uncommittable(_Failing):
     trigger = (
         "CREATE CONSTRAINT TRIGGER {name} AFTER INSERT OR UPDATE ON {table} DEFERRABLE INITIALLY DEFERRED"
     )
-    only = " AND NEW.status = 'stored'"
+    only = "NEW.status = 'stored'"
 
     def _done_by(self) -> Sequence[str]:
         removed = (
             f"CREATE CONSTRAINT TRIGGER {self._called}_removed AFTER DELETE ON {self.database.documents}"
-            f" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (OLD.external_id LIKE"
-            f" {_text(self.database.rows)}) EXECUTE FUNCTION {self._place}()"
+            f" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {self._place}()"
         )
         made = (
             f"CREATE CONSTRAINT TRIGGER {self._called}_made AFTER UPDATE ON {self.database.collections}"

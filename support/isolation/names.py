@@ -94,11 +94,17 @@ class Names:
         return self._given.setdefault(key, name)
 
     def document(self, alias: str) -> str:
-        """The client id of the document called ``alias`` in this scenario."""
+        """The client id of the document called ``alias``; ``alias`` itself if it can be one."""
         key = ("document", alias)
+        if " " not in alias:
+            return self._given.get(key, alias)
         return self._given.setdefault(
             key, f"{slug(alias)}.{self.run.id}.{self.scenario}.{len(self._given):02d}"
         )
+
+    def known(self, alias: str) -> str:
+        """The client id that ``alias`` stands for, or ``alias`` itself where it stands for none."""
+        return self._given.get(("document", alias), alias)
 
     def call(self, alias: str, item: str) -> str:
         """Let ``alias`` stand for the client id ``item``, which must be of this run."""

@@ -61,6 +61,19 @@ class OffersExactly(_Ranking):
         description.append_text(f"a ranking of exactly {self._titles}")
 
 
+class Ranks(_Ranking):
+    """The ranking holds these titles in this order and no other."""
+
+    def __init__(self, titles: Sequence[str]) -> None:
+        self._titles = list(titles)
+
+    def _matches(self, item: Sequence[Hit]) -> bool:
+        return [hit.title for hit in item] == self._titles
+
+    def describe_to(self, description: Description) -> None:
+        description.append_text(f"a ranking of {self._titles}, in this order")
+
+
 def shown(hits: Sequence[Hit]) -> str:
     """The ranking as lines."""
     lines = [f"  {place:3}. {hit.score:.4f}  {hit.title}" for place, hit in enumerate(hits, 1)]
@@ -80,3 +93,8 @@ def offers(title: str) -> Offers:
 def offers_exactly(titles: Sequence[str]) -> OffersExactly:
     """Match a ranking of exactly these titles."""
     return OffersExactly(titles)
+
+
+def ranks(titles: Sequence[str]) -> Ranks:
+    """Match a ranking of exactly these titles in this order."""
+    return Ranks(titles)

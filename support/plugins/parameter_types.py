@@ -14,10 +14,12 @@ from behave.cucumber_expression import (
 
 from support.faults.matrix import DEPENDENCIES, LINK_FAULTS, PROCESS_FAULTS
 from support.vocabulary import (
+    actors,
     caches,
     clocks,
     collections,
     crashes,
+    failures,
     hostile_traffic,
     hostile_words,
     limits,
@@ -26,8 +28,11 @@ from support.vocabulary import (
     outages,
     platform,
     provider_troubles,
+    requests,
     rights,
+    time_limits,
     unknown,
+    words,
 )
 
 SECONDS = {
@@ -52,6 +57,7 @@ PROVIDERS = {
     "Anthropic": "anthropic",
 }
 ROLES = {"a reader": "reader", "an editor": "editor", "an administrator": "administrator"}
+STORES = ("the vector store", "the metadata store", "the cache")
 ACTIVITIES = ("storing", "searching", "reading", "deleting")
 
 _NUMBER = r"\d+(?:\.\d+)?"
@@ -88,15 +94,23 @@ def install() -> None:
     for name, choices in (
         ("provider", PROVIDERS),
         ("dependency", DEPENDENCIES),
+        ("store", {name: DEPENDENCIES[name] for name in STORES}),
         ("role", ROLES),
         ("distance", collections.DISTANCES),
         ("ailment", outages.AILMENTS),
         ("deviation", clocks.DEVIATIONS),
     ):
         _define(name, _any_of(choices), str, choices.__getitem__)
+    for word in (words.IDS, words.VECTOR):
+        _define(word.name, word.regexp, object, word.parse)
+    _define("actor", _any_of(actors.ACTORS), str, str)
+    _define("request", requests.ANY.regexp, requests.Request, requests.parse)
+    _define("fault", failures.REGEXP, failures.Named, failures.parse)
+    _define("limit", time_limits.REGEXP, str, str)
+    _define("server", _any_of(failures.DEPENDENCIES), str, failures.DEPENDENCIES.__getitem__)
     one = f"(?:{_any_of(ACTIVITIES)})"
     _define("activities", rf"{one}(?:(?:, {one})* and {one})?", list, enumeration)
-    for name, words in (
+    for name, listed in (
         ("missing_service", platform.SERVICES),
         ("mistake", misuse.MISTAKES),
         ("flaw", misuse.FLAWS),
@@ -114,7 +128,7 @@ def install() -> None:
         ("complaint", provider_troubles.COMPLAINTS),
         ("malformation", provider_troubles.MALFORMATIONS),
     ):
-        _define(name, _any_of(words), str, str)
+        _define(name, _any_of(listed), str, str)
 
 
 def _define(name: str, regexp: str, kind: type, transformer: Callable[[str], Any]) -> None:

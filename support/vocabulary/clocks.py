@@ -18,16 +18,16 @@ def set_wrong(world: World, target: str, kind: str) -> None:
         # Also when the scenario ends here.
         world.undo(partial(_empty, world))
     outages.strike(world, target, kind)
-    _get_over(world, target)
+    get_over(world, target)
 
 
 def set_right(world: World, target: str) -> None:
     """Start it anew with the right clock; the wrong one must have been told, or nothing was proved."""
     outages.lift(world)
-    _get_over(world, target)
+    get_over(world, target)
 
 
-def _get_over(world: World, target: str) -> None:
+def get_over(world: World, target: str) -> None:
     if target == "redis":
         _empty(world)
     outages.recovered(world, "storing", "searching", "reading", "asking OpenAI")

@@ -39,7 +39,7 @@ def not_offering(world: World, title: str) -> list[str]:
 
 def search_in_an_outage(world: World, users: int, times: int) -> list[outages.Attempt]:
     """``users`` at once search ``times`` each for something new; the calls that the present fault saw."""
-    fault: Fault = world.evidence["faults"][-1]
+    fault: Fault = world.faults[-1]
     before = fault.hits()
     answers = _search(world, users, times)
     world.evidence["calls"], world.evidence["searches"] = fault.hits() - before, len(answers)

@@ -138,7 +138,7 @@ def _narrow(world: World, stream: str, size: int) -> Iterator[Fault]:
         world, "qdrant", "narrow", kb_per_s=max(1, round(size / UNDER_WAY_S / 1000)), stream=stream
     )
     yield fault
-    world.evidence["faults"].remove(fault)
+    world.faults.remove(fault)
 
 
 def _announced(world: World) -> None:

@@ -388,7 +388,7 @@ def waits_through(world: World, tries: int) -> Progress:
 
 def deadly_calls(world: World) -> int:
     """How often the embedding service was asked for the deadly text so far."""
-    fault = world.evidence["faults"][-1]
+    fault = world.faults[-1]
     return int(fault.hits())
 
 

@@ -66,7 +66,7 @@ def strike(world: World, target: str, kind: str, **parameters: object) -> Fault:
     world.evidence["struck"] = target
     fault = world.citadel.faults.inject(target, kind, **parameters)
     world.undo(fault.lift)
-    world.evidence.setdefault("faults", []).append(fault)
+    world.faults.append(fault)
     return fault
 
 
@@ -93,7 +93,8 @@ def lift(world: World) -> None:
 
     The gateway comes last: it is ready only when its dependencies are.
     """
-    for fault in sorted(world.evidence.pop("faults", []), key=lambda fault: fault.target == "gateway"):
+    faults, world.faults = world.faults, []
+    for fault in sorted(faults, key=lambda fault: fault.target == "gateway"):
         hits = fault.hits()
         fault.lift()
         assert hits > 0, f"the fault {fault} hit nothing: the scenario proved nothing"
@@ -321,7 +322,7 @@ def attempts(world: World, activities: Sequence[str]) -> list[Attempt]:
 
 def struck(world: World) -> str:
     """What the scenario's last fault has hit."""
-    return str(world.evidence["struck"])
+    return world.faults[-1].target if world.faults else str(world.evidence["struck"])
 
 
 def due_s(world: World) -> float:
@@ -343,12 +344,12 @@ def due_for_all_s(world: World) -> float:
 
 def struck_all(world: World) -> list[str]:
     """Everything that the scenario's present faults have hit."""
-    return [fault.target for fault in world.evidence["faults"]]
+    return [fault.target for fault in world.faults]
 
 
 def admitted(world: World) -> tuple[str, ...]:
     """Refusals that admit the outage of what was struck; a time-out only where the outcome can be unknown."""
-    faults: list[Fault] = world.evidence["faults"]
+    faults: list[Fault] = world.faults
     providers = any(fault.target == "providers" for fault in faults)
     stores = any(fault.target != "providers" for fault in faults)
     codes = (PROVIDER_FAILED if providers else ()) + (UNAVAILABLE if stores else ())

@@ -24,7 +24,7 @@ def start_gateway_first(world: World) -> None:
     """Stop the gateway, cut it off from everything, and start it."""
     gateway = outages.strike(world, "gateway", "crashed")
     assert gateway.hits() > 0, "the gateway was not stopped"
-    world.evidence["faults"].remove(gateway)
+    world.faults.remove(gateway)
     for dependency in DEPENDENCIES:
         outages.strike(world, dependency, "cut")
     # Its start ends when it is ready, which it cannot be yet.

@@ -1,0 +1,101 @@
+"""Steps that judge what came of the scenario's last requests."""
+
+from __future__ import annotations
+
+from behave import then
+from hamcrest import assert_that, greater_than_or_equal_to
+
+from support.matchers.complaints import nothing_wrong
+from support.matchers.requests import (
+    all_refused_with,
+    all_succeeded,
+    all_succeeded_as,
+    all_within,
+    counted,
+    split,
+)
+from support.vocabulary import expectations, outcomes
+
+
+@then("every request succeeds")
+def all_succeed(context):
+    """All requests of the last When were carried out."""
+    assert_that(context.world.attempts, all_succeeded())
+
+
+@then("the request succeeds as {string}")
+@then("every request succeeds as {string}")
+def all_succeed_as(context, outcome):
+    """Writes by their outcome: created, updated, unchanged."""
+    assert_that(context.world.attempts, all_succeeded_as(outcome))
+
+
+@then("the request is refused with {string}")
+@then("every request is refused with {string}")
+def all_refused(context, code):
+    """The problem code of the contract."""
+    assert_that(context.world.attempts, all_refused_with(code))
+
+
+@then("{int} request(s) succeed(s) and {int} is/are refused with {string}")
+def some_refused(context, succeeded, refused, code):
+    """Exactly so many, and no other outcome."""
+    assert_that(context.world.attempts, split(succeeded, refused, code))
+
+
+@then("at least {percent} of the requests succeed")
+def share_succeeds(context, share):
+    """Of all requests of the last When."""
+    succeeded = outcomes.share_of_success(context.world.attempts)
+    assert_that(succeeded, greater_than_or_equal_to(share), counted(context.world.attempts))
+
+
+@then("the answer arrives within {limit}")
+@then("every answer arrives within {limit}")
+def in_time(context, wording):
+    """Measured by the client, from sending the request to the last byte of the answer."""
+    limit = outcomes.limit(context.world, wording)
+    assert_that(context.world.attempts, all_within(limit.seconds, str(limit)))
+
+
+@then("the outcomes are:")
+def outcomes_are(context):
+    """In the order of the requests, or of the items of one batch: outcome or problem code, and version."""
+    rows = [row.as_dict() for row in context.table]
+    assert_that(outcomes.deviations(context.world, rows), nothing_wrong())
+
+
+@then("the answer shows:")
+@then("every answer shows:")
+def answer_shows(context):
+    """Members of the answer, field by field; a header by its name."""
+    rows = [row.as_dict() for row in context.table]
+    assert_that(outcomes.shown_otherwise(context.world, rows), nothing_wrong())
+
+
+@then("within {limit} these requests succeed:")
+def soon_succeed(context, wording):
+    """Made again and again until all of them succeed at once."""
+    rows = [row.as_dict() for row in context.table]
+    assert_that(outcomes.until_all_succeed(context.world, rows, wording), all_succeeded())
+
+
+@then("within {limit} the answer to {actor} who {request} shows:")
+def soon_shows(context, wording, actor, request):
+    """Asked again and again until the answer is as the table says."""
+    rows = [row.as_dict() for row in context.table]
+    assert_that(outcomes.until_shown(context.world, actor, request, rows, wording), nothing_wrong())
+
+
+@then("the document {string} has:")
+def document_has(context, item):
+    """Read by an editor, vector included; metadata that are named must be all there are."""
+    rows = [row.as_dict() for row in context.table]
+    held = outcomes.read_document(context.world, item)
+    assert_that(expectations.of_document(held, rows), nothing_wrong())
+
+
+@then("the document {string} does not exist")
+def document_absent(context, item):
+    """Reading it by its id finds nothing."""
+    assert_that([outcomes.read(context.world, item)], all_refused_with("vector-not-found"))

@@ -1,0 +1,57 @@
+"""Steps about what Qdrant, PostgreSQL and Redis really hold, and whether they agree."""
+
+from __future__ import annotations
+
+from behave import then
+from hamcrest import assert_that, empty, equal_to
+
+from support.matchers.complaints import nothing_wrong
+from support.matchers.sides import agree
+from support.vocabulary import agreement, stores
+
+
+@then("Qdrant and PostgreSQL agree on {string}")
+def stores_agree(context, item):
+    """Version, text, metadata, model and vector, compared member by member."""
+    assert_that(stores.sides(context.world, item), agree())
+
+
+@then("Qdrant and PostgreSQL agree on {string}:")
+def stores_agree_on_values(context, item):
+    """The same, and the fields of the table: version, text, vector, metadata.<name>."""
+    rows = [row.as_dict() for row in context.table]
+    assert_that(stores.sides(context.world, item), agree())
+    assert_that(agreement.held_otherwise(context.world, item, rows), nothing_wrong())
+
+
+@then("neither Qdrant nor PostgreSQL holds {string}")
+def neither_holds(context, item):
+    """No row and no point."""
+    assert_that(stores.sides(context.world, item), equal_to(stores.Sides(None, None)))
+
+
+@then("Qdrant and PostgreSQL hold {int} document(s) each")
+def both_count(context, count):
+    """The stores' own counts and the platform's; no write is in flight."""
+    expected = {"rows": count, "points": count, "in flight": 0}
+    assert_that(stores.counts(context.world), equal_to(expected), "counted in the stores")
+    assert_that(stores.reported_counts(context.world), equal_to(expected), "as the platform reports")
+
+
+@then("within {limit} {string} is in both stores or in neither")
+def settles(context, wording, item):
+    """And nothing of it is in flight; the two agree."""
+    assert_that(agreement.halves_after(context.world, wording), empty())
+    assert_that(agreement.in_one_store_only(context.world, item), empty())
+
+
+@then("within {limit} every document is in both stores or in neither")
+def all_settle(context, wording):
+    """All collections and documents of the scenario; nothing is in flight, and the stores agree."""
+    assert_that(agreement.halves_after(context.world, wording), empty())
+
+
+@then("every acknowledged document is in both stores, and no refused one in either")
+def history_kept(context):
+    """The clients' own history against both stores, document by document."""
+    assert_that(agreement.against_the_history(context.world), nothing_wrong())

@@ -1,0 +1,36 @@
+"""Steps that say what is there when a scenario begins: collections and documents."""
+
+from __future__ import annotations
+
+from behave import given
+from hamcrest import assert_that
+
+from support.matchers.requests import all_succeeded
+from support.vocabulary import contents
+
+
+@given("the collection {string}:")
+def collection_with(context, alias):
+    """Made with dimensions, distance, model, description or metadata as the table says."""
+    rows = [row.as_dict() for row in context.table]
+    assert_that(contents.have_collection(context.world, alias, rows), all_succeeded())
+
+
+@given("the documents:")
+def the_documents(context):
+    """Columns: id, text, vector, metadata.<name>."""
+    rows = [row.as_dict() for row in context.table]
+    assert_that(contents.have_documents(context.world, rows), all_succeeded())
+
+
+@given("the documents in {string}:")
+def the_documents_in(context, alias):
+    """The same, in another collection than the last one made."""
+    rows = [row.as_dict() for row in context.table]
+    assert_that(contents.have_documents(context.world, rows, alias), all_succeeded())
+
+
+@given("{int} documents")
+def many_documents(context, count):
+    """ "document-1" and so on, each with a text of its own."""
+    assert_that(contents.have_many(context.world, count), all_succeeded())

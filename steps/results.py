@@ -1,0 +1,114 @@
+"""Steps about the results of a search, and about lists and rankings read page by page."""
+
+from __future__ import annotations
+
+from behave import then
+from hamcrest import assert_that, equal_to, greater_than_or_equal_to, has_item, has_length, less_than, not_
+
+from support.matchers.complaints import nothing_wrong
+from support.matchers.rankings import has_first, offers, offers_exactly, ranks
+from support.vocabulary import results
+
+
+@then("the results are {ids}")
+def results_are(context, items):
+    """Exactly these, in this order."""
+    assert_that(results.ranking(context.world), ranks(items))
+
+
+@then("the results are {ids} in any order")
+def results_in_any_order(context, items):
+    """Exactly these, in whatever order."""
+    assert_that(results.ranking(context.world), offers_exactly(items))
+
+
+@then("there are no results")
+def no_results(context):
+    """An answer, with nothing in it."""
+    assert_that(results.ranking(context.world), ranks([]))
+
+
+@then("the first result is {string}")
+def first_result(context, item):
+    """The best match."""
+    assert_that(results.ranking(context.world), has_first(item))
+
+
+@then("the results include {ids}")
+def results_include(context, items):
+    """Wherever they stand."""
+    assert_that(results.ranking(context.world), results.all_of(offers(item) for item in items))
+
+
+@then("the results do not include {ids}")
+def results_without(context, items):
+    """None of them."""
+    assert_that(results.ranking(context.world), results.all_of(not_(offers(item)) for item in items))
+
+
+@then("there are {int} results, ordered by falling score")
+def ordered(context, count):
+    """Best first; no document twice."""
+    assert_that(results.ranking(context.world), has_length(count))
+    assert_that(results.disorder(context.world), nothing_wrong())
+
+
+@then("{string} has a score of at least {float}")
+def score_at_least(context, item, floor):
+    """The similarity that the search tells."""
+    assert_that(results.score(context.world, item), greater_than_or_equal_to(floor), f'score of "{item}"')
+
+
+@then("every score is below {float}")
+def scores_below(context, ceiling):
+    """Nothing among the results is so similar."""
+    assert_that(results.best_score(context.world), less_than(ceiling), "the best score")
+
+
+@then("the result was served from the cache")
+def from_cache(context):
+    """Header and body of the answer say so."""
+    assert_that(
+        results.cache_marks(context.world), equal_to(("HIT", "hit")), "X-Cache, and status in the body"
+    )
+
+
+@then("the result was computed")
+def computed(context):
+    """Header and body of the answer say that the cache had no answer."""
+    assert_that(
+        results.cache_marks(context.world), equal_to(("MISS", "miss")), "X-Cache, and status in the body"
+    )
+
+
+@then("the result is the same as without the cache")
+def same_without_cache(context):
+    """The same request once more with the cache off: ids, scores, texts, metadata, versions."""
+    assert_that(results.shown(context.world), equal_to(results.without_cache(context.world)))
+
+
+@then("the pages show {int} documents, each once, in the order of their ids")
+def pages_in_id_order(context, count):
+    """Ids in the order of their bytes."""
+    assert_that(results.paged_ids(context.world), has_length(count))
+    assert_that(results.paged_ids(context.world), equal_to(results.in_byte_order(context.world)))
+
+
+@then("the pages have {ids}")
+def pages_have(context, items):
+    """Exactly these documents, in this order over all pages."""
+    assert_that(results.paged_ids(context.world), equal_to(items))
+
+
+@then("no page has more than {int} documents")
+def page_size(context, size):
+    """As many as asked for, at most."""
+    assert_that(
+        [len(page) for page in context.world.pages], not_(has_item(greater_than_or_equal_to(size + 1)))
+    )
+
+
+@then("the pages together are the results of the same search without pages")
+def pages_are_the_ranking(context):
+    """With the same scores, in the same order."""
+    assert_that(results.paged_hits(context.world), equal_to(results.unpaged_hits(context.world)))

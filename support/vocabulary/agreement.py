@@ -1,0 +1,56 @@
+"""Whether the two stores agree with each other, with a table, and with what the clients were told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from support.vocabulary import expectations, outages, outcomes, stores
+from support.waiting import eventually
+from support.world import World
+
+
+def held_otherwise(world: World, item: str, rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """What PostgreSQL or Qdrant holds of a document otherwise than the table says."""
+    row, point = stores.row_of(world, item), stores.point_of(world, item)
+    assert row is not None and point is not None, f'"{item}" is not in both stores'
+    vector = [] if point.vector is None else [float(number) for number in point.vector]
+    sides = {
+        "PostgreSQL": {"version": row.version, "text": row.text, "metadata": row.metadata, "vector": vector},
+        "Qdrant": {
+            "version": point.version,
+            "text": point.text,
+            "metadata": point.metadata,
+            "vector": vector,
+        },
+    }
+    return [
+        f"{store}: {wrong}" for store, held in sides.items() for wrong in expectations.of_document(held, rows)
+    ]
+
+
+def halves_after(world: World, wording: str) -> list[str]:
+    """Wait until no write is in flight, within a limit; then what the stores do not hold alike."""
+    prefix = world.names.prefix
+    within = outcomes.limit(world, wording)
+    eventually(
+        lambda: [
+            f"{event.operation} {event.last_error or ''}" for event in stores.rows(world).open_events(prefix)
+        ],
+        lambda left: left == [],
+        within=within.seconds,
+        what=f"no write is in flight ({within})",
+    )
+    return stores.halves(world)
+
+
+def in_one_store_only(world: World, item: str) -> list[str]:
+    """The store that alone holds a document, if there is one."""
+    held = stores.sides(world, item)
+    alone = [name for name, side in (("PostgreSQL", held.row), ("Qdrant", held.point)) if side is not None]
+    return [f'"{item}" is only in {alone[0]}'] if len(alone) == 1 else []
+
+
+def against_the_history(world: World) -> list[str]:
+    """Acknowledged documents that are not in both stores, refused ones that are in one, halves."""
+    outages.nothing_in_flight(world)
+    return outages.lost(world) + outages.in_one_store_only(world)

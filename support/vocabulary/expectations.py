@@ -1,0 +1,135 @@
+"""What a table expects of an answer or a document, field by field, and what differs from it.
+
+A cell is a value (see ``tables``) or one of ``at least 5``, ``at most 5``, ``more than 5``, ``less than 5``,
+``contains "text"``, ``absent``, ``present``, ``empty``, ``not 5``.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from support.drivers.gateway import Answer
+from support.vocabulary import tables
+from support.vocabulary.tables import METADATA, MISSING, TableError
+
+_COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
+    "at least": operator.ge,
+    "at most": operator.le,
+    "more than": operator.gt,
+    "less than": operator.lt,
+}
+_ABSENT = object()
+
+
+def exactly(value: Any) -> str:
+    """A form in which 1, 1.0 and true differ."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def fits(expected: str, found: Any) -> bool:
+    """Whether a value is as the cell expects."""
+    expected = expected.strip()
+    if expected == "absent":
+        return found is _ABSENT or found is None
+    if found is _ABSENT:
+        return False
+    if expected == "present":
+        return found is not None
+    if expected == "empty":
+        return found in ([], {}, "")
+    if expected.startswith("not "):
+        return not fits(expected.removeprefix("not "), found)
+    if expected.startswith("contains "):
+        wanted = tables.cell(expected.removeprefix("contains "))
+        return wanted in found
+    for words, compare in _COMPARED.items():
+        if expected.startswith(f"{words} "):
+            bound = tables.cell(expected.removeprefix(words))
+            number = isinstance(found, int | float) and not isinstance(found, bool)
+            return number and compare(found, bound)
+    wanted = tables.cell(expected)
+    if isinstance(found, str) and not isinstance(wanted, str):
+        wanted = expected
+    return exactly(wanted) == exactly(found) or (_number(wanted) and _number(found) and wanted == found)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def deviations(answer: Answer, rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """The fields of an answer that are otherwise than the table says, each with both values."""
+    wrong = []
+    for name, expected in tables.pairs(rows):
+        found = member(answer, name)
+        if not fits(expected, found):
+            wrong.append(f"{name}: expected {expected.strip() or 'nothing'}, was {_shown(found)}")
+    return wrong
+
+
+def member(answer: Answer, name: str) -> Any:
+    """A field of an answer: a header by its name, else a member, such as ``cache info.status``.
+
+    ``number of results`` is the length of a list. Raises ``TableError`` for a field that no answer has.
+    """
+    if re.fullmatch(r"[A-Z][A-Za-z]*(-[A-Za-z]+)*", name):
+        return answer.headers.get(name, _ABSENT)
+    counted = name.removeprefix("number of ")
+    found: Any = answer.body
+    for part in counted.split("."):
+        key = part.strip().replace(" ", "_")
+        if isinstance(found, list) and key.isdecimal():
+            found = found[int(key) - 1] if int(key) <= len(found) else _ABSENT
+        elif isinstance(found, Mapping):
+            found = found.get(key, found.get(part.strip(), _ABSENT))
+        else:
+            raise TableError(f"the answer has no field {name!r}: {_fields(answer)}")
+        if found is _ABSENT:
+            return _ABSENT
+    return len(found) if counted != name else found
+
+
+def _fields(answer: Answer) -> str:
+    if not isinstance(answer.body, Mapping):
+        return "it has no fields"
+    return f"it has {', '.join(key.replace('_', ' ') for key in answer.body)}"
+
+
+def of_document(held: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """What of a document is otherwise than the table says; metadata that are named must be all there are."""
+    wrong: list[str] = []
+    metadata: dict[str, Any] = {}
+    named = False
+    for name, expected in tables.pairs(rows):
+        if name == "no metadata":
+            named = True
+        elif name.startswith(METADATA):
+            named = True
+            value = tables.cell(expected)
+            metadata |= {} if value is MISSING else {name.removeprefix(METADATA): value}
+        elif name == "vector":
+            wanted = tables.numbers(expected)
+            if list(held.get("vector") or []) != wanted:
+                wrong.append(f"vector: expected {wanted}, was {_shown(held.get('vector'))}")
+        elif name == "text":
+            wanted_text = tables.words(expected)
+            if held.get("text") != (None if wanted_text is MISSING else wanted_text):
+                wrong.append(f"text: expected {_shown(wanted_text)}, was {_shown(held.get('text'))}")
+        elif name not in held:
+            raise TableError(f"a document has no field {name!r}: it has {', '.join(held)}, metadata.<name>")
+        elif not fits(expected, held[name]):
+            wrong.append(f"{name}: expected {expected.strip()}, was {_shown(held[name])}")
+    if named and exactly(metadata) != exactly(held.get("metadata")):
+        wrong.append(f"metadata: expected {exactly(metadata)}, was {exactly(held.get('metadata'))}")
+    return wrong
+
+
+def _shown(value: Any) -> str:
+    if value is _ABSENT or value is MISSING:
+        return "absent"
+    text = exactly(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."

@@ -1,0 +1,31 @@
+"""What an actor can ask of the platform, in words: the requests that the sentences are made of.
+
+``an editor deletes "menu"`` is an actor and a request. The same request may be made several times, by many
+at the same moment, while something fails, or in another collection: those are sentences; what is asked is
+defined once, here.
+"""
+
+from support.vocabulary.requests import (
+    collections as collections,
+)
+from support.vocabulary.requests import (
+    documents as documents,
+)
+from support.vocabulary.requests import (
+    embeddings as embeddings,
+)
+from support.vocabulary.requests import (
+    platform as platform,
+)
+from support.vocabulary.requests import (
+    search as search,
+)
+from support.vocabulary.requests.grammar import ANY as ANY
+from support.vocabulary.requests.grammar import KINDS as KINDS
+from support.vocabulary.requests.grammar import Request as Request
+from support.vocabulary.requests.grammar import parse as parse
+from support.vocabulary.requests.making import at_once as at_once
+from support.vocabulary.requests.making import during as during
+from support.vocabulary.requests.making import in_turn as in_turn
+from support.vocabulary.requests.making import of_table as of_table
+from support.vocabulary.requests.making import prepare as prepare

@@ -1,0 +1,90 @@
+"""Requests for embeddings, of the embedding service and of the external providers."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from support.vocabulary import tables
+from support.vocabulary.requests.grammar import Asking, Call, request
+from support.vocabulary.tables import Option
+from support.vocabulary.texts import sentences
+from support.vocabulary.words import PROVIDERS
+
+CACHE = Option("use_cache", "off: neither read from the cache nor stored in it", tables.on_or_off)
+OF_THE_SERVICE = {"model": Option("model", "the embedding model", tables.words), "cache": CACHE}
+
+
+def _providers(text: str) -> list[str]:
+    return [PROVIDERS.get(name, name) for name in tables.names(text)]
+
+
+OF_PROVIDERS = {
+    "model": Option("model", "a model of the provider", tables.words),
+    "dimensions": Option("dimensions", "the size that the embeddings shall have"),
+    "required dimensions": Option("required_dimensions", "a condition for whoever answers"),
+    "input kind": Option("input_kind", "document or query", tables.words),
+    "failover": Option("failover", "providers to turn to, in this order: Voyage, Jina", _providers),
+    "attempt limit": Option("attempt_timeout_ms", "milliseconds that one attempt may take"),
+    "cache": CACHE,
+}
+
+
+@request("embeds {string}", 'embeds "hello"', options=OF_THE_SERVICE)
+def embed(ask: Asking, text: str) -> list[Call]:
+    """Asks for the embedding of one text."""
+    body = {"text": text, **ask.members}
+    return [Call(f'{ask.actor} embeds "{text[:40]}"', partial(ask.call, "generateEmbedding", json_body=body))]
+
+
+@request("embeds {ids} in one batch", 'embeds "hello" and "world" in one batch', options=OF_THE_SERVICE)
+def embed_batch(ask: Asking, texts: list[str]) -> list[Call]:
+    """Asks for the embeddings of several texts in one request."""
+    return [_batch(ask, texts)]
+
+
+@request("embeds {int} new texts in one batch", "embeds 20 new texts in one batch", options=OF_THE_SERVICE)
+def embed_new_batch(ask: Asking, count: int) -> list[Call]:
+    """Asks in one request for the embeddings of texts that nobody has embedded before."""
+    return [_batch(ask, _new(ask, count))]
+
+
+@request("embeds a text of {int} words", "embeds a text of 600 words", options=OF_THE_SERVICE)
+def embed_words(ask: Asking, count: int) -> list[Call]:
+    """Asks for the embedding of a text of so many words; each is one token of the default model."""
+    return embed(ask, ("window " * count).strip())
+
+
+@request("embeds a text of {int} characters", "embeds a text of 8000 characters", options=OF_THE_SERVICE)
+def embed_characters(ask: Asking, count: int) -> list[Call]:
+    """Asks for the embedding of a text of so many characters."""
+    return embed(ask, ("window " * (count // 7 + 1))[: count - 1] + "." if count else "")
+
+
+@request("asks {provider} to embed {ids}", 'asks OpenAI to embed "hello {unique}"', options=OF_PROVIDERS)
+def ask_provider(ask: Asking, provider: str, texts: list[str]) -> list[Call]:
+    """Asks an external provider for the embeddings of texts; {unique} keeps them out of every cache."""
+    return [_of_provider(ask, provider, texts)]
+
+
+@request("asks {provider} to embed {int} new texts", "asks OpenAI to embed 2 new texts", options=OF_PROVIDERS)
+def ask_provider_new(ask: Asking, provider: str, count: int) -> list[Call]:
+    """Asks an external provider for the embeddings of texts that nobody has embedded before."""
+    return [_of_provider(ask, provider, _new(ask, count))]
+
+
+def _new(ask: Asking, count: int) -> list[str]:
+    return sentences(count, f"{ask.world.names.prefix}{next(ask.world.numbers)}")
+
+
+def _batch(ask: Asking, texts: list[str]) -> Call:
+    body: dict[str, Any] = {"texts": texts, **ask.members}
+    make = partial(ask.call, "generateEmbeddingBatch", json_body=body)
+    return Call(f"{ask.actor} embeds {len(texts)} texts in one batch", make)
+
+
+def _of_provider(ask: Asking, provider: str, texts: list[str]) -> Call:
+    body: dict[str, Any] = {"texts": texts, **ask.members}
+    ask.world.provider_texts = texts
+    make = partial(ask.call, "embedWithProvider", json_body=body, provider=provider)
+    return Call(f"{ask.actor} asks {provider} to embed {len(texts)} texts", make)

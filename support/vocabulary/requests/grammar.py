@@ -1,0 +1,132 @@
+"""How requests are written: one expression for each, its options, and one pattern that fits them all."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cucumber_expressions.expression import CucumberExpression
+
+from support.drivers.gateway import Answer, GatewayUnreachable
+from support.vocabulary import words
+from support.vocabulary.tables import Option, unknown
+from support.world import World
+
+Outcome = Answer | GatewayUnreachable
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to the gateway, ready to be made."""
+
+    what: str
+    make: Callable[[], Answer]
+
+
+@dataclass(slots=True)
+class Asking:
+    """Who asks, of which collection, with which options and rows; ``number`` counts repetitions from 1."""
+
+    world: World
+    actor: str
+    key: str
+    options: Mapping[Option, Any] = field(default_factory=dict)
+    rows: Sequence[Mapping[str, str]] = ()
+    number: int = 1
+    alias: str | None = None
+
+    @property
+    def collection(self) -> str:
+        """The store's name of the collection that is meant."""
+        alias = self.alias or self.world.collection
+        assert alias, "the scenario has made no collection: begin with 'Given the collection \"handbook\"'"
+        return self.world.names.collection(alias)
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """The members of the request that the options fill."""
+        return {option.member: value for option, value in self.options.items() if not option.header}
+
+    def call(self, operation: str, **request: Any) -> Answer:
+        """Call an operation of the contract with the actor's key and the headers that the options name."""
+        headers = {option.member: str(value) for option, value in self.options.items() if option.header}
+        return self.world.citadel.gateway.call(operation, key=self.key, headers=headers or None, **request)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of request: how it is written and what it takes."""
+
+    expression: CucumberExpression
+    prepare: Callable[..., list[Call]]
+    meaning: str
+    example: str
+    options: Mapping[str, Option]
+    rows: bool
+
+    @property
+    def pattern(self) -> str:
+        """The expression as it is written in the vocabulary."""
+        return str(self.expression.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as a feature words it."""
+
+    text: str
+    kind: Kind
+    arguments: Sequence[Any]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+KINDS: list[Kind] = []
+_REGISTRY = words.registry()
+REQUEST_ID = Option("X-Request-ID", "the id under which every service is asked", header=True)
+
+
+def request(
+    pattern: str, example: str, *, options: Mapping[str, Option] | None = None, rows: bool = False
+) -> Callable[[Callable[..., list[Call]]], Callable[..., list[Call]]]:
+    """Define a kind of request; ``rows`` means that its table holds documents and not options."""
+
+    def define(prepare: Callable[..., list[Call]]) -> Callable[..., list[Call]]:
+        known = {"request id": REQUEST_ID, **(options or {})}
+        expression = CucumberExpression(pattern, _REGISTRY)
+        meaning = inspect.getdoc(prepare) or ""
+        KINDS.append(Kind(expression, prepare, meaning, example, known, rows))
+        return prepare
+
+    return define
+
+
+def parse(text: str) -> Request:
+    """The request that ``text`` words. Raises ``TableError`` if there is none such, with what comes near."""
+    for kind in KINDS:
+        found = kind.expression.match(text)
+        if found is not None:
+            return Request(text, kind, [each.value for each in found])
+    known = [kind.pattern for kind in KINDS]
+    raise unknown("request", text, difflib.get_close_matches(text, known, 3, cutoff=0.3) or known)
+
+
+def _without_groups(regexp: str) -> str:
+    """A pattern whose groups do not count, so that it can be a part of another one."""
+    return re.sub(r"(?<!\\)\((?!\?)", "(?:", regexp.removeprefix("^").removesuffix("$"))
+
+
+class _Any:
+    """The pattern of any request; complete when all modules of requests are loaded."""
+
+    @property
+    def regexp(self) -> str:
+        return "|".join(_without_groups(kind.expression.regexp) for kind in KINDS)
+
+
+ANY = _Any()

@@ -1,0 +1,159 @@
+"""Requests are made: one after another, at the same moment, while something else happens."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from support.drivers.gateway import GatewayUnreachable
+from support.vocabulary import actors, tables
+from support.vocabulary.requests.grammar import Asking, Call, Request, parse
+from support.waiting import back_off, eventually
+from support.world import Attempt, Made, World
+
+MOST_AT_ONCE = 64
+START_WITHIN_S = 10.0
+# How many clients make requests while something happens.
+CLIENTS = 4
+# The share of the requests that is over when it happens.
+BEFORE_IT_HAPPENS = 0.2
+BEGINS_WITHIN_S = 15.0
+
+
+def prepare(
+    world: World,
+    actor: str,
+    request: Request,
+    *,
+    times: int = 1,
+    table: Sequence[Mapping[str, str]] = (),
+    collection: str | None = None,
+) -> list[Call]:
+    """The calls that a request means, ``times`` over; ``{n}`` in its words is the number of the repetition.
+
+    Raises ``TableError`` for an option or a column that the request does not have.
+    """
+    kind = request.kind
+    asking = Asking(
+        world,
+        actor,
+        actors.key_of(world, actor),
+        options={} if kind.rows else tables.options(table, kind.options),
+        rows=table if kind.rows else (),
+        alias=collection,
+    )
+    world.last_request = Made(actor, request, tuple(table), collection)
+    calls: list[Call] = []
+    for number in range(1, times + 1):
+        arguments = [_filled(world, each, number) for each in request.arguments]
+        calls += kind.prepare(replace(asking, number=number), *arguments)
+    return calls
+
+
+def again(world: World, options: Mapping[str, str], text: str | None = None) -> list[Attempt]:
+    """Make the scenario's last request once more with other options, or with the words ``text``."""
+    last = world.last_request
+    assert last is not None, "no request has been made in this scenario yet"
+    rows = [row for row in last.table if tables.pairs([row], ("option", "field"))[0][0] not in options]
+    added = [{"option": name, "value": value} for name, value in options.items()]
+    request = parse(text) if text else last.request
+    return in_turn(
+        world, prepare(world, last.actor, request, table=[*rows, *added], collection=last.collection)
+    )
+
+
+def of_table(world: World, rows: Sequence[Mapping[str, str]]) -> list[Call]:
+    """The calls of a table with the columns ``actor``, ``request``, perhaps ``times`` and ``collection``.
+
+    Raises ``TableError`` for another column, and for an actor or a request that does not exist.
+    """
+    calls = []
+    for row in rows:
+        for column in row.keys() - {"actor", "request", "times", "collection", "outcome"}:
+            raise tables.unknown("column", column, ("actor", "request", "times", "collection"))
+        actor = row["actor"].strip()
+        if actor not in actors.ACTORS:
+            raise tables.unknown("actor", actor, actors.ACTORS)
+        times = int(row.get("times", "").strip() or 1)
+        collection = row.get("collection", "").strip().strip('"') or None
+        calls += prepare(world, actor, parse(row["request"].strip()), times=times, collection=collection)
+    return calls
+
+
+def _filled(world: World, value: Any, number: int) -> Any:
+    """``{n}`` is the number of the repetition, ``{unique}`` a word that no other scenario has."""
+    if isinstance(value, list):
+        return [_filled(world, each, number) for each in value]
+    if isinstance(value, str):
+        return value.replace("{n}", str(number)).replace("{unique}", world.names.prefix)
+    return value
+
+
+def make(call: Call) -> Attempt:
+    """Make one request; silence is an outcome too."""
+    try:
+        return Attempt(call.what, call.make())
+    except GatewayUnreachable as silence:
+        return Attempt(call.what, silence)
+
+
+def in_turn(world: World, calls: Sequence[Call]) -> list[Attempt]:
+    """Make the requests one after another; they are the scenario's last ones."""
+    return _keep(world, [make(call) for call in calls])
+
+
+def at_once(world: World, calls: Sequence[Call]) -> list[Attempt]:
+    """Make all requests at the same moment, each by a client of its own."""
+    assert len(calls) <= MOST_AT_ONCE, f"{len(calls)} requests at the same moment, at most {MOST_AT_ONCE}"
+    start = threading.Barrier(len(calls))
+
+    def at_the_signal(call: Call) -> Attempt:
+        start.wait(START_WITHIN_S)
+        return make(call)
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return _keep(world, list(pool.map(at_the_signal, calls)))
+
+
+def during(
+    world: World, calls: Sequence[Call], event: Callable[[], None], *, clients: int = CLIENTS
+) -> list[Attempt]:
+    """Make the requests by a few clients; when some are over, let ``event`` happen; go on to the last one.
+
+    A client that is told to come back later does so before its next request, as clients should.
+    """
+    over: list[Attempt] = []
+    longest = world.citadel.promises.recovers_s
+
+    def one(call: Call) -> Attempt:
+        over.append(made := make(call))
+        back_off(min(_told_to_wait_s(made), longest))
+        return made
+
+    with ThreadPoolExecutor(min(clients, len(calls))) as pool:
+        made = [pool.submit(one, call) for call in calls]
+        eventually(
+            lambda: len(over),
+            lambda count: count >= max(1, int(len(calls) * BEFORE_IT_HAPPENS)),
+            within=BEGINS_WITHIN_S,
+            what="the first of the requests are over",
+        )
+        event()
+        return _keep(world, [each.result() for each in made])
+
+
+def _told_to_wait_s(attempt: Attempt) -> float:
+    answer = attempt.outcome
+    if isinstance(answer, GatewayUnreachable) or answer.ok:
+        return 0.0
+    return float(answer.headers.get("Retry-After", 0.0))
+
+
+def _keep(world: World, attempts: list[Attempt]) -> list[Attempt]:
+    world.attempts = attempts
+    answered = [each.outcome for each in attempts if not isinstance(each.outcome, GatewayUnreachable)]
+    world.answer = answered[-1] if answered else None
+    return attempts

@@ -1,0 +1,77 @@
+"""Requests that search."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from support.drivers.gateway import Answer
+from support.vocabulary import tables
+from support.vocabulary.requests.grammar import Asking, Call, request
+from support.vocabulary.tables import Option
+
+MOST_PAGES = 200
+OPTIONS = {
+    "limit": Option("limit", "the most results, 1 to 1000 (10)"),
+    "offset": Option("offset", "how many results are passed by (0)"),
+    "filter": Option(
+        "filter", 'what the metadata must be: department = "kitchen" and pages >= 5', tables.conditions
+    ),
+    "score threshold": Option("score_threshold", "the least score of a result"),
+    "cache": Option("use_cache", "off: neither read from the cache nor stored in it", tables.on_or_off),
+    "vectors": Option("include_vector", "on: results with their vectors", tables.on_or_off),
+}
+
+
+@request("searches for {string}", 'searches for "lunch"', options=OPTIONS)
+def by_text(ask: Asking, question: str) -> list[Call]:
+    """Searches the collection by the meaning of a text."""
+    return [_search(ask, query_text=question)]
+
+
+@request("searches for the vector {vector}", "searches for the vector [1, 0]", options=OPTIONS)
+def by_vector(ask: Asking, vector: list[float]) -> list[Call]:
+    """Searches the collection for the vectors next to one."""
+    return [_search(ask, query_vector=vector)]
+
+
+@request("searches for {string} in pages of {int}", 'searches for "lunch" in pages of 5', options=OPTIONS)
+def in_pages(ask: Asking, question: str, size: int) -> list[Call]:
+    """Reads a ranking page by page, up to the first empty page; the pages are kept."""
+    return [_pages(ask, size, {"query_text": question})]
+
+
+@request(
+    "searches for the vector {vector} in pages of {int}",
+    "searches for the vector [1, 0] in pages of 5",
+    options=OPTIONS,
+)
+def vector_in_pages(ask: Asking, vector: list[float], size: int) -> list[Call]:
+    """Reads the ranking of a vector page by page, up to the first empty page; the pages are kept."""
+    return [_pages(ask, size, {"query_vector": vector})]
+
+
+def _search(ask: Asking, **wanted: Any) -> Call:
+    body = {"collection": ask.collection, **wanted, **ask.members}
+    shown = wanted.get("query_text", "a vector")
+    return Call(f'{ask.actor} searches for "{shown}"', partial(ask.call, "searchVectors", json_body=body))
+
+
+def _pages(ask: Asking, size: int, wanted: dict[str, Any]) -> Call:
+    collection = ask.collection
+
+    def read() -> Answer:
+        pages: list[list[dict[str, Any]]] = []
+        ask.world.pages = pages
+        while not pages or pages[-1]:
+            place = {"limit": size, "offset": size * len(pages)}
+            answer = ask.call(
+                "searchVectors", json_body={"collection": collection, **wanted, **ask.members, **place}
+            )
+            if not answer.ok:
+                return answer
+            pages.append(list(answer.body["results"]))
+            assert len(pages) < MOST_PAGES, "the ranking has no end"
+        return answer
+
+    return Call(f"{ask.actor} searches in pages of {size}", read)

@@ -1,0 +1,71 @@
+"""The typed words of the sentences: how they are written and what they mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cucumber_expressions.parameter_type import ParameterType
+from cucumber_expressions.parameter_type_registry import ParameterTypeRegistry
+
+from support.drivers.providers import DISPLAY_NAMES
+from support.vocabulary.tables import numbers
+
+QUOTED = r'"(?:[^"\\]|\\.)*"'
+_NUMBER = r"-?\d+(?:\.\d+)?"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A parameter type: its regular expression, its value, and for a closed list every word."""
+
+    name: str
+    meaning: str
+    regexp: str
+    parse: Callable[[str], Any]
+    known: Mapping[str, str] = field(default_factory=dict)
+
+
+def any_of(words: Iterable[str]) -> str:
+    """One of the words, longest first, so that no word hides a longer one."""
+    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+
+
+def unquoted(text: str) -> str:
+    """The text between the quotes; ``\\"`` stands for a quote."""
+    return text[1:-1].replace('\\"', '"')
+
+
+def listed(text: str) -> list[str]:
+    """``"a", "b" and "c"`` as a list."""
+    return [unquoted(each) for each in re.findall(QUOTED, text)]
+
+
+PROVIDERS = {shown: name for name, shown in DISPLAY_NAMES.items()}
+
+IDS = Word(
+    "ids",
+    'one or more quoted names: "a", "b" and "c"',
+    rf"{QUOTED}(?:, {QUOTED})*(?: and {QUOTED})?",
+    listed,
+)
+VECTOR = Word("vector", "the numbers of a vector: [1, 0.5]", rf"\[{_NUMBER}(?:, {_NUMBER})*\]", numbers)
+PROVIDER = Word(
+    "provider",
+    "one of the nine external providers",
+    any_of(PROVIDERS),
+    PROVIDERS.__getitem__,
+    dict.fromkeys(PROVIDERS, ""),
+)
+# What the requests of an actor may contain, besides {string}, {int} and {float}.
+OF_REQUESTS = (IDS, VECTOR, PROVIDER)
+
+
+def registry() -> ParameterTypeRegistry:
+    """A registry of its own for the expressions of requests."""
+    made = ParameterTypeRegistry()
+    for word in OF_REQUESTS:
+        made.define_parameter_type(ParameterType(word.name, word.regexp, object, word.parse))
+    return made

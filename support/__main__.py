@@ -119,7 +119,7 @@ def _doctor(settings: Settings) -> int:
     findings = doctor.examine(settings, OUTPUT)
     print(doctor.table(settings, findings))
     print(settings.secrets().redact(reach.text(doctor.faults(settings).table())))
-    return 0 if all(finding.ok for finding in findings) else 1
+    return 0 if all(finding.ok for finding in findings) else REFUSED
 
 
 def _faults(settings: Settings) -> int:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import psycopg2
 import redis
 
-from support import packages
+from support import addresses, admission, packages
+from support.admission import NotAdmitted
 from support.errors import Unavailable
 from support.faults import commands
 from support.faults.commands import CommandsError
@@ -28,6 +28,8 @@ from support.settings import Mode, Settings
 
 OLDEST_PYTHON = (3, 11)
 PROBE_S = 3.0
+# A server of Qdrant makes a collection on its disk.
+WRITES_WITHIN_S = 10.0
 # PostgreSQL and Redis versions the contract's schema and key commands need.
 OLDEST_POSTGRESQL = 140000
 OLDEST_REDIS = (6, 2)
@@ -138,55 +140,78 @@ def _database(settings: Settings) -> Finding:
     try:
         connection = schema.connect(url)
     except psycopg2.Error as error:
-        return Finding(what, False, f"{_host(url)}: {str(error).strip().splitlines()[-1]}", mend)
+        return Finding(what, False, f"{_place(url)}: {_told(error)}", mend)
     try:
-        with connection.cursor() as cursor:
-            deployed = settings.mode is Mode.DEPLOYED
-            # A deployed platform has its tables; elsewhere the suite makes its own in a schema of its own.
-            cursor.execute(
-                "SELECT to_regclass('vector_metadata') IS NOT NULL"
-                if deployed
-                else "SELECT has_database_privilege(current_database(), 'CREATE')"
-            )
-            row = cursor.fetchone()
-            usable = bool(row and row[0])
+        # A deployed platform has its tables; elsewhere the suite makes its own in a schema of its own.
+        if settings.mode is Mode.DEPLOYED:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT to_regclass('vector_metadata') IS NOT NULL")
+                if cursor.fetchone() != (True,):
+                    raise NotAdmitted(
+                        "no table vector_metadata in the search path",
+                        "name the platform's schema in TEST_DATABASE_URL:"
+                        " ...?options=-csearch_path%3D<schema>",
+                    )
+        else:
+            admission.postgresql(connection)
         version = connection.server_version
     except psycopg2.Error as error:
-        return Finding(what, False, str(error).strip(), mend)
+        return Finding(what, False, f"{_place(url)}: {_told(error)}", mend)
+    except NotAdmitted as refusal:
+        return Finding(what, False, f"{_place(url)}: {refusal}", refusal.mend)
     finally:
         connection.close()
-    if not usable and deployed:
-        path = "name the platform's schema in TEST_DATABASE_URL: ...?options=-csearch_path%3D<schema>"
-        return Finding(what, False, f"{_host(url)}: no table vector_metadata in the search path", path)
-    if not usable:
-        grant = "GRANT CREATE ON DATABASE to this role: the suite works in a schema of its own"
-        return Finding(what, False, f"{_host(url)}: the role may not create a schema", grant)
-    seen = f"{_host(url)}, version {version // 10000}"
-    return Finding(what, version >= OLDEST_POSTGRESQL, seen, "PostgreSQL 14 or newer is needed")
+    seen = f"{_place(url)}, version {version // 10000}"
+    older = "name a PostgreSQL 14 or newer in TEST_DATABASE_URL"
+    return Finding(what, version >= OLDEST_POSTGRESQL, seen, older)
 
 
 def _cache(settings: Settings) -> Finding:
     what, url = "Redis", settings.redis_url or ""
+    client = lease.connect(url)
     try:
-        client = lease.connect(url)
+        if settings.mode is not Mode.DEPLOYED:
+            admission.cache(client, addresses.of(url).user)
         told = client.info("server")
-        client.close()
-    except (redis.RedisError, ValueError) as error:
+    except NotAdmitted as refusal:
+        return Finding(what, False, f"{_place(url)}: {refusal}", refusal.mend)
+    except (redis.RedisError, OSError, ValueError) as error:
         mend = "start it or correct TEST_REDIS_URL; unset it to let the suite start its own"
-        return Finding(what, False, f"{_host(url)}: {error}", mend)
+        return Finding(what, False, f"{_place(url)}: {_told(error)}", mend)
+    finally:
+        client.close()
+    if told.get("redis_mode") == "cluster":
+        return Finding(what, False, f"{_place(url)}: a cluster", "name a single server in TEST_REDIS_URL")
     version = str(told["redis_version"])
     recent = tuple(int(part) for part in version.split(".")[:2]) >= OLDEST_REDIS
-    return Finding(what, recent, f"{_host(url)}, version {version}", "Redis 6.2 or newer is needed")
+    older = "name a Redis 6.2 or newer in TEST_REDIS_URL"
+    return Finding(what, recent, f"{_place(url)}, version {version}", older)
 
 
 def _vectors(settings: Settings) -> Finding:
-    key = {"api-key": settings.qdrant_api_key} if settings.qdrant_api_key else {}
+    what, url, key = "Qdrant", settings.qdrant_url or "", settings.qdrant_api_key
     mend = "start it or correct QDRANT_URL and QDRANT_API_KEY; unset them to let the suite start its own node"
-    return _http("Qdrant", settings.qdrant_url or "", "/collections", key, mend)
+    found = _http(what, url, "/collections", {"api-key": key} if key else {}, mend)
+    if settings.mode is Mode.DEPLOYED or not found.ok:
+        return found
+    try:
+        admission.qdrant(url, key, WRITES_WITHIN_S)
+    except NotAdmitted as refusal:
+        return Finding(what, False, f"{_place(url)}: {refusal}", refusal.mend)
+    except httpx.HTTPError as error:
+        return Finding(what, False, f"{_place(url)}: {_told(error)}", mend)
+    return found
 
 
 def _links(settings: Settings) -> Finding:
     mend = "start Toxiproxy or unset TOXIPROXY_URL to let the suite start its own links"
+    for variable, url in (
+        ("TEST_DATABASE_URL", settings.database_url),
+        ("TEST_REDIS_URL", settings.redis_url),
+    ):
+        if settings.mode is Mode.ATTACHED and url and addresses.of(url).socket:
+            seen = "Toxiproxy cannot put a link before a Unix socket"
+            return Finding("Toxiproxy", False, seen, f"name a host in {variable}, or unset TOXIPROXY_URL")
     return _http("Toxiproxy", settings.toxiproxy_url or "", "/version", {}, mend)
 
 
@@ -208,19 +233,35 @@ def _gateway(settings: Settings) -> Finding:
     if not settings.api_key:
         return Finding(what, False, "no key", "set CITADEL_API_KEY to a key that may write")
     mend = "start the gateway or correct INTEGRATION_TEST_HOST; 401: CITADEL_API_KEY is unknown there"
-    return _http(what, url, "/status", {"X-API-Key": settings.api_key}, mend)
+    if settings.proxy:
+        mend += "; or correct CITADEL_PROXY, through which it was asked"
+    return _http(what, url, "/status", {"X-API-Key": settings.api_key}, mend, settings.proxy)
 
 
-def _http(what: str, url: str, path: str, headers: dict[str, str], mend: str) -> Finding:
+def _http(
+    what: str, url: str, path: str, headers: dict[str, str], mend: str, proxy: str | None = None
+) -> Finding:
+    """Whether a service answers with a JSON object and status 200."""
     try:
-        answer = httpx.get(url + path, headers=headers, timeout=PROBE_S, trust_env=False)
+        with httpx.Client(
+            headers=headers, timeout=PROBE_S, trust_env=False, verify=addresses.trusted(), proxy=proxy
+        ) as client:
+            answer = client.get(url + path)
+        seen = f"{_place(url)} answers {answer.status_code}"
+        if answer.status_code == 200 and not isinstance(answer.json(), dict):
+            raise ValueError
     except httpx.HTTPError as error:
-        return Finding(what, False, f"{_host(url)}: {error}", mend)
-    seen = f"{_host(url)} answers {answer.status_code}"
+        return Finding(what, False, f"{_place(url)}: {_told(error)}", mend)
+    except ValueError:
+        return Finding(what, False, f"{_place(url)} does not answer as {what} does", mend)
     return Finding(what, answer.status_code == 200, seen, mend)
 
 
-def _host(url: str) -> str:
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.hostname or 'localhost'}{port}{parts.path if parts.scheme.startswith('p') else ''}"
+def _told(error: Exception) -> str:
+    """Why there was no answer, in a line; some time-outs have no words, and libpq's hints are none."""
+    lines = [line for line in str(error).splitlines() if line and not line[0].isspace()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def _place(url: str) -> str:
+    return addresses.of(url).place

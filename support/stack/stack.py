@@ -194,7 +194,7 @@ class Stack:
         }
         linked = self._connect(links_url, behind, link_ports)
         gateway = self._gateway(workshop, gateway_port, linked, schema_name, qdrant_key)
-        gateway.environment = {**gateway.environment, **_names(behind)}
+        gateway.environment = {**gateway.environment, **names_behind_links(behind)}
         # The gateway's imports run while the slower servers get ready; it waits for none of them.
         self._launch(gateway)
         _raise_first(others)
@@ -365,7 +365,7 @@ class Stack:
         )
 
 
-def _names(behind: Mapping[str, str]) -> dict[str, str]:
+def names_behind_links(behind: Mapping[str, str]) -> dict[str, str]:
     """What the gateway's servers are called, which the addresses of their links do not tell."""
     servers = {name: addresses.of(url) for name, url in behind.items()}
     return {

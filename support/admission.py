@@ -1,0 +1,226 @@
+"""Asks the stores whether a run may do what it will do there, before it begins; leaves nothing behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import psycopg2
+import psycopg2.extensions
+import redis
+from psycopg2 import sql
+
+from support import addresses
+from support.isolation import lease
+from support.isolation.names import Run
+
+# What clients and platform do with the keys of the platform and of the lease, and beside them.
+_KEY_COMMANDS: Mapping[str, tuple[object, ...]] = {
+    "get": (),
+    "set": ("x", "NX", "PX", 1),
+    "setex": (1, "x"),
+    "ttl": (),
+    "pttl": (),
+    "expire": (1,),
+    "type": (),
+    "del": (),
+    "unlink": (),
+    "incr": (),
+    "lpush": ("x",),
+    "rpush": ("x",),
+    "ltrim": (0, 0),
+    "lrange": (0, 0),
+    "brpop": (1,),
+}
+_OTHER_COMMANDS: Mapping[str, tuple[object, ...]] = {
+    "ping": (),
+    "echo": ("x",),
+    "dbsize": (),
+    "info": ("server",),
+    "scan": (0,),
+}
+_TRANSACTION = ("multi", "exec", "discard")
+
+
+class NotAdmitted(Exception):
+    """A run could not do its work in a store; ``mend`` says what to change."""
+
+    def __init__(self, seen: str, mend: str) -> None:
+        super().__init__(seen)
+        self.mend = mend
+
+
+def postgresql(connection: psycopg2.extensions.connection) -> None:
+    """A schema can be made. Raises ``NotAdmitted``; what is made is never committed."""
+    name = f"{Run.current().prefix}admission"
+    connection.autocommit = False
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+            cursor.execute(sql.SQL("CREATE TABLE {}.admission (note text)").format(sql.Identifier(name)))
+    except psycopg2.errors.ReadOnlySqlTransaction:
+        raise NotAdmitted(
+            "it is read-only: a standby, or default_transaction_read_only is on",
+            "name a primary that may be written to in TEST_DATABASE_URL,"
+            " or switch default_transaction_read_only off for its role and database",
+        ) from None
+    except psycopg2.errors.InsufficientPrivilege:
+        raise NotAdmitted(
+            "the role may not create a schema",
+            "GRANT CREATE ON DATABASE to the role in TEST_DATABASE_URL:"
+            " the suite works in a schema of its own",
+        ) from None
+    finally:
+        connection.rollback()
+        connection.autocommit = True
+
+
+def cache(client: redis.Redis, user: str | None) -> None:
+    """Every command of a run would be accepted. Raises ``NotAdmitted``.
+
+    Each is put into a transaction that is discarded: the server refuses there what it would refuse, and
+    carries out nothing.
+    """
+    keys = {
+        f"~{lease.PLATFORM_KEYS}": lease.PLATFORM_KEYS.replace("*", f"{Run.current().prefix}admission"),
+        f"~{lease.LEASE_KEY}": lease.LEASE_KEY,
+    }
+    commands: set[str] = set()
+    patterns: set[str] = set()
+    with _connection(client) as ask:
+        if ask("MULTI").startswith("NOPERM"):
+            everything = _rights({"select", *_TRANSACTION, *_KEY_COMMANDS, *_OTHER_COMMANDS}, keys)
+            raise NotAdmitted(
+                "its user may not use MULTI, so what else is forbidden cannot be seen",
+                f"for the user in TEST_REDIS_URL: ACL SETUSER {user or 'default'} {everything}",
+            )
+        ask("DISCARD")
+        if ask("EXEC").startswith("NOPERM"):
+            commands.add("exec")
+        for command, arguments in _OTHER_COMMANDS.items():
+            if _asked(ask, command, *arguments):
+                commands.add(command)
+        for command, arguments in _KEY_COMMANDS.items():
+            for pattern, key in keys.items():
+                told = _asked(ask, command, key, *arguments)
+                if told and f"'{command}'" not in told.lower():
+                    patterns.add(pattern)
+                elif told:
+                    commands.add(command)
+    if commands or patterns:
+        lacking = _rights(commands, patterns)
+        raise NotAdmitted(
+            f"its user lacks {lacking}",
+            f"for the user in TEST_REDIS_URL: ACL SETUSER {user or 'default'} {lacking}",
+        )
+
+
+def _rights(commands: Iterable[str], patterns: Iterable[str]) -> str:
+    """As ACL SETUSER takes them."""
+    return " ".join([*(f"+{each}" for each in sorted(commands)), *sorted(patterns)])
+
+
+def _asked(ask: Any, *command: object) -> str:
+    """Why the user may not do this, empty if allowed. Raises ``NotAdmitted`` where nobody may."""
+    ask("MULTI")
+    told = str(ask(*command))
+    ask("DISCARD")
+    kind = told.partition(" ")[0]
+    if kind in _REFUSALS:
+        raise NotAdmitted(*_REFUSALS[kind])
+    return told if kind == "NOPERM" else ""
+
+
+_REFUSALS = {
+    "READONLY": (
+        "it is a read-only replica",
+        "name the primary in TEST_REDIS_URL",
+    ),
+    "OOM": (
+        "its memory is full (maxmemory), it refuses to write",
+        "raise its maxmemory, or name another server in TEST_REDIS_URL",
+    ),
+    "MISCONF": (
+        "it refuses to write because it cannot save (MISCONF)",
+        "mend its disk, or name another server in TEST_REDIS_URL",
+    ),
+    "NOREPLICAS": (
+        "it refuses to write because it lacks replicas (NOREPLICAS)",
+        "start its replicas, or name another server in TEST_REDIS_URL",
+    ),
+}
+
+
+@contextmanager
+def _connection(client: redis.Redis) -> Iterator[Any]:
+    """A way to send a command on one connection and get what the server says, errors as text."""
+    pool = client.connection_pool
+    connection: Any = pool.get_connection()
+
+    def ask(*command: object) -> str:
+        connection.send_command(*command)
+        try:
+            told = connection.read_response()
+        except redis.ResponseError as error:
+            return _in_full(error)
+        return told.decode(errors="replace") if isinstance(told, bytes) else str(told)
+
+    try:
+        yield ask
+    finally:
+        connection.disconnect()
+        pool.release(connection)
+
+
+def _in_full(error: redis.ResponseError) -> str:
+    """The server's words with the code in front, which redis-py takes away from the errors that it knows."""
+    names = {
+        redis.exceptions.NoPermissionError: "NOPERM",
+        redis.exceptions.ReadOnlyError: "READONLY",
+        redis.exceptions.OutOfMemoryError: "OOM",
+    }
+    code = names.get(type(error))
+    return f"{code} {error}" if code and not str(error).startswith(code) else str(error)
+
+
+def qdrant(url: str, api_key: str | None, timeout_s: float) -> None:
+    """A collection can be made, written to and deleted. Raises ``NotAdmitted``, ``httpx.HTTPError``.
+
+    It carries the run's own prefix, so that another run removes it should this one be killed meanwhile.
+    """
+    path = f"/collections/{Run.current().prefix}admission"
+    point = {"points": [{"id": 1, "vector": [1.0]}]}
+    calls: tuple[tuple[str, str, object], ...] = (
+        ("PUT", path, {"vectors": {"size": 1, "distance": "Dot"}}),
+        ("PUT", f"{path}/points?wait=true", point),
+        ("POST", f"{path}/points/delete?wait=true", {"points": [1]}),
+    )
+    with httpx.Client(
+        base_url=url,
+        headers={"api-key": api_key} if api_key else {},
+        timeout=timeout_s,
+        trust_env=False,
+        verify=addresses.trusted(),
+    ) as client:
+        try:
+            for method, where, body in calls:
+                _done(client.request(method, where, json=body))
+        finally:
+            removed = client.delete(path)
+        _done(removed)
+
+
+def _done(answer: httpx.Response) -> None:
+    if answer.is_success:
+        return
+    if answer.status_code in (401, 403):
+        raise NotAdmitted(
+            f"its key may not make, write to and delete a collection (status {answer.status_code})",
+            "set QDRANT_API_KEY to a key that may write and manage collections",
+        )
+    raise NotAdmitted(
+        f"a collection could not be made, written to and deleted (status {answer.status_code})",
+        "mend the server, or name another one in QDRANT_URL",
+    )

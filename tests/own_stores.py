@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4, uuid5
@@ -49,14 +50,22 @@ class Endpoints:
     qdrant_url: str
 
 
+def directory_of(run: Run, closing: ExitStack) -> Path:
+    """A directory of the run's, gone when ``closing`` ends.
+
+    Not pytest's temp directory: PostgreSQL may run as another account, which must pass through.
+    """
+    directory = kept.new_name(run, "tests")
+    closing.callback(kept.remove, directory)
+    kept.make(directory)
+    return directory
+
+
 @contextmanager
 def workshop_of(run: Run) -> Iterator[tuple[Workshop, ExitStack]]:
     """A place to start servers in, and what ends them; both are gone afterwards, also after a crash."""
     with ExitStack() as closing:
-        # Not pytest's temp directory: PostgreSQL may run as another account, which must pass through.
-        directory = kept.new_name(run, "tests")
-        closing.callback(kept.remove, directory)
-        kept.make(directory)
+        directory = directory_of(run, closing)
         deadman = DeadMan.start(directory / "deadman.log")
         closing.callback(deadman.disarm)
         deadman.remove_directory(directory)
@@ -83,13 +92,14 @@ def started() -> Iterator[Endpoints]:
         valkey = servers.valkey(workshop, valkey_port)
         with ThreadPoolExecutor(3) as pool:
             database_url = pool.submit(start_postgres)
-            others = [pool.submit(start, each) for each in (valkey.service, _node(workshop, node_port))]
+            others = [pool.submit(start, each) for each in (valkey.service, node(workshop, node_port))]
             for other in others:
                 other.result()
         yield Endpoints(database_url.result(), SCHEMA, valkey.url, f"http://{servers.LOOPBACK}:{node_port}")
 
 
-def _node(workshop: Workshop, port: int) -> ServiceProcess:
+def node(workshop: Workshop, port: int) -> ServiceProcess:
+    """A Qdrant node, to be started."""
     return servers.python_service(
         workshop,
         "qdrant",

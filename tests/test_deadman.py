@@ -231,7 +231,7 @@ def test_a_database_that_another_run_has_leased_since_is_left_alone(
     deadman = DeadMan.start(tmp_path / "deadman.log")
     deadman.release_redis(taken.url, lease.index_of(taken.url), lease.LEASE_KEY)
     taken.release()
-    other = lease.take(stores.redis_url, Run(run.host, run.pid + 1, run.started))
+    other = lease.take(stores.redis_url, Run.current())
     assert other.url == taken.url
     client.set("citadel:v1:key", "of the other run")
     abandon(deadman)

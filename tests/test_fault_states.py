@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -28,6 +26,7 @@ from support.stack.deadman import DeadMan
 from support.stack.ports import free_ports
 from support.stack.servers import Workshop
 from support.waiting import eventually
+from tests.own_stores import directory_of
 
 SCHEMA = "platform"
 OURS = "sheet"
@@ -92,9 +91,7 @@ class Stores:
 def stores() -> Iterator[Stores]:
     run = Run.current()
     with ExitStack() as closing:
-        directory = Path(tempfile.mkdtemp(prefix=f"{run.prefix}tests_"))
-        closing.callback(shutil.rmtree, directory, ignore_errors=True)
-        directory.chmod(0o755)
+        directory = directory_of(run, closing)
         log = directory / "deadman.log"
         deadman = DeadMan.start(log)
         closing.callback(deadman.disarm)

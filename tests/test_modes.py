@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import pytest
 import redis
 
 from support.isolation import lease
-from support.isolation.names import Run
 from tests.running import behave, stack_up
 
 DATABASE = os.environ.get("ATTACHED_DATABASE_URL", "")
@@ -51,10 +51,11 @@ def test_attached_smoke_passes_and_leaves_foreign_data_alone(tmp_path: Path) -> 
             cursor.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'at\\_%'")
             names = [str(name) for (name,) in cursor.fetchall()]
         # Other runs may be at work on the same server.
-        left = [name for name in names if (run := Run.of(name)) is None or not run.alive()]
-        assert left == [], "schemas of the suite are left"
+        told = re.search(r"attached mode, run (\w+)", done.printed)
+        assert told, done.printed
+        assert [name for name in names if told[1] in name] == [], "schemas of the run are left"
         assert [cache.get(key) for key in FOREIGN_KEYS] == [b"not yours"] * len(FOREIGN_KEYS)
-        assert list(lease.abandoned(CACHE)) == []
+        assert [found.index for found in lease.leases(CACHE) if found.run.id == told[1]] == []
     finally:
         cache.delete(*FOREIGN_KEYS)
         cache.close()

@@ -12,6 +12,7 @@ from support.audit.report import Finding
 from support.audit.terms import Options, Progress, Scope, Stores
 from support.drivers.postgres import CollectionRecord, OpenEvent
 from support.drivers.qdrant import PointId
+from support.isolation.beacon import is_beacon
 
 T = TypeVar("T")
 
@@ -55,8 +56,9 @@ class Case:
         return [record for record in records if self.scope.covers(record.name)]
 
     def in_qdrant(self) -> set[str]:
-        """The names in scope that Qdrant has a collection for."""
-        return set(filter(self.scope.covers, self.stores.vectors.collections(*self.scope.prefixes)))
+        """The names in scope that Qdrant has a collection for; a run's heartbeat is no platform's."""
+        names = self.stores.vectors.collections(*self.scope.prefixes)
+        return {name for name in names if self.scope.covers(name) and not is_beacon(name)}
 
     def open_events(self) -> list[OpenEvent]:
         """The open events in scope."""

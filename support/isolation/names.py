@@ -1,82 +1,46 @@
-"""Names of everything the suite creates: they carry the run, and a run's name tells who owns it."""
+"""Names of everything the suite creates: they carry the run."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-import socket
-import time
+import secrets
 from dataclasses import dataclass, field
-
-import psutil
 
 PREFIX = "at_"
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_NAME = re.compile(r"at_([0-9a-z]{4})([0-9a-z]{5})([0-9a-z]{7})_")
-# A run of another host is taken for dead after a day: the longest session lasts a few hours.
-FOREIGN_RUN_DIES_AFTER_S = 24 * 3600
-
-
-def _base36(number: int, width: int) -> str:
-    digits = ""
-    while number:
-        number, rest = divmod(number, 36)
-        digits = _DIGITS[rest] + digits
-    return digits.rjust(width, "0")[-width:]
-
-
-def _host() -> str:
-    return _base36(int.from_bytes(hashlib.sha256(socket.gethostname().encode()).digest()[:6], "big"), 4)
+_NAME = re.compile(r"at_([0-9a-z]{16})_")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of the suite: host, process and start, packed into sixteen characters that fit any name."""
+    """One run of the suite, or one worker of it.
 
-    host: str
-    pid: int
-    started: int
+    Its id is drawn by lot and tells nothing: two containers start processes of one number, in one second, on
+    hosts of one name.
+    """
+
+    id: str
 
     @classmethod
     def current(cls) -> Run:
-        return cls(_host(), os.getpid(), int(time.time()))
+        """A new run."""
+        return cls("".join(secrets.choice(_DIGITS) for _ in range(16)))
 
     @classmethod
     def of(cls, name: str) -> Run | None:
-        """The run that made ``name``, or None if the suite did not make it."""
+        """The run that a name of this form belongs to, or None; whether the suite made it, a mark tells."""
         match = _NAME.match(name)
-        if not match:
-            return None
-        return cls(match[1], int(match[2], 36), int(match[3], 36))
-
-    @property
-    def id(self) -> str:
-        return f"{self.host}{_base36(self.pid, 5)}{_base36(self.started, 7)}"
+        return cls(match[1]) if match else None
 
     @property
     def prefix(self) -> str:
         """What every name of this run starts with, such as ``at_k3f9000x10sk2m9a_``."""
         return f"{PREFIX}{self.id}_"
 
-    @property
-    def local(self) -> bool:
-        """Whether the run belongs to this host, so that its process can be looked up."""
-        return self.host == _host()
-
-    def alive(self) -> bool:
-        """Whether its process lives (same host), or it is younger than a day (another host)."""
-        if not self.local:
-            return time.time() - self.started < FOREIGN_RUN_DIES_AFTER_S
-        try:
-            return psutil.Process(self.pid).create_time() <= self.started + 1
-        except psutil.Error:
-            return False
-
 
 def slug(alias: str) -> str:
     """``alias`` in lower case letters, digits and hyphens, at most 40 characters."""
-    return re.sub(r"[^a-z0-9]+", "-", alias.lower()).strip("-")[:40] or "thing"
+    return re.sub(r"[^a-z0-9]+", "-", alias.lower()).strip("-")[:40].rstrip("-") or "thing"
 
 
 @dataclass(slots=True)

@@ -2,80 +2,80 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psycopg2
+import redis
 
-from support import addresses
 from support.faults import unlifted
-from support.isolation import kept, lease, processes, schema
+from support.isolation import beacon, heartbeat, kept, lease, processes, schema
+from support.isolation.heartbeat import Sign
 from support.isolation.names import Run
 from support.settings import Mode, Settings
 from support.waiting import NotYet
 
-TIMEOUT_S = 5.0
+STORE_ERRORS = (psycopg2.Error, redis.RedisError, httpx.HTTPError)
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """Something of a run in a store that others use too."""
+
+    kind: str
+    name: str
+    run: Run
+    sign: Sign
+    kept: bool
 
 
 def leftovers(settings: Settings, *, also_kept: bool) -> list[tuple[str, str]]:
-    """``(kind, name)`` of everything of dead runs; what was kept on purpose only if ``also_kept``."""
+    """``(kind, name)`` of everything of dead runs; what was kept on purpose only if ``also_kept``.
+
+    What was kept on another machine is never among it: only there one knows whether it is still wanted.
+    """
+    directories = list(kept.directories())
+    abandoned = [(path, run) for path, run in directories if kept.abandoned(path)]
+    kept_here = {run.id for path, run in directories if kept.is_kept(path)}
     spared = set() if also_kept else kept.marks(kept_only=True)
     found = [
         ("process", f"{each.pid} ({each.name()})")
         for each, mark in processes.left_by_the_dead(kept.marks())
         if mark not in spared
     ]
-    found += [
-        ("run directory", str(path))
-        for path, run in kept.directories()
-        if not run.alive() and (also_kept or not kept.is_kept(path))
-    ]
+    found += [("run directory", str(path)) for path, run in abandoned if also_kept or run.id not in kept_here]
     found += [("fault", str(file)) for file in unlifted.of_the_dead(unlifted.FOLDER)]
     if settings.mode is Mode.DEPLOYED:
         return found
-    held: set[str] = (
-        set() if also_kept else {run.id for path, run in kept.directories() if kept.is_kept(path)}
-    )
-    if settings.database_url:
-        found += [
-            ("schema", name)
-            for name, run in schema.ours(settings.database_url)
-            if not run.alive() and run.id not in held
-        ]
-    if settings.redis_url:
-        found += [
-            ("Redis database", str(index))
-            for index, run_id in lease.abandoned(settings.redis_url)
-            if run_id not in held
-        ]
-    if settings.qdrant_url:
-        found += [
-            ("collection", name)
-            for name in _collections(settings)
-            if (owner := Run.of(name)) is not None and not owner.alive() and owner.id not in held
-        ]
-    return found
+    things = _things(settings)
+    # The lock on its directory says of a run of this machine at once what its heartbeat says later.
+    alive = {run.id for path, run in directories} - {run.id for path, run in abandoned}
+    dead = {run.id for path, run in abandoned if kept.proves_death(path)}
+    unknown = {thing.run.id for thing in things} - alive - dead
+    if unknown:
+        dead |= heartbeat.stopped(_signs(things, unknown), lambda: _signs(_things(settings), unknown))
+    return found + [
+        (thing.kind, thing.name)
+        for thing in things
+        if thing.run.id in dead and (also_kept if thing.run.id in kept_here else not thing.kept)
+    ]
 
 
 def sweep(settings: Settings, *, also_kept: bool = False) -> list[str]:
-    """Remove the leftovers of dead runs; returns a line for each thing removed."""
+    """Remove the leftovers of dead runs; returns a line for each thing removed, or why it could not be."""
     # First of all, so that nobody writes into what is removed next; what cleans up may do so.
     lines = _end_processes(set() if also_kept else kept.marks(kept_only=True))
     for kind, name in leftovers(settings, also_kept=also_kept):
-        if kind == "run directory":
-            kept.remove(Path(name))
-            lines.append(f"removed the run directory {name}")
-        elif kind == "fault":
-            lines += unlifted.lift(Path(name))
-        elif kind == "schema" and schema.drop(settings.database_url or "", name):
-            lines.append(f"dropped the schema {name} of a dead run")
-        elif kind == "Redis database":
-            client = lease.connect(lease.with_index(settings.redis_url or "", int(name)))
-            lease.empty(client)
-            client.close()
-            lines.append(f"gave back Redis database {name} of a dead run")
-        elif kind == "collection":
-            _delete_collection(settings, name)
-            lines.append(f"deleted the collection {name} of a dead run")
+        try:
+            lines += _remove(settings, kind, name)
+        except STORE_ERRORS as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            lines.append(
+                settings.secrets().redact(f"{kind} {name} of a dead run could not be removed: {reason}")
+            )
     return lines
 
 
@@ -87,28 +87,52 @@ def _end_processes(spared: set[processes.Mark]) -> list[str]:
     return [f"ended {len(ended)} processes of dead runs"] if ended else []
 
 
-def _collections(settings: Settings) -> list[str]:
-    answer = httpx.get(
-        f"{settings.qdrant_url}/collections",
-        headers=_key(settings),
-        timeout=TIMEOUT_S,
-        trust_env=False,
-        verify=addresses.trusted(),
-    )
-    answer.raise_for_status()
-    return [str(item["name"]) for item in answer.json()["result"]["collections"]]
+def _remove(settings: Settings, kind: str, name: str) -> list[str]:
+    if kind == "process":
+        return []  # it has just come or does not end, which was told
+    if kind == "run directory":
+        with kept.seized(Path(name)) as ours:
+            if not ours:
+                return []  # another sweep was faster
+            kept.remove(Path(name))
+        return [f"removed the run directory {name}"]
+    if kind == "fault":
+        return unlifted.lift(Path(name))
+    if kind == "schema":
+        dropped = schema.drop(settings.database_url or "", name)
+        return [f"dropped the schema {name} of a dead run"] if dropped else []
+    if kind == "Redis database":
+        index, _, run = name.partition(" of run ")
+        given = lease.give_back(lease.with_index(settings.redis_url or "", int(index)), Run(run))
+        return [f"gave back Redis database {index} of a dead run"] if given else []
+    deleted = beacon.remove(settings.qdrant_url or "", settings.qdrant_api_key, Run(name))
+    return [f"deleted the collection {each} of a dead run" for each in deleted]
 
 
-def _delete_collection(settings: Settings, name: str) -> None:
-    answer = httpx.delete(
-        f"{settings.qdrant_url}/collections/{name}",
-        headers=_key(settings),
-        timeout=TIMEOUT_S,
-        trust_env=False,
-        verify=addresses.trusted(),
-    )
-    answer.raise_for_status()
+def _things(settings: Settings) -> list[Thing]:
+    """Everything of the suite in the stores that the settings name."""
+    found = []
+    if settings.database_url:
+        found += [
+            Thing("schema", each.name, each.run, each.sign, each.kept)
+            for each in schema.ours(settings.database_url)
+        ]
+    if settings.redis_url:
+        found += [
+            Thing("Redis database", f"{each.index} of run {each.run.id}", each.run, each.sign, each.kept)
+            for each in lease.leases(settings.redis_url)
+        ]
+    if settings.qdrant_url:
+        found += [
+            Thing("collections of run", each.run.id, each.run, each.sign, each.kept)
+            for each in beacon.lit(settings.qdrant_url, settings.qdrant_api_key)
+        ]
+    return found
 
 
-def _key(settings: Settings) -> dict[str, str]:
-    return {"api-key": settings.qdrant_api_key} if settings.qdrant_api_key else {}
+def _signs(things: Iterable[Thing], runs: set[str]) -> dict[str, list[Sign]]:
+    signs = defaultdict(list)
+    for thing in things:
+        if thing.run.id in runs:
+            signs[thing.run.id].append(thing.sign)
+    return signs

@@ -30,6 +30,7 @@ from typing import IO, Any
 import psutil
 
 from support.isolation import shared_memory
+from support.isolation.names import Run
 from support.isolation.processes import GUARD, MARK, Identity, Mark, carriers, end, own_mark
 from support.redaction import Secrets
 from support.waiting import NotYet, eventually
@@ -286,14 +287,10 @@ def _drop_schema(order: Order) -> None:
 def _release_redis(order: Order) -> None:
     from support.isolation import lease
 
-    if order["run"] is None or _holder(order["url"], order["index"], order["key"]) != order["run"]:
+    at = lease.with_index(order["url"], order["index"])
+    if order["run"] is None or not lease.give_back(at, Run(order["run"])):
         _say(f"Redis database {order['index']} is no longer leased to this run: left alone")
         return
-    client = lease.connect(lease.with_index(order["url"], order["index"]))
-    try:
-        lease.empty(client)
-    finally:
-        client.close()
     _say(f"gave back Redis database {order['index']}")
 
 

@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from support import addresses
 from support.faults.toxiproxy import Toxiproxy
 from support.isolation import kept, lease, schema
+from support.isolation.beacon import Beacon
 from support.isolation.names import Run
 from support.promises import Promises
 from support.settings import PROVIDER_KEYS, Settings
@@ -76,6 +78,8 @@ class Stack:
     _providers_url: str = ""
     _deadman: DeadMan = field(init=False)
     _data: Path = field(init=False)
+    # Tell in the stores of others that what is there was left on purpose.
+    _keeping: list[Callable[[], None]] = field(default_factory=list)
     _closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
@@ -138,6 +142,8 @@ class Stack:
         ``variables`` hold keys, so they go to a file that only this account can read.
         """
         kept.remember(self._data, variables)
+        for keep in self._keeping:
+            keep()
         self._deadman.disarm()
         self._closing.pop_all()
         return (
@@ -234,6 +240,10 @@ class Stack:
             self._closing.callback(workshop.deadman.forget, removal)
             self._closing.callback(schema.drop, given, schema_name)
             schema.create(given, schema_name, self.run)
+            beats = schema.Beats(given, schema_name)
+            self._closing.callback(beats.stop)
+            beats.start()
+            self._keeping += [beats.stop, partial(schema.keep, given, schema_name, self.run)]
             return given, given
         postgres = servers.postgres(workshop, port)
         self._launch(postgres.service)
@@ -253,12 +263,18 @@ class Stack:
         self._closing.callback(workshop.deadman.forget, removal)
         self._closing.callback(taken.release)
         taken.keep_alive()
+        self._keeping.append(taken.keep)
         return taken.url
 
     def _qdrant(self, workshop: Workshop, port: int, key: str | None) -> tuple[str, ServiceProcess | None]:
         """URL of Qdrant, and the process to start unless one is given."""
-        if self.settings.qdrant_url is not None:
-            return self.settings.qdrant_url, None
+        given = self.settings.qdrant_url
+        if given is not None:
+            beacon = Beacon(given, key, self.run)
+            self._closing.callback(beacon.put_out)
+            beacon.light()
+            self._keeping.append(beacon.keep)
+            return given, None
         url = f"http://{LOOPBACK}:{port}"
         data = workshop.directory("qdrant")
         if self.settings.qdrant_binary is not None:

@@ -60,6 +60,9 @@ ROLES = {"a reader": "reader", "an editor": "editor", "an administrator": "admin
 STORES = ("the vector store", "the metadata store", "the cache")
 ACTIVITIES = ("storing", "searching", "reading", "deleting")
 
+# Words of parameters that may be something else as well: a delay of so many ms, a duration.
+NAMED = {"fault": [wording for wording, *_ in failures.written()], "limit": [*time_limits.NAMED]}
+
 _NUMBER = r"\d+(?:\.\d+)?"
 
 
@@ -129,6 +132,21 @@ def install() -> None:
         ("malformation", provider_troubles.MALFORMATIONS),
     ):
         _define(name, _any_of(listed), str, str)
+
+
+def regexp_of(name: str) -> str:
+    """How a parameter is written: the regular expression of its type."""
+    found = StepMatcher4CucumberExpressions.TYPE_REGISTRY.parameter_types.lookup_by_type_name(name)
+    return "|".join(found.regexps)
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a parameter that has a closed list of them; empty for any other."""
+    if name in NAMED:
+        return list(NAMED[name])
+    parts = re.split(r"(?<!\\)\|", regexp_of(name))
+    plain = [part for part in parts if not re.search(r"(?<!\\)[\[\](){}*+?.]|\\[dws]", part)]
+    return [re.sub(r"\\(.)", r"\1", part) for part in plain] if len(plain) > 0.9 * len(parts) > 1 else []
 
 
 def _define(name: str, regexp: str, kind: type, transformer: Callable[[str], Any]) -> None:

@@ -26,19 +26,20 @@ from support.reporting.flakiness import fingerprint
 from support.reporting.results import Figures
 from support.settings import ROOT, Mode, Settings, SettingsError
 
-TAGS = {
-    "smoke",
-    "slow",
-    "outage",
-    "alone",
-    "wip",
-    "quarantine",
-    "blocker",
-    "critical",
-    "normal",
-    "minor",
-    "trivial",
+TAG_MEANINGS = {
+    "smoke": "one of the original plan's eight tests, or the first that a person wants to see",
+    "slow": "takes longer than the ceiling of a scenario allows others",
+    "outage": "breaks something on purpose",
+    "alone": "must not share the machine with other scenarios",
+    "wip": "not ready: is not run",
+    "quarantine": "known to be flaky: is not run",
+    "blocker": "Allure's severity: nothing works without it",
+    "critical": "Allure's severity: a promise that matters most",
+    "normal": "Allure's severity",
+    "minor": "Allure's severity",
+    "trivial": "Allure's severity",
 }
+TAGS = set(TAG_MEANINGS)
 TAG_FAMILIES = re.compile(
     r"(allure\.issue:.+|(use|not)\.with_(mode|stores|providers|live)=.+|fixture\..+|key\.[a-z0-9]+(-[a-z0-9]+)*|fault\.[^.]+\.[^.]+|G[1-7]|N(1[0-5]|[1-9])|NFR-.+)"
 )

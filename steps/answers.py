@@ -60,7 +60,10 @@ def in_time(context, wording):
 
 @then("the outcomes are:")
 def outcomes_are(context):
-    """In the order of the requests, or of the items of one batch: outcome or problem code, and version."""
+    """In the order of the requests, or of the items of one batch: outcome or problem code, and version.
+
+    Columns: request | id | outcome | version
+    """
     rows = [row.as_dict() for row in context.table]
     assert_that(outcomes.deviations(context.world, rows), nothing_wrong())
 
@@ -68,7 +71,10 @@ def outcomes_are(context):
 @then("the answer shows:")
 @then("every answer shows:")
 def answer_shows(context):
-    """Members of the answer, field by field; a header by its name."""
+    """Members of the answer, field by field; a header by its name.
+
+    Columns: field | value
+    """
     rows = [row.as_dict() for row in context.table]
     assert_that(outcomes.shown_otherwise(context.world, rows), nothing_wrong())
 
@@ -89,7 +95,10 @@ def soon_shows(context, wording, actor, request):
 
 @then("the document {string} has:")
 def document_has(context, item):
-    """Read by an editor, vector included; metadata that are named must be all there are."""
+    """Read by an editor, vector included; metadata that are named must be all there are.
+
+    Columns: field | value
+    """
     rows = [row.as_dict() for row in context.table]
     held = outcomes.read_document(context.world, item)
     assert_that(expectations.of_document(held, rows), nothing_wrong())

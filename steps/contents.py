@@ -18,7 +18,10 @@ def collection_with(context, alias):
 
 @given("the documents:")
 def the_documents(context):
-    """Columns: id, text, vector, metadata.<name>."""
+    """Stored in one batch.
+
+    Columns: id | text | vector | metadata.<name>
+    """
     rows = [row.as_dict() for row in context.table]
     assert_that(contents.have_documents(context.world, rows), all_succeeded())
 

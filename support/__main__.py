@@ -40,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         description="Compare PostgreSQL, Qdrant and Redis of one platform, without writing to any of them.",
     )
     command.add_arguments(audit)
+    words = commands.add_parser("vocabulary", help="every sentence that a feature can use, as a page")
+    words.add_argument("--text", action="store_true", help="print it instead")
     commands.add_parser("report", help="build the Allure HTML report from the last results")
     merge = commands.add_parser("merge", help="put the results of all parts of a divided run together")
     merge.add_argument("folders", nargs="+", type=Path, help="what each part left in its .acceptance")
@@ -60,6 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"unknown arguments: {' '.join(others)}")
     if options.command == "report":
         return _report()
+    if options.command == "vocabulary":
+        return _vocabulary(OUTPUT, as_text=options.text)
     if options.command == "fuzz":
         return fuzz.main(options.seconds, options.seed, OUTPUT / "logs-fuzz", options.json)
     if options.command == "merge":
@@ -112,6 +116,17 @@ def _report(output: Path = OUTPUT) -> int:
     built = allure_report.build(output / "allure-results", output / "report", output / "history.jsonl")
     if built is not None:
         print(f"  Allure report: {built}")
+    return _vocabulary(output, as_text=False)
+
+
+def _vocabulary(output: Path, *, as_text: bool) -> int:
+    # behave and all step modules: nothing that the other commands should pay for.
+    from support.plugins import vocabulary
+    from support.reporting import vocabulary as page
+
+    collected = vocabulary.collect(ROOT)
+    told = page.as_text(collected) if as_text else f"  vocabulary: {page.write(collected, output / 'report')}"
+    print(told)
     return 0
 
 

@@ -20,7 +20,7 @@ from support.citadel import Citadel
 from support.faults import matrix
 from support.isolation.names import Run
 from support.isolation.sweep import sweep
-from support.plugins import allure_corrections, console, lane, parallel
+from support.plugins import allure_corrections, console, lane, parallel, sentences
 from support.reporting import results, shards
 from support.reporting.flakiness import fingerprint
 from support.reporting.results import Figures
@@ -76,6 +76,9 @@ def choose(context: Any) -> None:
         refuse(
             context, f"nothing is selected: check the file, the name and the tags; known are: {_known(tags)}"
         )
+    selected = [each for each in _scenarios(runner.features) if each.should_run(context.config)]
+    if undefined := sentences.complaints(selected):
+        refuse(context, "\n".join(["the features say what nobody has defined:", *undefined]))
     _take_share(context)
     order = context.config.userdata.get("order")
     if order is not None:

@@ -36,6 +36,11 @@ class Definition:
     function: Any
     matcher: Any
     uses: list[Example] = field(default_factory=list)
+    regexp: re.Pattern[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Looked at before the expression itself, which takes its time for every sentence.
+        self.regexp = re.compile(self.matcher.cucumber_expression.regexp)
 
     @property
     def meaning(self) -> str:
@@ -120,7 +125,7 @@ def _written(path: Path) -> Iterator[tuple[Any, str]]:
 
 
 def _fits(definition: Definition, step: Any) -> bool:
-    return definition.keyword.lower() == step.step_type and bool(definition.matcher.match(step.name))
+    return definition.keyword.lower() == step.step_type and bool(definition.regexp.match(step.name))
 
 
 def _table(step: Any) -> tuple[tuple[str, ...], ...]:
@@ -177,6 +182,7 @@ def _near(step: Any, known: Sequence[Definition]) -> str:
             return f"  {wrong}"
     by_form = {_form(each.pattern): each.pattern for each in known if each.keyword.lower() == step.step_type}
     if step.step_type in ("given", "when"):
+        by_form |= {wording: wording for wording in parameter_types.words_of("fault")}
         by_form |= {
             f"{{actor}} {_form(kind.pattern)}": f"{{actor}} {kind.pattern}" for kind in requests.KINDS
         }

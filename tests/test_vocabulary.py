@@ -1,0 +1,95 @@
+"""The vocabulary page, and what is said of a sentence, a word or a column that does not exist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from behave.parser import parse_feature
+
+from support.contract.promises import PROMISES, TARGETS
+from support.plugins import sentences, vocabulary
+from support.reporting.vocabulary import PAGE, Vocabulary, as_page, as_text, write
+from support.vocabulary import failures, requests
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def collected() -> Vocabulary:
+    return vocabulary.collect(ROOT)
+
+
+def complaints(*steps: str) -> list[str]:
+    sentences.load(ROOT)
+    feature = parse_feature("Feature: F\n  Scenario: S\n" + "\n".join(f"    {step}" for step in steps))
+    return sentences.complaints(feature.walk_scenarios())
+
+
+def test_every_sentence_says_what_it_does(collected: Vocabulary) -> None:
+    assert [each.pattern for each in collected.sentences if not each.meaning] == []
+    assert [each.pattern for each in collected.asked if not each.meaning] == []
+
+
+def test_every_request_is_an_example_of_itself() -> None:
+    for kind in requests.KINDS:
+        assert requests.parse(kind.example).kind is kind, kind.pattern
+
+
+def test_every_fault_is_worded_once_and_read_back() -> None:
+    worded = [wording for wording, *_ in failures.written()]
+    assert len(worded) == len(set(worded)) > 40
+    for wording, target, failure in failures.written():
+        named = failures.parse(wording)
+        assert (named.target, named.failure) == (target, failure)
+
+
+def test_page_and_text_hold_every_sentence_fault_and_promise(collected: Vocabulary, tmp_path: Path) -> None:
+    text = as_text(collected)
+    for each in collected.sentences:
+        assert each.pattern in text
+    for wording in [wording for wording, *_ in failures.written()]:
+        assert wording in text
+    for tag in (*PROMISES, *TARGETS):
+        assert f"@{tag}" in text
+    path = write(collected, tmp_path / "report")
+    page = path.read_text(encoding="utf-8")
+    assert path.name == PAGE and page == as_page(collected)
+    assert "$" not in page.replace("${count}", "").replace("${entries.length}", "")
+    assert "src=" not in page and 'href="http' not in page, "the page needs nothing else"
+
+
+def test_what_is_defined_is_no_complaint() -> None:
+    assert complaints('Given the collection "handbook"', 'When a reader searches for "lunch"') == []
+
+
+def test_a_misspelt_sentence_ends_with_the_nearest_ones() -> None:
+    (told,) = complaints('Given the colection "handbook"')
+    assert told.startswith("<string>:3: no such sentence: Given the colection")
+    assert "Given the collection {string}" in told and told.count("near:") == sentences.NEAREST
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        ('When an intern searches for "lunch"', "an administrator, an anonymous caller"),
+        ('When a reader serches for "lunch"', "{actor} searches for {string}"),
+        ("When Qdrant explodes", "Qdrant freezes"),
+        (
+            "Then within the recovry limit every document is in both stores or in neither",
+            '"the recovry limit" is no limit; known are: the PostgreSQL limit',
+        ),
+    ],
+)
+def test_an_unknown_word_ends_with_the_list_of_what_exists(step: str, expected: str) -> None:
+    (told,) = complaints(step)
+    assert expected in told
+
+
+def test_an_unknown_option_or_request_in_a_table_ends_with_the_list_of_what_exists() -> None:
+    (option,) = complaints('When a reader searches for "lunch" with:', "| option | value |", "| limmit | 5 |")
+    assert "there is no option 'limmit'; known are: cache, filter, limit" in option
+    (request,) = complaints(
+        "When these requests are made:", "| actor | request |", '| a reader | finds "lunch" |'
+    )
+    assert "there is no request 'finds \"lunch\"'" in request

@@ -1,4 +1,4 @@
-"""Makes the Allure results say what behave itself says.
+"""Makes the reports say what behave itself says; JUnit's corrections and the streams' have their own modules.
 
 Stock allure-behave 2.16.2 takes a scenario's status from its steps alone: a broken hook or clean-up is shown
 as passed or skipped, the scenarios of a broken ``before_feature`` are missing, a skip has no reason, steps of
@@ -10,6 +10,7 @@ unselected scenarios leak into the next one, and a run whose ``before_all`` fail
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -24,6 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import allure_behave.formatter
+import allure_commons
+import attr
 from allure_behave.listener import AllureListener
 from allure_behave.utils import step_status_details
 from allure_commons.logger import AllureFileLogger
@@ -34,7 +37,8 @@ from behave.formatter.base import StreamOpener
 from behave.model_type import Status as Outcome
 from behave.runner import ModelRunner
 
-from support.plugins import lane
+from support.plugins import cleaning, junit, lane, streams
+from support.reporting import losses
 
 AllureFormatter = allure_behave.formatter.AllureFormatter
 
@@ -64,35 +68,35 @@ EXECUTORS = {
 
 
 def install() -> None:
-    """Correct every Allure formatter made from now on; a second call changes nothing."""
+    """Correct every formatter and reporter made from now on; a second call changes nothing."""
     if allure_behave.formatter.AllureListener is TruthfulListener:
         return
+    streams.install()
+    junit.install()
     allure_behave.formatter.AllureListener = TruthfulListener
+    allure_behave.formatter.AllureFileLogger = EnduringLogger
     AllureFormatter.feature = _telling_the_feature(AllureFormatter.feature)
     ModelRunner.run_hook = _telling_of_the_run(ModelRunner.run_hook)
+    ModelRunner.run_model = _red_if_results_are_lost(ModelRunner.run_model)
 
 
 def attach_formatter(context: Any) -> None:
-    """Append the Allure formatter, unless the user chose one or it is a dry run.
+    """Let the corrected reports listen. Append the Allure formatter, unless the user chose one.
 
     It writes to userdata ``allure_results``, also what the report shows about the run (environment, executor,
     categories). Errors of clean-ups are told from now on. Called in ``before_all``.
     """
     context.on_cleanup_error = _note_cleanup_error
-
-    def redact(text: str) -> str:
-        return str(context.citadel.secrets.redact(text)) if "citadel" in context else text
-
     runner, config = context._runner, context.config
-    if config.dry_run:
-        return
+    runner.formatters.insert(0, cleaning.Cleaner(config))
+    junit.replace(config)
     folder = config.userdata.get(RESULTS)
     if folder and not _formatters(runner):
         runner.formatters.append(AllureFormatter(StreamOpener(folder), config))
     for formatter in _formatters(runner):
-        formatter.listener.redact = redact
         if not lane.OWN.is_worker:
-            _describe_run(context, Path(formatter.stream_opener.name))
+            with losses.kept("what Allure shows about the run"):
+                _describe_run(context, Path(formatter.stream_opener.name))
 
 
 def report_refusal(context: Any, message: str) -> None:
@@ -105,7 +109,7 @@ def report_refusal(context: Any, message: str) -> None:
     folder = config.userdata.get(RESULTS)
     if not loggers and folder:
         shutil.rmtree(folder, ignore_errors=True)
-        loggers = [AllureFileLogger(folder)]
+        loggers = [EnduringLogger(folder)]
     moment = now()
     result = TestResult(
         uuid=uuid4(),
@@ -124,6 +128,39 @@ def report_refusal(context: Any, message: str) -> None:
         logger.report_globals(Globals(errors=[GlobalError(message=message, timestamp=moment)]))
 
 
+class EnduringLogger(AllureFileLogger):
+    """Writes results and attachments of any text, redacted; goes on without what cannot be written."""
+
+    @allure_commons.hookimpl
+    def report_attached_file(self, source: str, file_name: str) -> None:
+        with losses.kept("an attachment of the Allure report"):
+            super().report_attached_file(source, file_name)
+
+    @allure_commons.hookimpl
+    def report_attached_data(self, body: str | bytes, file_name: str) -> None:
+        content = lane.OWN.shown(body).encode() if isinstance(body, str) else body
+        self._write(file_name, content, "an attachment of the Allure report")
+
+    def _report_item(self, item: Any) -> None:
+        told = attr.asdict(
+            item, filter=lambda _, value: bool(value) or value is False, value_serializer=_shown_value
+        )
+        name = item.file_pattern.format(prefix=uuid4())
+        self._write(name, json.dumps(told, ensure_ascii=False).encode(), "a result of the Allure report")
+
+    def _write(self, name: str, content: bytes, what: str) -> None:
+        """All of it or nothing, because a report cannot be built from half a result."""
+        part = self._report_dir / f"{name}.tmp"
+        with losses.kept(what):
+            try:
+                part.write_bytes(content)
+                os.replace(part, self._report_dir / name)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    part.unlink()
+                raise
+
+
 class TruthfulListener(AllureListener):  # type: ignore[misc]  # allure-behave has no types
     """Reports each selected scenario once, with behave's own verdict and its reason."""
 
@@ -133,7 +170,6 @@ class TruthfulListener(AllureListener):  # type: ignore[misc]  # allure-behave h
     def __init__(self, behave_config: Any) -> None:
         super().__init__(behave_config)
         self.feature: Any = None
-        self.redact: Callable[[str], str] = str
         self._selected = False
         self._begun: set[int] = set()
 
@@ -157,7 +193,7 @@ class TruthfulListener(AllureListener):  # type: ignore[misc]  # allure-behave h
             result.status = _verdict(scenario.status)
             result.statusDetails = self._details(scenario)
             if scenario.status.has_failed() and scenario.captured.has_output():
-                text = self.redact(scenario.captured.make_report())
+                text = scenario.captured.make_report()
                 self.logger.attach_data(
                     uuid4(),
                     text,
@@ -187,7 +223,7 @@ class TruthfulListener(AllureListener):  # type: ignore[misc]  # allure-behave h
                 for scenario in selected:
                     self.report_not_run(scenario, f"not run, because of its feature: {message}")
             else:
-                self.logger.global_error(message=self.redact(f"{feature.name}: {message}"))
+                self.logger.global_error(message=f"{feature.name}: {message}")
         super().stop_feature()
 
     def report_not_run(self, scenario: Any, message: str) -> None:
@@ -198,7 +234,7 @@ class TruthfulListener(AllureListener):  # type: ignore[misc]  # allure-behave h
         self._describe(result, scenario)
         result.stop = now()
         result.status = Status.BROKEN
-        result.statusDetails = StatusDetails(message=self.redact(message))
+        result.statusDetails = StatusDetails(message=message)
         self.logger.close_test(uuid)
         self.group_context.append_test(uuid)
         self.group_context.exit()
@@ -232,21 +268,23 @@ class TruthfulListener(AllureListener):  # type: ignore[misc]  # allure-behave h
     def _details(self, scenario: Any) -> StatusDetails | None:
         if not scenario.status.has_failed():
             reason = scenario.skip_reason or ("not run" if scenario.status is Outcome.untested else None)
-            return StatusDetails(message=self.redact(reason)) if reason else None
+            return StatusDetails(message=reason) if reason else None
         failed = [self._step_details(step) for step in scenario.all_steps if step.status.has_failed()]
         messages = [details.message for details in failed if details.message]
         if scenario.error_message:
-            messages.append(self.redact(scenario.error_message))
+            messages.append(scenario.error_message)
         trace = failed[0].trace if failed else format_traceback(scenario.exc_traceback)
-        return StatusDetails(
-            message="\n\n".join(messages) or scenario.status.name, trace=self.redact(trace or "")
-        )
+        return StatusDetails(message="\n\n".join(messages) or scenario.status.name, trace=trace or "")
 
     def _step_details(self, step: Any) -> StatusDetails:
         details = step_status_details(step) or StatusDetails(message=step.error_message or step.status.name)
-        details.message = self.redact(details.message).strip()
-        details.trace = self.redact(details.trace or "")
+        details.message = details.message.strip()
+        details.trace = details.trace or ""
         return details
+
+
+def _shown_value(_item: Any, _attribute: Any, value: Any) -> Any:
+    return lane.OWN.shown(value) if isinstance(value, str) else value
 
 
 def _verdict(status: Outcome) -> str:
@@ -276,10 +314,18 @@ def _telling_of_the_run(original: Callable[..., bool]) -> Callable[..., bool]:
 
     @functools.wraps(original)
     def run_hook(runner: Any, name: str, *arguments: Any) -> bool:
+        if runner.config.dry_run:
+            junit.replace(runner.config)
+            return original(runner, name, *arguments)
         hook = runner.hooks.get(name)
-        if hook is not None and name in ("before_all", "after_all"):
-            runner.hooks = {**runner.hooks, name: functools.partial(_told, hook)}
-        return original(runner, name, *arguments)
+        if hook is not None:
+            around = _told if name in ("before_all", "after_all") else _cleaned
+            runner.hooks = {**runner.hooks, name: functools.partial(around, hook)}
+        try:
+            return original(runner, name, *arguments)
+        finally:
+            if hook is not None:
+                runner.hooks = {**runner.hooks, name: hook}
 
     return run_hook
 
@@ -287,7 +333,7 @@ def _telling_of_the_run(original: Callable[..., bool]) -> Callable[..., bool]:
 def _told(hook: Callable[[Any], None], context: Any) -> None:
     before = hook.__name__ == "before_all"
     try:
-        hook(context)
+        _cleaned(hook, context)
     except BaseException as error:
         message = f"{hook.__name__}: {_one_line(error)}"
         if before:
@@ -297,17 +343,38 @@ def _told(hook: Callable[[Any], None], context: Any) -> None:
         raise
 
 
+def _cleaned(hook: Callable[..., None], *arguments: Any) -> None:
+    """Run the hook; behave prints its error at once."""
+    try:
+        hook(*arguments)
+    except Exception as error:
+        shown = cleaning.cleaned(error)
+        if shown is error:
+            raise
+        raise shown from None
+
+
+def _red_if_results_are_lost(original: Callable[..., bool]) -> Callable[..., bool]:
+    @functools.wraps(original)
+    def run_model(runner: Any, features: Any = None) -> bool:
+        failed = original(runner, features)
+        sys.stdout.flush()
+        return failed or bool(losses.LOST)
+
+    return run_model
+
+
 def _note_cleanup_error(context: Any, _cleanup: Callable[[], None], error: Exception) -> None:
     """behave counts the error but keeps no text: keep it where the reports look for it."""
-    text = f"CLEANUP-ERROR: {_one_line(error)}"
+    text = lane.OWN.shown(f"CLEANUP-ERROR: {_one_line(error)}")
     broken = context.scenario if "scenario" in context else context.feature
     if broken is None:
-        traceback.print_exception(error, file=sys.stderr)
+        print(lane.OWN.shown("".join(traceback.format_exception(error))), file=sys.stderr)
         _global_error(context, text)
     elif broken.error_message:
         broken.error_message += f"\n{text}"
     else:
-        broken.store_exception_context(error)
+        broken.store_exception_context(cleaning.cleaned(error))
         broken.error_message = text
 
 
@@ -323,7 +390,7 @@ def leave_file(formatter: Any) -> None:
 
 def _global_error(context: Any, message: str) -> None:
     for formatter in _formatters(context._runner):
-        formatter.listener.logger.global_error(message=formatter.listener.redact(message))
+        formatter.listener.logger.global_error(message=message)
 
 
 def _one_line(error: BaseException) -> str:
@@ -347,7 +414,7 @@ def _describe_run(context: Any, folder: Path) -> None:
     if "reach" in context:
         secret = context.settings.secrets()
         shown |= {f"faults.{each.target}": secret.redact(str(each)) for each in context.reach.table()}
-    lines = (f"{name} = {' '.join(value.split())}" for name, value in shown.items())
+    lines = (f"{name} = {' '.join(lane.OWN.shown(value).split())}" for name, value in shown.items())
     (folder / "environment.properties").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

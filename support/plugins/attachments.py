@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import allure_commons
 from allure_behave.listener import AllureListener
 from allure_commons.types import AttachmentType
+
+from support.printable import as_json
 
 
 def attach_text(name: str, text: str) -> None:
@@ -16,7 +16,7 @@ def attach_text(name: str, text: str) -> None:
 
 def attach_json(name: str, value: object) -> None:
     """Attach a value as indented JSON; what JSON does not know is shown as text."""
-    _attach(name, json.dumps(value, indent=2, ensure_ascii=False, default=str), AttachmentType.JSON)
+    _attach(name, as_json(value, indent=2), AttachmentType.JSON)
 
 
 def attach_svg(name: str, svg: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from behave.formatter.base import Formatter
 from behave.model_type import Status
 
+from support.plugins import lane
 from support.reporting.results import repeating
 from support.settings import Settings, SettingsError
 
@@ -66,7 +67,7 @@ class ConsoleFormatter(Formatter):  # type: ignore[misc]  # behave has no types
             self._write(self._heading)
             self._heading = ""
         if self._live:
-            self.stream.write(f"{self._count()} ... {_name(scenario)}"[:WIDTH])
+            self.stream.write(lane.OWN.shown(f"{self._count()} ... {_name(scenario)}")[:WIDTH])
             self.stream.flush()
 
     def result(self, step: Any) -> None:
@@ -135,12 +136,12 @@ class ConsoleFormatter(Formatter):  # type: ignore[misc]  # behave has no types
     def _write_live(self) -> None:
         if self._live and self._begun_by:
             doing = " | ".join(f"{lane} {name}" for lane, name in sorted(self._begun_by.items()))
-            self._write(f"{self._count()} ... {doing}"[:WIDTH])
+            self._write(lane.OWN.shown(f"{self._count()} ... {doing}")[:WIDTH])
 
     def _write(self, text: str) -> None:
         if self._live:
             self.stream.write("\r\x1b[K")
-        self.stream.write(text)
+        self.stream.write(lane.OWN.shown(text))
         self.stream.flush()
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from support.printable import printable
+
 
 class Refused(Exception):
     """This process cannot begin; the message says why, for people."""
@@ -24,6 +26,10 @@ class Lane:
     def name(self) -> str:
         """Short name, part of logs and of the names of what its platform holds."""
         return f"w{self.number}"
+
+    def shown(self, text: str) -> str:
+        """``text`` as it may be shown: without secrets, printable."""
+        return printable(self.redact(text))
 
     @property
     def is_worker(self) -> bool:

@@ -130,6 +130,7 @@ def prepare(context: Any) -> None:
     except SettingsError as error:
         refuse(context, str(error))
     context.settings, context.output = settings, output
+    lane.OWN.redact = settings.secrets().redact
     if lane.OWN.is_worker:
         return
     findings = doctor.examine(settings, output)
@@ -249,7 +250,7 @@ def _outcome(scenario: Any) -> results.Outcome:
         location=str(scenario.location),
         status=scenario.status.name,
         seconds=scenario.duration,
-        reason=scenario.skip_reason or "",
+        reason=lane.OWN.shown(scenario.skip_reason or ""),
         tags=tuple(map(str, scenario.effective_tags)),
         longest_step=f"{longest.keyword} {longest.name}" if longest else "",
         longest_step_s=longest.duration if longest else 0.0,
@@ -261,7 +262,7 @@ def refuse(context: Any, message: str) -> NoReturn:
     if lane.OWN.is_worker:
         raise lane.Refused(message)
     allure_corrections.report_refusal(context, message)
-    print(f"\nCannot run: {message}", file=sys.stderr)
+    print(f"\nCannot run: {lane.OWN.shown(message)}", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     # Nothing has been started or everything was stopped; behave would go on and call it "aborted by user".

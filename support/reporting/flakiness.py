@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from support.load.statistics import highest_share
+from support.printable import as_json, printable
 from support.settings import ROOT
 
 GOAL = 0.05
@@ -108,7 +109,7 @@ def append(history: Path, repeat: Repeat) -> None:
     """Add a run to the history."""
     history.parent.mkdir(parents=True, exist_ok=True)
     with history.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(repeat), ensure_ascii=False) + "\n")
+        file.write(as_json(asdict(repeat)) + "\n")
 
 
 def recall(history: Path, code: str) -> list[Repeat]:
@@ -210,7 +211,7 @@ def _repeat(seed: int, arguments: list[str], folder: Path, code: str) -> Repeat:
     if interrupts:
         raise NotRun("interrupted")
     if exit_code not in (0, 1) or not verdicts:
-        end = (folder / "console.txt").read_text(encoding="utf-8", errors="replace").strip()[-500:]
+        end = printable((folder / "console.txt").read_text(encoding="utf-8", errors="replace").strip()[-500:])
         raise NotRun(f"behave ended with exit code {exit_code}:\n{end}")
     return Repeat(moment, code, arguments, time.monotonic() - begun, verdicts, names)
 

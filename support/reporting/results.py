@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,15 @@ from support import waiting
 from support.contract.coverage import Coverage
 from support.contract.validator import Contract
 from support.faults import matrix
-from support.reporting import outages
+from support.printable import as_json, printable
+from support.reporting import losses, outages
 from support.reporting.journal import union_of_seconds
 
 if TYPE_CHECKING:
     from support.citadel import Citadel
 
+SUMMARY = Path("results", "summary.json")
+DOCUMENT = Path("results", "Integration_Testing_Results.md")
 PASSED = {"passed", "xfailed", "xpassed"}
 SKIPPED = {"skipped", "untested"}
 SLOWEST_SHOWN = 10
@@ -134,14 +136,15 @@ def write(
     random data.
     """
     summary = _summary(parts, outcomes, wall_s)
-    folder = output / "results"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (
-        ("summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n"),
-        ("Integration_Testing_Results.md", _document(summary, outcomes, seed)),
+    for path, text in (
+        (SUMMARY, as_json(summary, indent=2) + "\n"),
+        (DOCUMENT, printable(_document(summary, outcomes, seed))),
     ):
-        (folder / name).write_text(redact(text), encoding="utf-8")
-    return redact(_table(summary, outcomes, report, seed))
+        file = output / path
+        with losses.kept(str(file)):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(redact(text), encoding="utf-8")
+    return printable(redact(_table(summary, outcomes, report, seed)))
 
 
 def _summary(parts: Sequence[Figures], outcomes: list[Outcome], wall_s: float) -> dict[str, Any]:
@@ -383,11 +386,11 @@ def _document(summary: dict[str, Any], outcomes: list[Outcome], seed: int) -> st
     failed = [o for o in outcomes if o.verdict == "failed"]
     if failed:
         lines += ["", "## Failed", "", "| scenario | repeat with |", "|---|---|"]
-        lines += [f"| {o.name} | `{_repeat(o, seed)}` |" for o in failed]
+        lines += [f"| {_cell(o.name)} | `{_repeat(o, seed)}` |" for o in failed]
     skipped = [o for o in outcomes if o.status == "skipped"]
     if skipped:
         lines += ["", "## Skipped", "", "| scenario | reason |", "|---|---|"]
-        lines += [f"| {o.name} | {o.reason} |" for o in skipped]
+        lines += [f"| {_cell(o.name)} | {_cell(o.reason)} |" for o in skipped]
     promises = sorted(
         {tag for o in outcomes for tag in o.tags if tag[:1] in "GN" and tag[1:].isdigit()}, key=_promise
     )
@@ -400,7 +403,7 @@ def _document(summary: dict[str, Any], outcomes: list[Outcome], seed: int) -> st
             "|---|---|",
         ]
         for promise in promises:
-            held = "; ".join(f"{o.name} ({o.verdict})" for o in outcomes if promise in o.tags)
+            held = "; ".join(f"{_cell(o.name)} ({o.verdict})" for o in outcomes if promise in o.tags)
             lines.append(f"| {promise} | {held} |")
     if summary["outages"]:
         lines += ["", "## Outages", "", *outages.table(summary["outages"])]
@@ -412,13 +415,19 @@ def _document(summary: dict[str, Any], outcomes: list[Outcome], seed: int) -> st
     lines += ["", "## Slowest scenarios", "", "| scenario | seconds | its longest step | seconds |"]
     lines += ["|---|---|---|---|"]
     lines += [
-        f"| {item['scenario']} | {item['seconds']} | {item['longest_step']} | {item['longest_step_s']} |"
+        f"| {_cell(item['scenario'])} | {item['seconds']} | {_cell(item['longest_step'])}"
+        f" | {item['longest_step_s']} |"
         for item in summary["slowest"]
     ]
     lines += ["", f"Critical path: {_critical_path_told(summary['critical_path'])}."]
     lines += ["", "## Documented answers not seen", ""]
     lines += _unseen(coverage["reasons"])
     return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Text that does not end its cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _fault_table(told: dict[str, str]) -> list[str]:

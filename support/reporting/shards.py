@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from support.reporting import results
+from support.printable import as_json
+from support.reporting import losses, results
 from support.reporting.results import Figures, Outcome
 
 RECORD = Path("results", "shard.json")
@@ -95,8 +96,9 @@ class Record:
         for part in told["parts"]:
             part["seen"] = [[operation, status, n] for (operation, status), n in part["seen"].items()]
         path = output / RECORD
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(redact(json.dumps(told, ensure_ascii=False, indent=1)), encoding="utf-8")
+        with losses.kept(str(path)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(redact(as_json(told, indent=1)), encoding="utf-8")
 
     @classmethod
     def read(cls, output: Path) -> Record:

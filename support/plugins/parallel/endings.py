@@ -12,6 +12,9 @@ from typing import Any
 from behave.capture import Captured
 from behave.model_type import Status
 
+from support.plugins.cleaning import stand_in
+
+# Takes out what must not or cannot be shown.
 Redact = Callable[[str], str]
 # Of a failure that went through hundreds of calls (a recursion) only so many travel.
 MOST_FRAMES = 100
@@ -54,7 +57,8 @@ class Ending:
 
 def of_feature(feature: Any, redact: Redact) -> Ending:
     """How a feature itself ended, without its scenarios."""
-    return _of(feature, redact, skip=feature.should_skip, reason=feature.skip_reason)
+    reason = feature.skip_reason
+    return _of(feature, redact, skip=feature.should_skip, reason=redact(reason) if reason else None)
 
 
 def of_scenario(scenario: Any, redact: Redact) -> Ending:
@@ -117,7 +121,7 @@ def _enter(entity: Any, ending: Ending) -> None:
     entity.error_message = ending.message
     if ending.fault is not None:
         # A class of that name stands for the real one, whose module this process may never have seen.
-        entity.exception = type(ending.fault.kind, (Exception,), {})(ending.fault.text)
+        entity.exception = stand_in(ending.fault.kind, ending.fault.text)
         entity.exc_traceback = _traceback(ending.fault.frames)
     entity.captured.reset()
     for part in ending.captured:

@@ -85,7 +85,9 @@ class Worker:
     def ended_how_in_full(self) -> str:
         """How the process ended, and the end of its log if it wrote any."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-SHOWN_LOG_LINES:]
-        return "\n".join([self.ended_how(), *([f"the end of {self.log}:", *lines] if lines else [])])
+        return lane.OWN.shown(
+            "\n".join([self.ended_how(), *([f"the end of {self.log}:", *lines] if lines else [])])
+        )
 
 
 class Pool:

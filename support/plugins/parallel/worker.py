@@ -33,6 +33,7 @@ from behave.runner_util import reset_runtime
 from support.plugins import allure_corrections, lane
 from support.plugins.parallel import endings
 from support.plugins.parallel.replay import Recorder
+from support.reporting import losses
 
 LINE = "CITADEL_WORKER_LINE"
 # How long a worker whose run is gone may take to clean up; its dead-man process does the rest.
@@ -148,6 +149,8 @@ class Worker(Runner):  # type: ignore[misc]  # behave has no types
         failed = bool(super().run_model(self._handed_out()))
         if not self._broken and self.context._root["cleanup_errors"] > self._cleanup_errors:
             self._broken = "a clean-up of the run failed"
+        if losses.LOST and not self._broken:
+            self._broken = "; ".join(losses.LOST)
         self._line.tell("ended", lane.OWN.figures, self._broken)
         return failed
 
@@ -169,12 +172,12 @@ class Worker(Runner):  # type: ignore[misc]  # behave has no types
         begun = time.monotonic()
         yield feature
         left = {
-            number: endings.of_scenario(scenarios[number], lane.OWN.redact)
+            number: endings.of_scenario(scenarios[number], lane.OWN.shown)
             for number in sorted(self._unreported)
         }
         self._line.tell(
             "feature",
-            endings.of_feature(feature, lane.OWN.redact),
+            endings.of_feature(feature, lane.OWN.shown),
             left,
             self._recorder.taken(),
             # Not even the result of an interrupted one comes back.
@@ -198,7 +201,7 @@ class Worker(Runner):  # type: ignore[misc]  # behave has no types
             self._line.tell(
                 "scenario",
                 number,
-                endings.of_scenario(scenario, lane.OWN.redact),
+                endings.of_scenario(scenario, lane.OWN.shown),
                 self._recorder.taken(),
             )
 
@@ -209,10 +212,10 @@ class Worker(Runner):  # type: ignore[misc]  # behave has no types
                 hook(context)
             except BaseException as error:
                 # The run reports it, once for all workers.
-                traceback.print_exc()
+                print(lane.OWN.shown(traceback.format_exc()))
                 refused = isinstance(error, lane.Refused)
                 message = str(error) if refused else f"{type(error).__name__}: {error}"
-                self._line.tell("failed", lane.OWN.redact(message))
+                self._line.tell("failed", lane.OWN.shown(message))
                 self.hook_failures += 1
                 self.abort(reason="before_all failed")
             else:
@@ -226,7 +229,7 @@ class Worker(Runner):  # type: ignore[misc]  # behave has no types
             try:
                 hook(context)
             except BaseException as error:
-                self._broken = lane.OWN.redact(f"after_all: {type(error).__name__}: {error}")
+                self._broken = lane.OWN.shown(f"after_all: {type(error).__name__}: {error}")
                 raise
 
         return after_all

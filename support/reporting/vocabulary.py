@@ -115,7 +115,7 @@ def as_page(vocabulary: Vocabulary) -> str:
     """The vocabulary as one HTML page that needs nothing else, can be searched and printed."""
     by_noun = vocabulary.by_noun()
     titles = [*by_noun, "what an actor can request", *(each.title for each in vocabulary.glossaries)]
-    links = "".join(f'<a href="#{_anchor(title)}">{_escaped(title)}</a>' for title in titles)
+    links = " ".join(f'<a href="#{_anchor(title)}">{_escaped(title)}</a>' for title in titles)
     parts = [_section(noun, "".join(map(_article, some))) for noun, some in by_noun.items()]
     parts.append(_section("what an actor can request", "".join(map(_request, vocabulary.asked))))
     parts += [_section(each.title, _glossary(each)) for each in vocabulary.glossaries]

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.packages import ensure_installed
+from support.packages import exit_unless_installed
 
-ensure_installed()
+exit_unless_installed()
 
-from support.plugins import allure_corrections, parameter_types, run, scenario, steps  # noqa: E402
+from support.plugins import (  # noqa: E402
+    allure_corrections,
+    beginning,
+    parameter_types,
+    run,
+    scenario,
+    steps,
+)
 
+beginning.install()
 allure_corrections.install()
 parameter_types.install()
 
@@ -17,11 +25,12 @@ parameter_types.install()
 def before_all(context: Any) -> None:
     """Diagnose, open the report, start the platform or the workers that each start their own."""
     run.interrupt_on_sigterm()
-    run.choose(context)
-    run.prepare(context)
-    run.open_report(context)
-    steps.bound_every_step(context)
-    run.start(context)
+    with beginning.refusing_what_breaks(context):
+        run.choose(context)
+        run.prepare(context)
+        run.open_report(context)
+        steps.bound_every_step(context)
+        run.start(context)
 
 
 def before_scenario(context: Any, this: Any) -> None:

@@ -1,12 +1,13 @@
-"""Tells a missing package by name before anything tries to import it. Needs nothing but Python itself."""
+"""Tells an old Python and a missing package before anything needs them. Itself it needs only Python 3.7."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
+import sys
 from pathlib import Path
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
+OLDEST_PYTHON = (3, 11)
 STACK_SECTION = "# --- the embedded stack"
 MEND = "pip install -r requirements.txt (or: make acceptance, which does it)"
 
@@ -21,6 +22,8 @@ def pins(*, with_stack: bool = True) -> dict[str, str]:
 
 def problems(*, with_stack: bool = True) -> list[str]:
     """Packages that are missing or not of the pinned version, as sentences."""
+    import importlib.metadata
+
     found = []
     for name, version in pins(with_stack=with_stack).items():
         try:
@@ -33,8 +36,17 @@ def problems(*, with_stack: bool = True) -> list[str]:
     return found
 
 
-def ensure_installed() -> None:
-    """Raise ``ModuleNotFoundError`` naming what every mode needs and is not there, and the mending."""
+def exit_unless_installed() -> None:
+    """End the process in one line, exit code 2, if Python is too old or what every mode needs is missing."""
+    complaint = _complaint()
+    if complaint:
+        sys.stderr.write(f"Cannot run: {complaint}\n")
+        sys.exit(2)
+
+
+def _complaint() -> str | None:
+    if sys.version_info < OLDEST_PYTHON:
+        needed, this = (".".join(map(str, version[:2])) for version in (OLDEST_PYTHON, sys.version_info))
+        return f"Python {needed} or newer is needed, this is {this}: start it with a newer one"
     missing = [problem for problem in problems(with_stack=False) if problem.endswith("is missing")]
-    if missing:
-        raise ModuleNotFoundError(f"{'; '.join(missing)}. Mend it with: {MEND}")
+    return f"{'; '.join(missing)}. Mend it with: {MEND}" if missing else None

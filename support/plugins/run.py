@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import random
 import re
-import shutil
+import shlex
 import signal
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -20,8 +21,9 @@ from support.citadel import Citadel
 from support.faults import matrix
 from support.isolation.names import Run
 from support.isolation.sweep import sweep
-from support.plugins import allure_corrections, console, lane, parallel, sentences
-from support.reporting import results, shards
+from support.plugins import allure_corrections, asked, console, junit, lane, parallel, sentences
+from support.plugins.asked import Asked, NotUnderstood
+from support.reporting import output, results, shards
 from support.reporting.flakiness import fingerprint
 from support.reporting.results import Figures
 from support.settings import ROOT, Mode, Settings, SettingsError
@@ -44,8 +46,17 @@ TAG_FAMILIES = re.compile(
     r"(allure\.issue:.+|(use|not)\.with_(mode|stores|providers|live)=.+|fixture\..+|key\.[a-z0-9]+(-[a-z0-9]+)*|fault\.[^.]+\.[^.]+|G[1-7]|N(1[0-5]|[1-9])|NFR-.+)"
 )
 REFUSED = 2
-# Hands the seed of random data on to the workers.
-SEED = "CITADEL_ACCEPTANCE_SEED"
+
+
+@dataclass(slots=True)
+class Begun:
+    """How far a run has come: what was asked of it, and the folder that it has for its results."""
+
+    asked: Asked = field(default_factory=Asked)
+    claim: output.Claim | None = None
+
+
+BEGUN = Begun()
 
 
 def interrupt_on_sigterm() -> None:
@@ -56,6 +67,29 @@ def interrupt_on_sigterm() -> None:
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def ask(runner: Any) -> None:
+    """Understand what is asked, and take the folder of results: what lies there is not this run's.
+
+    A dry run leaves the last results alone.
+    """
+    context, config = runner.context, runner.config
+    try:
+        place = asked.place(config)
+        if not (lane.OWN.is_worker or config.dry_run):
+            BEGUN.claim = output.claim(place, "-D output")
+            _lead_to(place, config)
+        BEGUN.asked = asked.read(config)
+    except (output.NotUsable, NotUnderstood) as reason:
+        refuse(context, str(reason))
+
+
+def _lead_to(place: Path, config: Any) -> None:
+    """Let Allure's and JUnit's reports go where all results go, unless the user named another place."""
+    config.userdata.setdefault(allure_corrections.RESULTS, str(place / output.ALLURE))
+    if config.junit_directory == asked.UNTOLD:
+        config.junit_directory = str(place / output.JUNIT)
 
 
 def choose(context: Any) -> None:
@@ -80,7 +114,7 @@ def choose(context: Any) -> None:
     if undefined := sentences.complaints(selected):
         refuse(context, "\n".join(["the features say what nobody has defined:", *undefined]))
     _take_share(context)
-    order = context.config.userdata.get("order")
+    order = BEGUN.asked.order
     if order is not None:
         random.Random(order).shuffle(runner.features)
         print(f"features in random order, repeat with: -D order={order}")
@@ -95,10 +129,9 @@ def _name_cells(context: Any) -> None:
 def _take_share(context: Any) -> None:
     """Leave the features of other machines out (``-D shard=2/3``); the plan is kept for the results."""
     context.shard, context.plan = None, {}
-    given = context.config.userdata.get("shard")
-    if given is None:
+    if BEGUN.asked.shard is None:
         return
-    runner, times = context._runner, context.config.userdata.get("shard_times")
+    runner, known = context._runner, BEGUN.asked.times
     chosen = {
         str(feature.filename): [each for each in feature.walk_scenarios() if each.should_run(context.config)]
         for feature in runner.features
@@ -106,10 +139,9 @@ def _take_share(context: Any) -> None:
     tags = {file: [each.effective_tags for each in some] for file, some in chosen.items() if some}
     alone = [file for file, some in tags.items() if any(parallel.ALONE in each for each in some)]
     # What this machine remembers of earlier runs is of no use: all must come to the same plan.
-    known = parallel.recall(Path(times)) if times else {}
     seconds = {file: known.get(file, sum(map(shards.guess, some))) for file, some in tags.items()}
     try:
-        context.shard = shards.Shard.parse(given)
+        context.shard = BEGUN.asked.shard
         context.plan = shards.divide(seconds, alone, context.shard.of)
     except shards.NotDivided as error:
         refuse(context, str(error))
@@ -122,40 +154,30 @@ def _take_share(context: Any) -> None:
 
 
 def prepare(context: Any) -> None:
-    """Read the settings, diagnose the environment, remove old results and what dead runs left."""
+    """Read the settings, diagnose the environment, remove what dead runs left."""
     context.started = time.monotonic()
-    output = Path(context.config.userdata.get("output", ".acceptance"))
     try:
         settings = Settings.load()
     except SettingsError as error:
         refuse(context, str(error))
-    context.settings, context.output = settings, output
+    context.settings, context.output = settings, BEGUN.asked.output
     lane.OWN.redact = settings.secrets().redact
     if lane.OWN.is_worker:
         return
-    findings = doctor.examine(settings, output)
+    findings = doctor.examine(settings, context.output)
     context.reach = doctor.faults(settings)
     if not all(finding.ok for finding in findings):
         refuse(context, "the environment is not ready\n" + doctor.table(settings, findings))
-    for name in ("allure-results", "junit", "logs"):
-        shutil.rmtree(output / name, ignore_errors=True)
-    (output / shards.RECORD).unlink(missing_ok=True)
     for line in sweep(settings):
         print(line)
-    print(f"random data of seed {_seed(context)}, repeat with: -D seed={_seed(context)}")
-
-
-def _seed(context: Any) -> int:
-    """The number that random data are made from: the user's, else a new one; workers inherit it."""
-    given = context.config.userdata.get("seed")
-    return int(os.environ.setdefault(SEED, str(random.randrange(2**32)) if given is None else given))
+    print(f"random data of seed {BEGUN.asked.seed}, repeat with: -D seed={BEGUN.asked.seed}")
 
 
 def open_report(context: Any) -> None:
     """Let Allure listen, unless the user chose formatters of his own; let the console count."""
     allure_corrections.attach_formatter(context)
     if not lane.OWN.is_worker:
-        console.announce(context, _seed(context))
+        console.announce(context, BEGUN.asked.seed)
 
 
 def start(context: Any) -> None:
@@ -194,7 +216,7 @@ def open_platform(context: Any) -> None:
     except Exception as error:
         message = f"the platform did not start: {settings.secrets().redact(str(error))}"
         raise lane.Refused(message) from error
-    citadel.seed = _seed(context)
+    citadel.seed = BEGUN.asked.seed
     context.citadel = citadel
     own.redact = citadel.secrets.redact
     own.introduction = citadel.introduction()
@@ -226,20 +248,27 @@ def tell_results(context: Any) -> None:
     ]
     redact = context.citadel.secrets.redact if "citadel" in context else context.settings.secrets().redact
     wall_s = time.monotonic() - context.started
-    where = f"{context.output}/results, {context.output}/allure-results (make report)"
-    print(results.write(parts, outcomes, wall_s, context.output, where, redact, _seed(context)))
+    where = f"{context.output}/results, {context.output}/allure-results ({_reporting(context.output)})"
+    print(results.write(parts, outcomes, wall_s, context.output, where, redact, BEGUN.asked.seed))
     if context.shard is not None:
         record = shards.Record(
             shard=context.shard,
             plan=context.plan,
             code=fingerprint(ROOT),
-            seed=_seed(context),
+            seed=BEGUN.asked.seed,
             wall_s=wall_s,
             broken=context._runner.hook_failures,
             parts=parts,
             outcomes=outcomes,
         )
         record.write(context.output, redact)
+
+
+def _reporting(place: Path) -> str:
+    """The command that makes the report of the results there."""
+    if place == asked.DEFAULT:
+        return "make report"
+    return f"python -m support report --output {shlex.quote(str(place))}"
 
 
 def _outcome(scenario: Any) -> results.Outcome:
@@ -261,7 +290,9 @@ def refuse(context: Any, message: str) -> NoReturn:
     """End the run before it began, with one message and a report that says so; a worker leaves that to it."""
     if lane.OWN.is_worker:
         raise lane.Refused(message)
-    allure_corrections.report_refusal(context, message)
+    if BEGUN.claim is not None:
+        allure_corrections.report_refusal(context, message)
+        junit.report_refusal(context.config.junit_directory, allure_corrections.NOT_STARTED, message)
     print(f"\nCannot run: {lane.OWN.shown(message)}", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()

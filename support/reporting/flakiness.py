@@ -21,6 +21,7 @@ from types import FrameType
 
 from support.load.statistics import highest_share
 from support.printable import as_json, printable
+from support.reporting.output import mark
 from support.settings import ROOT
 
 GOAL = 0.05
@@ -189,7 +190,7 @@ def _repeat(seed: int, arguments: list[str], folder: Path, code: str) -> Repeat:
         sys.executable, "-m", "behave", "--no-color", "--junit-directory", str(folder / "junit"),
         "-D", f"output={folder}", "-D", f"allure_results={results}", *order, *arguments,
     ]  # fmt: skip
-    folder.mkdir(parents=True)
+    mark(folder)
     begun, moment = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     interrupts: list[int] = []
     with (folder / "console.txt").open("wb") as console:

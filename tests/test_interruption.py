@@ -37,8 +37,7 @@ def interruptible() -> Iterator[None]:
 def test_nothing_is_left_of_a_run_that_was_ended(number: signal.Signals, tmp_path: Path) -> None:
     command = [
         sys.executable, "-u", "-m", "behave", "--no-color", "features/failure_scenarios",
-        "-D", f"output={tmp_path}", "-D", f"allure_results={tmp_path / 'allure-results'}",
-        "--junit-directory", str(tmp_path / "junit"),
+        "-D", f"output={tmp_path}",
     ]  # fmt: skip
     run = subprocess.Popen(
         command,

@@ -90,6 +90,7 @@ def _rehearsing(original: Callable[..., bool]) -> Callable[..., bool]:
     @functools.wraps(original)
     def run_model(runner: Any, features: Any = None) -> bool:
         if runner.config.dry_run:
+            runner.step_registry = runner.step_registry or behave.runner.the_step_registry
             run.choose(runner.context)
         return original(runner, features)
 

@@ -111,7 +111,7 @@ def choose(context: Any) -> None:
             context, f"nothing is selected: check the file, the name and the tags; known are: {_known(tags)}"
         )
     selected = [each for each in _scenarios(runner.features) if each.should_run(context.config)]
-    if undefined := sentences.complaints(selected):
+    if undefined := sentences.complaints(selected, runner.step_registry):
         refuse(context, "\n".join(["the features say what nobody has defined:", *undefined]))
     _take_share(context)
     order = BEGUN.asked.order

@@ -68,11 +68,11 @@ def load(root: Path) -> None:
         load_step_modules([str(root / "steps")])
 
 
-def definitions() -> list[Definition]:
-    """Every wording of every step definition."""
+def definitions(steps: Any = registry) -> list[Definition]:
+    """Every wording of every step definition of ``steps``, a registry: a run has one of its own."""
     return [
         Definition(str(matcher.pattern), keyword.capitalize(), matcher.func, matcher)
-        for keyword, matchers in registry.steps.items()
+        for keyword, matchers in steps.steps.items()
         for matcher in matchers
     ]
 
@@ -149,12 +149,12 @@ def _requests_of(definition: Definition, step: Any) -> Iterator[Kind]:
 # --- what nobody defined
 
 
-def complaints(scenarios: Iterable[Any]) -> list[str]:
+def complaints(scenarios: Iterable[Any], steps: Any = registry) -> list[str]:
     """Steps that no definition fits, and tables with a column, option or request that does not exist.
 
     Each complaint begins with file and line, and ends with what exists or comes near.
     """
-    known, found = definitions(), []
+    known, found = definitions(steps), []
     fitting_of: dict[tuple[str, str], Definition | None] = {}
     told: set[str] = set()
     for scenario in scenarios:

@@ -29,7 +29,6 @@ ESCAPES = "in a user or password write %2F for /, %3F for ?, %23 for #, %40 for 
 SECRET_OPTIONS = frozenset({"password", "sslpassword", "ssl_password"})
 
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-_SESSION_ATTRIBUTES = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 _TLS_VERSIONS = ("TLSv1.2", "TLSv1.3")
 # Of libpq's options those that mean the same to the suite's client and to the platform's ...
 _POSTGRESQL_PASSED_ON = {
@@ -41,12 +40,11 @@ _POSTGRESQL_PASSED_ON = {
     "sslpassword": (),
     "ssl_min_protocol_version": _TLS_VERSIONS,
     "ssl_max_protocol_version": _TLS_VERSIONS,
-    "target_session_attrs": _SESSION_ATTRIBUTES,
 }
 # ... and those that each client sets for itself, whatever the address says.
 _POSTGRESQL_OWN = re.compile(
     r"(fallback_)?application_name|client_encoding|connect_timeout|keepalives(_count|_idle|_interval)?"
-    r"|tcp_user_timeout"
+    r"|target_session_attrs|tcp_user_timeout"
 )
 _REDIS_PASSED_ON: Mapping[str, tuple[str, ...]] = {
     "ssl_cert_reqs": ("none", "optional", "required"),

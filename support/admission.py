@@ -33,6 +33,7 @@ _KEY_COMMANDS: Mapping[str, tuple[object, ...]] = {
     "ltrim": (0, 0),
     "lrange": (0, 0),
     "brpop": (1,),
+    "watch": (),
 }
 _OTHER_COMMANDS: Mapping[str, tuple[object, ...]] = {
     "ping": (),
@@ -40,6 +41,8 @@ _OTHER_COMMANDS: Mapping[str, tuple[object, ...]] = {
     "dbsize": (),
     "info": ("server",),
     "scan": (0,),
+    "select": (0,),
+    "unwatch": (),
 }
 _TRANSACTION = ("multi", "exec", "discard")
 
@@ -77,7 +80,7 @@ def postgresql(connection: psycopg2.extensions.connection) -> None:
         connection.autocommit = True
 
 
-def cache(client: redis.Redis, user: str | None) -> None:
+def cache(url: str) -> None:
     """Every command of a run would be accepted. Raises ``NotAdmitted``.
 
     Each is put into a transaction that is discarded: the server refuses there what it would refuse, and
@@ -87,17 +90,20 @@ def cache(client: redis.Redis, user: str | None) -> None:
         f"~{lease.PLATFORM_KEYS}": lease.PLATFORM_KEYS.replace("*", f"{Run.current().prefix}admission"),
         f"~{lease.LEASE_KEY}": lease.LEASE_KEY,
     }
+    user = addresses.of(url).user or "default"
     commands: set[str] = set()
     patterns: set[str] = set()
-    with _connection(client) as ask:
+    # SELECT may be forbidden as well; a new connection is in the first database.
+    with _connection(lease.with_index(url, 0)) as ask:
         if ask("MULTI").startswith("NOPERM"):
-            everything = _rights({"select", *_TRANSACTION, *_KEY_COMMANDS, *_OTHER_COMMANDS}, keys)
+            commands = {*_TRANSACTION, *_KEY_COMMANDS, *_OTHER_COMMANDS}
+            patterns = {pattern for pattern, key in keys.items() if ask("GET", key).startswith("NOPERM")}
             raise NotAdmitted(
                 "its user may not use MULTI, so what else is forbidden cannot be seen",
-                f"for the user in TEST_REDIS_URL: ACL SETUSER {user or 'default'} {everything}",
+                f"for the user in TEST_REDIS_URL: ACL SETUSER {user} {_rights(commands, patterns)}",
             )
         ask("DISCARD")
-        if ask("EXEC").startswith("NOPERM"):
+        if "NOPERM" in ask("EXEC"):
             commands.add("exec")
         for command, arguments in _OTHER_COMMANDS.items():
             if _asked(ask, command, *arguments):
@@ -113,7 +119,7 @@ def cache(client: redis.Redis, user: str | None) -> None:
         lacking = _rights(commands, patterns)
         raise NotAdmitted(
             f"its user lacks {lacking}",
-            f"for the user in TEST_REDIS_URL: ACL SETUSER {user or 'default'} {lacking}",
+            f"for the user in TEST_REDIS_URL: ACL SETUSER {user} {lacking}",
         )
 
 
@@ -154,10 +160,10 @@ _REFUSALS = {
 
 
 @contextmanager
-def _connection(client: redis.Redis) -> Iterator[Any]:
+def _connection(url: str) -> Iterator[Any]:
     """A way to send a command on one connection and get what the server says, errors as text."""
-    pool = client.connection_pool
-    connection: Any = pool.get_connection()
+    client = lease.connect(url)
+    connection: Any = client.connection_pool.get_connection()
 
     def ask(*command: object) -> str:
         connection.send_command(*command)
@@ -171,7 +177,7 @@ def _connection(client: redis.Redis) -> Iterator[Any]:
         yield ask
     finally:
         connection.disconnect()
-        pool.release(connection)
+        client.close()
 
 
 def _in_full(error: redis.ResponseError) -> str:

@@ -171,7 +171,7 @@ def _cache(settings: Settings) -> Finding:
     client = lease.connect(url)
     try:
         if settings.mode is not Mode.DEPLOYED:
-            admission.cache(client, addresses.of(url).user)
+            admission.cache(url)
         told = client.info("server")
     except NotAdmitted as refusal:
         return Finding(what, False, f"{_place(url)}: {refusal}", refusal.mend)

@@ -98,8 +98,8 @@ def started() -> Iterator[Endpoints]:
         yield Endpoints(database_url.result(), SCHEMA, valkey.url, f"http://{servers.LOOPBACK}:{node_port}")
 
 
-def node(workshop: Workshop, port: int) -> ServiceProcess:
-    """A Qdrant node, to be started."""
+def node(workshop: Workshop, port: int, key: str = "") -> ServiceProcess:
+    """The suite's Qdrant node, not yet started; open to everybody without a ``key``."""
     return servers.python_service(
         workshop,
         "qdrant",
@@ -107,6 +107,7 @@ def node(workshop: Workshop, port: int) -> ServiceProcess:
         ["--data", str(workshop.directory("qdrant")), "--port", str(port)],
         port=port,
         ready=servers.answers(f"http://{servers.LOOPBACK}:{port}/", {}),
+        environment={"QDRANT_NODE_API_KEY": key},
     )
 
 

@@ -500,6 +500,16 @@ class MetadataStore:
         return connection
 
 
+def connected(url: str, within_s: float, **given: Any) -> psycopg2.extensions.connection:
+    """A connection made within ``within_s``, each of whose later waits ends after ``OTHERS_LIMIT_S``.
+
+    A client that waits by itself, as this process does, is not bound by libpq's connect_timeout.
+    """
+    connection: _Bounded = psycopg2.connect(url, connection_factory=_factory(within_s), **given)
+    connection.limit_s = OTHERS_LIMIT_S
+    return connection
+
+
 def options_of(url: str, ours: str) -> str:
     """Our server options after those of the URL (such as a search path), which psycopg2 would drop."""
     return f"{addresses.of(url).options.get('options', '')} {ours}".strip()

@@ -11,6 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from support import addresses
 from support.drivers.errors import StoreUnreachable
 from support.reporting.journal import Journal
 
@@ -45,7 +46,7 @@ class CacheStore:
             socket_connect_timeout=timeout_s,
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
-            socket_keepalive=True,
+            **({} if addresses.of(url).socket else {"socket_keepalive": True}),
             protocol=2,
             driver_info=None,
         )

@@ -13,13 +13,14 @@ import psycopg2
 import psycopg2.extensions
 import redis
 
-from support.drivers.postgres import options_of
+from support.drivers.postgres import connected, options_of
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.isolation import lease
 
 # Options of the session win over what was set for its role, so a remedy may write in a read-only database.
 WRITING = "-c statement_timeout=5000 -c lock_timeout=3000 -c default_transaction_read_only=off"
 SESSION = "citadel-suite-faults"
+CONNECTED_WITHIN_S = 3.0
 
 Remedy = Mapping[str, Any]
 
@@ -103,8 +104,8 @@ def told(remedy: Remedy) -> str:
 
 def connect(url: str) -> psycopg2.extensions.connection:
     """A connection in autocommit mode that writes whatever the role's defaults are."""
-    connection = psycopg2.connect(
-        url, connect_timeout=3, application_name=SESSION, options=options_of(url, WRITING)
+    connection = connected(
+        url, CONNECTED_WITHIN_S, application_name=SESSION, options=options_of(url, WRITING)
     )
     connection.autocommit = True
     return connection

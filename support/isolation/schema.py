@@ -17,10 +17,11 @@ import psycopg2.errors
 import psycopg2.extensions
 from psycopg2 import sql
 
-from support.drivers.postgres import options_of
+from support.drivers.postgres import connected, options_of
 from support.isolation.heartbeat import Heart, Missed, Sign
 from support.isolation.names import Run
 
+CONNECTED_WITHIN_S = 3.0
 STATEMENT_TIMEOUT_S = 10
 MARK = "citadel-acceptance"
 TABLES = Path(__file__).resolve().parent.parent / "contract" / "schema.sql"
@@ -44,9 +45,9 @@ class Found:
 
 def connect(url: str) -> psycopg2.extensions.connection:
     """A short-lived connection in autocommit mode with bounded statements."""
-    connection = psycopg2.connect(
+    connection = connected(
         url,
-        connect_timeout=3,
+        CONNECTED_WITHIN_S,
         # A beat must not wait for ever on a line that is dead.
         tcp_user_timeout=3000,
         application_name="citadel-suite",

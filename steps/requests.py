@@ -58,6 +58,12 @@ def make_often(context, actor, request, times):
     requests.in_turn(context.world, requests.prepare(context.world, actor, request, times=times))
 
 
+@when("{actor} {request} at the same moment")
+def make_at_once(context, actor, request):
+    """All that the request consists of, each by a client of its own."""
+    requests.at_once(context.world, requests.prepare(context.world, actor, request))
+
+
 @when("{actor} {request} {int} times at the same moment")
 def make_together(context, actor, request, times):
     """By as many clients; {n} in the words is the number of the repetition."""

@@ -67,4 +67,4 @@ def few_connections(context, most):
 @then("no answer names the software behind it")
 def no_banner(context):
     """No header that helps an attacker to choose."""
-    assert_that(wires.banners(context.world.evidence["tries"]), empty())
+    assert_that(wires.banners(context.world.attempts), empty())

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from support.citadel import Citadel
     from support.faults import Fault
     from support.vocabulary.requests.grammar import Request
+    from support.vocabulary.requests.operations import Prepared
 
 
 @dataclass(slots=True)
@@ -68,6 +69,8 @@ class Attempt:
 
     what: str
     outcome: Answer | GatewayUnreachable
+    # The operation in words, where every one was called.
+    operation: str = ""
 
     @property
     def answer(self) -> Answer:
@@ -82,9 +85,13 @@ class Attempt:
 
     @property
     def code(self) -> str:
-        """The problem code of a refusal, ``succeeded`` or ``no answer``."""
+        """The problem code of a refusal, ``succeeded``, ``no answer``, or the status that a report tells."""
         if isinstance(self.outcome, Answer):
-            return self.outcome.code or ("succeeded" if self.outcome.ok else str(self.outcome.status))
+            if self.outcome.ok:
+                return "succeeded"
+            body = self.outcome.body
+            told = body.get("status") if isinstance(body, dict) else None
+            return self.outcome.code or str(told or self.outcome.status).replace("_", " ")
         return "no answer"
 
 
@@ -126,6 +133,8 @@ class World:
     attempts: list[Attempt] = field(default_factory=list)
     # The last request, so that it can be made again.
     last_request: Made | None = None
+    # One request for every operation, where the scenario has prepared them.
+    prepared: list[Prepared] = field(default_factory=list)
     # The key of every actor that has acted.
     keys: dict[str, str] = field(default_factory=dict)
     # The texts last sent for each document id.

@@ -1,43 +1,72 @@
-Feature: Every operation keeps to its description
-  What the contract documents is asked of every operation alike, so that none has been forgotten
-  and none that joins later is left out: its work, and each way of refusing a caller.
+Feature: Every operation keeps its contract
+  What the contract documents is asked of every operation, so that none is forgotten and none
+  that joins later is left out: its work, and each way of refusing a request.
 
   Background:
     Given the collection "handbook"
 
   @critical @key.valid-requests-succeed
-  Scenario: Every operation does its work when it is asked properly
-    When every operation is asked for properly
-    Then each of them does its work without having to do without anything
+  Scenario: Every operation succeeds without degradation
+    When an administrator calls every operation
+    Then every operation succeeds except:
+      | operation  | outcome                          |
+      | cancel job | succeeded or job-not-cancellable |
+    And every answer shows:
+      | field    | value           |
+      | degraded | absent or empty |
 
   @N6
-  Scenario Outline: Every operation refuses <spoilt content>
-    When every operation that takes content is sent <spoilt content>
-    Then each of them refuses as "<refusal>"
+  Scenario Outline: Every operation refuses <flaw>
+    When an administrator calls every operation with <flaw>
+    Then every request is refused with "<code>"
 
     Examples:
-      | spoilt content                   | refusal                |
-      | broken content                   | malformed-request      |
-      | content of an unsupported format | unsupported-media-type |
-      | too large content                | content-too-large      |
-      | an unknown member                | validation-failed      |
+      | flaw                        | code                   |
+      | malformed content           | malformed-request      |
+      | an unsupported content type | unsupported-media-type |
+      | too large content           | content-too-large      |
+      | an unknown field            | validation-failed      |
+      | an invalid parameter        | validation-failed      |
 
   @N5
-  Scenario: Every operation is honest about a thing that does not exist
-    When every operation on a named thing is asked about one that does not exist
-    Then each of them says that it does not exist
+  Scenario Outline: Every operation tells which thing does not exist: <flaw>
+    When an administrator calls every operation with <flaw>
+    Then every request is refused with "<code>"
 
-  @N6
-  Scenario: Every operation refuses parameters that cannot be
-    When every operation with parameters is given impossible ones
-    Then each of them refuses as "validation-failed"
+    Examples:
+      | flaw                  | code                 |
+      | an unknown collection | collection-not-found |
+      | an unknown document   | vector-not-found     |
+      | an unknown model      | model-not-found      |
+      | an unknown provider   | provider-not-found   |
+      | an unknown job        | job-not-found        |
 
-  Scenario: Every operation that readers may not use is closed to them
-    When a reader asks for everything that readers may not do
-    Then each of them refuses as "forbidden"
+  Scenario: Every operation that writes is forbidden to readers, and the jobs of others are hidden from them
+    When a reader calls every operation
+    Then every operation succeeds except:
+      | operation         | outcome       |
+      | create collection | forbidden     |
+      | update collection | forbidden     |
+      | delete collection | forbidden     |
+      | insert vector     | forbidden     |
+      | batch vectors     | forbidden     |
+      | update vector     | forbidden     |
+      | delete vector     | forbidden     |
+      | submit job        | forbidden     |
+      | get job status    | job-not-found |
+      | cancel job        | forbidden     |
+      | invalidate cache  | forbidden     |
+    When a reader repairs the collection "handbook"
+    Then the request is refused with "forbidden"
 
   @use.with_stores=visible
-  Scenario: Every operation is slowed down for a caller who asks too often
-    Given a new administrator who may ask 1 time a minute, and has asked
-    When that caller asks for every operation at the same moment
-    Then each of them refuses as "rate-limited"
+  Scenario: Every operation is rate-limited
+    Given an administrator with a rate limit of 1 request per minute
+    And the limited caller lists the models
+    When the limited caller calls every operation at the same moment
+    Then every operation is refused with "rate-limited" except:
+      | operation     | outcome   |
+      | get health    | succeeded |
+      | get liveness  | succeeded |
+      | get readiness | succeeded |
+      | get metrics   | succeeded |

@@ -52,12 +52,12 @@ Feature: Between the services
   @key.every-response-counted
   Scenario: The counters tell every answer that was given
     Given the gateway's counters have been read
-    When every operation is asked for properly
+    When an administrator calls every operation
     Then the counters have grown by exactly the answers that were given
 
   @key.every-metric-has-a-value
   Scenario: Every measure that is promised has a value
-    When every operation is asked for properly
+    When an administrator calls every operation
     Then every promised measure has a value
 
   Scenario: The counters tell every call of a provider
@@ -74,5 +74,5 @@ Feature: Between the services
     Then the cache counters have grown by 2 misses and 1 hit
 
   Scenario: No answer tells what the platform is made of
-    When every operation is asked for properly
+    When an administrator calls every operation
     Then no answer names the software behind it

@@ -9,7 +9,7 @@ Feature: A broken link is no worse than an outage
 
   @N5 @N6 @G6 @key.broken-link-refuses-only-dependents @fault.<service>.<fault>
   Scenario Outline: Only what needs it is refused: the link to <service> <fault>
-    Given everything is there that the operations work on
+    Given every operation has something to work on
     When the link to <service> <fault>
     Then all operations, asked for at the same moment, answer within the promised time
     And those that need it refuse as unavailable

@@ -9,7 +9,7 @@ Feature: An outage goes no further than it must
 
   @N5 @N6 @critical @key.failed-process-refuses-only-dependents @fault.<service>.<fault>
   Scenario Outline: Only what needs it is refused: <service> <fault>
-    Given everything is there that the operations work on
+    Given every operation has something to work on
     When <service> <fault>
     Then all operations, asked for at the same moment, answer within the promised time
     And those that need it refuse as unavailable

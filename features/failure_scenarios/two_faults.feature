@@ -9,7 +9,7 @@ Feature: Two failures at once do no more harm than one after the other
 
   @N5 @N6 @G6
   Scenario Outline: Only what needs one of them is refused without <one> and <other>
-    Given everything is there that the operations work on
+    Given every operation has something to work on
     When the link to <one> is cut while the one to <other> passes nothing on
     Then all operations, asked for at the same moment, answer within the promised time
     And those that need one of them refuse as unavailable

@@ -1,7 +1,7 @@
 """What a table expects of an answer or a document, field by field, and what differs from it.
 
 A cell is a value (see ``tables``) or one of ``at least 5``, ``at most 5``, ``more than 5``, ``less than 5``,
-``contains "text"``, ``absent``, ``present``, ``empty``, ``not 5``.
+``contains "text"``, ``absent``, ``present``, ``empty``, ``not 5``, ``absent or ...``.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ def fits(expected: str, found: Any) -> bool:
     expected = expected.strip()
     if expected == "absent":
         return found is _ABSENT or found is None
+    if expected.startswith("absent or "):
+        return fits("absent", found) or fits(expected.removeprefix("absent or "), found)
     if found is _ABSENT:
         return False
     if expected == "present":
@@ -80,6 +82,8 @@ def member(answer: Answer, name: str) -> Any:
         return answer.headers.get(name, _ABSENT)
     counted = name.removeprefix("number of ")
     found: Any = answer.body
+    if isinstance(found, str):
+        return _ABSENT
     for part in counted.split("."):
         key = part.strip().replace(" ", "_")
         if isinstance(found, list) and key.isdecimal():

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from support.faults.wiretap import Heard, Wiretap
 from support.vocabulary import searches
-from support.vocabulary.operations import Tried
 from support.waiting import eventually
-from support.world import World
+from support.world import Attempt, World
 
 WATCHED = ("qdrant", "embedding")
 COUNTED = ("qdrant", "postgresql", "redis", "embedding")
@@ -109,12 +108,11 @@ def connections_since(world: World) -> dict[str, int]:
     return {name: world.citadel.faults.connections(name) - before[name] for name in COUNTED}
 
 
-def banners(tries: Sequence[Tried]) -> list[str]:
+def banners(attempts: Sequence[Attempt]) -> list[str]:
     """Headers of these answers that name the software behind them."""
     return [
-        f"{one.request}: {name}: {one.outcome.headers[name]}"
-        for one in tries
-        if not isinstance(one.outcome, AssertionError)
+        f"{one.what}: {name}: {one.answer.headers[name]}"
+        for one in attempts
         for name in BANNERS
-        if name in one.outcome.headers
+        if name in one.answer.headers
     ]

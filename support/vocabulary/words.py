@@ -59,8 +59,21 @@ PROVIDER = Word(
     PROVIDERS.__getitem__,
     dict.fromkeys(PROVIDERS, ""),
 )
+FLAWS = {
+    "malformed content": "it breaks off; of operations that take content",
+    "an unsupported content type": "not the one that the contract names; of operations that take content",
+    "too large content": "a byte more than the contract allows; of operations that take content",
+    "an unknown field": "a field that the contract does not know; of operations that take content",
+    "an unknown collection": "a name that no collection has; of operations on a collection",
+    "an unknown document": "an id that no document has; of operations on a document",
+    "an unknown model": "a name that no model has; of operations on a model",
+    "an unknown provider": "a name that no provider has; of operations on a provider",
+    "an unknown job": "an id that no job has; of operations on a job",
+    "an invalid parameter": "a name or a number that cannot be; once for each parameter of an operation",
+}
+FLAW = Word("flaw", "what is wrong with a request to every operation", any_of(FLAWS), str, FLAWS)
 # What the requests of an actor may contain, besides {string}, {int} and {float}.
-OF_REQUESTS = (IDS, VECTOR, PROVIDER)
+OF_REQUESTS = (IDS, VECTOR, PROVIDER, FLAW)
 
 
 def registry() -> ParameterTypeRegistry:

@@ -15,6 +15,9 @@ from support.vocabulary.requests import (
     embeddings as embeddings,
 )
 from support.vocabulary.requests import (
+    operations as operations,
+)
+from support.vocabulary.requests import (
     platform as platform,
 )
 from support.vocabulary.requests import (

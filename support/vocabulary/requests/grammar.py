@@ -21,10 +21,11 @@ Outcome = Answer | GatewayUnreachable
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to the gateway, ready to be made."""
+    """One request to the gateway, ready to be made; ``operation`` is named where every one is called."""
 
     what: str
     make: Callable[[], Answer]
+    operation: str = ""
 
 
 @dataclass(slots=True)
@@ -51,10 +52,16 @@ class Asking:
         """The members of the request that the options fill."""
         return {option.member: value for option, value in self.options.items() if not option.header}
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that the options name."""
+        return {option.member: str(value) for option, value in self.options.items() if option.header}
+
     def call(self, operation: str, **request: Any) -> Answer:
         """Call an operation of the contract with the actor's key and the headers that the options name."""
-        headers = {option.member: str(value) for option, value in self.options.items() if option.header}
-        return self.world.citadel.gateway.call(operation, key=self.key, headers=headers or None, **request)
+        return self.world.citadel.gateway.call(
+            operation, key=self.key, headers=self.headers or None, **request
+        )
 
 
 @dataclass(frozen=True, slots=True)

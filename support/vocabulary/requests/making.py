@@ -95,9 +95,9 @@ def _filled(world: World, value: Any, number: int) -> Any:
 def make(call: Call) -> Attempt:
     """Make one request; silence is an outcome too."""
     try:
-        return Attempt(call.what, call.make())
+        return Attempt(call.what, call.make(), call.operation)
     except GatewayUnreachable as silence:
-        return Attempt(call.what, silence)
+        return Attempt(call.what, silence, call.operation)
 
 
 def in_turn(world: World, calls: Sequence[Call]) -> list[Attempt]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import subprocess
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from support.settings import ROOT
 from tests.defects import proof
 from tests.defects.catalogue import DEFECTS
 from tests.defects.defect import Defect
+from tests.defects.defect import defect as enter
 from tests.defects.proof import Control, Verdict, judge, needs_own_servers, seeded, watched
 from tests.running import SuiteRun, behave, failures, stack_up
 from tests.scenarios import Scenario, arguments, of_key, scenarios
@@ -82,17 +80,19 @@ def test_every_defect_is_watched_by_a_scenario_that_exists() -> None:
     assert [name for name, defect in DEFECTS.items() if defect.row and defect.key not in outlines] == []
 
 
+def test_every_defect_stands_in_the_module_of_its_area() -> None:
+    placed = {name: defect.apply.__module__.rpartition(".")[2] for name, defect in DEFECTS.items()}
+    assert {name: place for name, place in placed.items() if place != watched(DEFECTS[name])[0].area} == {}
+
+
 def test_no_defect_hides_another_of_the_same_name() -> None:
-    names = Counter(
-        key.value
-        for path in (ROOT / "tests" / "defects").glob("*.py")
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict)
-        for key in node.value.keys
-        if isinstance(key, ast.Constant)
-    )
-    assert len(names) == len(DEFECTS)
-    assert [name for name, times in names.items() if times > 1] == []
+    def filter_ignored() -> None:
+        """Called like one that is there."""
+
+    before = dict(DEFECTS)
+    with pytest.raises(ValueError, match="two defects are called filter-ignored"):
+        enter("forgets", key="memory-kept", message="gone")(filter_ignored)
+    assert before == DEFECTS
 
 
 # --- how the proof is led

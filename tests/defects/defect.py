@@ -1,9 +1,12 @@
-"""What a seeded defect is."""
+"""What a seeded defect is, and how it enters the catalogue."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+
+Change = Callable[[], None]
+"""Changes the code of the process it is called in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,28 @@ class Defect:
 
     what: str
     service: str
-    apply: Callable[[], None]
+    apply: Change
     key: str
     message: str
     row: str = ""
+
+
+KNOWN: dict[str, Defect] = {}
+
+
+def defect(
+    what: str, *, key: str, message: str, row: str = "", service: str = "gateway"
+) -> Callable[[Change], Change]:
+    """Enter a change into the catalogue, under the name of its function with hyphens.
+
+    Raises ``ValueError`` if there is one of that name.
+    """
+
+    def enter(change: Change) -> Change:
+        name = change.__name__.replace("_", "-")
+        if name in KNOWN:
+            raise ValueError(f"two defects are called {name}")
+        KNOWN[name] = Defect(what, service, change, key, message, row)
+        return change
+
+    return enter

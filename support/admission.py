@@ -43,8 +43,9 @@ _OTHER_COMMANDS: Mapping[str, tuple[object, ...]] = {
     "scan": (0,),
     "select": (0,),
     "unwatch": (),
+    "time": (),
 }
-_TRANSACTION = ("multi", "exec", "discard")
+_TRANSACTION = ("multi", "exec", "discard", "watch")
 
 
 class NotAdmitted(Exception):
@@ -105,6 +106,10 @@ def cache(url: str) -> None:
         ask("DISCARD")
         if "NOPERM" in ask("EXEC"):
             commands.add("exec")
+        # Not inside a transaction, where nobody may.
+        if ask("WATCH", lease.LEASE_KEY).startswith("NOPERM"):
+            commands.add("watch")
+        ask("UNWATCH")
         for command, arguments in _OTHER_COMMANDS.items():
             if _asked(ask, command, *arguments):
                 commands.add(command)

@@ -16,6 +16,7 @@ import redis
 
 from support import addresses, admission, packages
 from support.admission import NotAdmitted
+from support.drivers.postgres import Pooled, refuse_pooler
 from support.errors import Unavailable
 from support.faults import commands
 from support.faults.commands import CommandsError
@@ -137,11 +138,17 @@ def _writable(what: str, directory: Path) -> Finding:
 def _database(settings: Settings) -> Finding:
     what, url = "PostgreSQL", settings.database_url or ""
     mend = "start it or correct TEST_DATABASE_URL; unset it to let the suite start its own"
+    direct = (
+        "name the server itself in TEST_DATABASE_URL: a pooler hands the suite's settings to other clients"
+    )
     try:
         connection = schema.connect(url)
     except psycopg2.Error as error:
-        return Finding(what, False, f"{_place(url)}: {_told(error)}", mend)
+        # What a pooler says that does not let such settings pass.
+        pooled = "unsupported startup parameter" in str(error)
+        return Finding(what, False, f"{_place(url)}: {_told(error)}", direct if pooled else mend)
     try:
+        refuse_pooler(connection, schema.STATEMENT_TIMEOUT_S * 1000)
         # A deployed platform has its tables; elsewhere the suite makes its own in a schema of its own.
         if settings.mode is Mode.DEPLOYED:
             with connection.cursor() as cursor:
@@ -155,6 +162,8 @@ def _database(settings: Settings) -> Finding:
         else:
             admission.postgresql(connection)
         version = connection.server_version
+    except Pooled as error:
+        return Finding(what, False, f"{_place(url)}: {_told(error)}", direct)
     except psycopg2.Error as error:
         return Finding(what, False, f"{_place(url)}: {_told(error)}", mend)
     except NotAdmitted as refusal:

@@ -493,6 +493,7 @@ class MetadataStore:
             options=options_of(self.url, " ".join(asked)),
         )
         connection.autocommit = True
+        refuse_pooler(connection, milliseconds)
         psycopg2.extensions.register_type(_UUID, connection)
         if self.schema is not None:
             with connection.cursor() as cursor:
@@ -508,6 +509,29 @@ def connected(url: str, within_s: float, **given: Any) -> psycopg2.extensions.co
     connection: _Bounded = psycopg2.connect(url, connection_factory=_factory(within_s), **given)
     connection.limit_s = OTHERS_LIMIT_S
     return connection
+
+
+class Pooled(psycopg2.OperationalError):
+    """Between this client and PostgreSQL there is a pooler, which hands the sessions of the server around."""
+
+    def __init__(self) -> None:
+        super().__init__("a connection pooler answers (PgBouncer for instance) in place of PostgreSQL itself")
+
+
+def refuse_pooler(connection: psycopg2.extensions.connection, statement_timeout_ms: int) -> None:
+    """Raise ``Pooled``, the connection closed, where the session asked for is not the one that is in force.
+
+    Behind a pooler time limits and write protection would not hold, and what is set would be handed on to the
+    next client.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT setting, pg_backend_pid() FROM pg_catalog.pg_settings WHERE name = 'statement_timeout'"
+        )
+        if cursor.fetchone() == (str(statement_timeout_ms), connection.get_backend_pid()):
+            return
+    connection.close()
+    raise Pooled()
 
 
 def options_of(url: str, ours: str) -> str:

@@ -13,12 +13,15 @@ import psycopg2
 import psycopg2.extensions
 import redis
 
-from support.drivers.postgres import connected, options_of
+from support.drivers.postgres import connected, options_of, refuse_pooler
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.isolation import lease
 
+STATEMENT_TIMEOUT_MS = 5000
 # Options of the session win over what was set for its role, so a remedy may write in a read-only database.
-WRITING = "-c statement_timeout=5000 -c lock_timeout=3000 -c default_transaction_read_only=off"
+WRITING = (
+    f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout=3000 -c default_transaction_read_only=off"
+)
 SESSION = "citadel-suite-faults"
 CONNECTED_WITHIN_S = 3.0
 
@@ -103,11 +106,12 @@ def told(remedy: Remedy) -> str:
 
 
 def connect(url: str) -> psycopg2.extensions.connection:
-    """A connection in autocommit mode that writes whatever the role's defaults are."""
+    """A connection in autocommit mode that writes whatever the role's defaults are; to no pooler."""
     connection = connected(
         url, CONNECTED_WITHIN_S, application_name=SESSION, options=options_of(url, WRITING)
     )
     connection.autocommit = True
+    refuse_pooler(connection, STATEMENT_TIMEOUT_MS)
     return connection
 
 

@@ -251,7 +251,7 @@ class Locked(_DatabaseHarm):
         self._holder = holder = remedies.connect(self.database.url)
         holder.autocommit = False
         with holder.cursor() as cursor:
-            cursor.execute(f"SET idle_in_transaction_session_timeout = {int(LONGEST_S * 1000)}")
+            cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = {int(LONGEST_S * 1000)}")
             cursor.execute(f"LOCK TABLE {self.database.documents} IN EXCLUSIVE MODE")
 
     def undo(self) -> None:

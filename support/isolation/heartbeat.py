@@ -95,8 +95,11 @@ def stopped(signs: Signs, look: Callable[[], Signs]) -> set[str]:
         now = look()
         for run in list(suspects):
             seen = list(now.get(run, ()))
-            if {each.beat for each in seen} - {each.beat for each in first[run]} or any(
-                each.recent for each in seen
+            # One whose things are gone has ended in good order, or was swept by another.
+            if (
+                not seen
+                or {each.beat for each in seen} - {each.beat for each in first[run]}
+                or any(each.recent for each in seen)
             ):
                 suspects.remove(run)
         return not suspects

@@ -13,7 +13,7 @@ import redis
 from psycopg2 import sql
 
 from support import addresses
-from support.isolation import lease
+from support.isolation import beacon, lease
 from support.isolation.names import Run
 
 # What clients and platform do with the keys of the platform and of the lease, and beside them.
@@ -199,15 +199,10 @@ def _in_full(error: redis.ResponseError) -> str:
 def qdrant(url: str, api_key: str | None, timeout_s: float) -> None:
     """A collection can be made, written to and deleted. Raises ``NotAdmitted``, ``httpx.HTTPError``.
 
-    It carries the run's own prefix, so that another run removes it should this one be killed meanwhile.
+    It is a beacon, so that another run removes it should this one be killed meanwhile.
     """
-    path = f"/collections/{Run.current().prefix}admission"
-    point = {"points": [{"id": 1, "vector": [1.0]}]}
-    calls: tuple[tuple[str, str, object], ...] = (
-        ("PUT", path, {"vectors": {"size": 1, "distance": "Dot"}}),
-        ("PUT", f"{path}/points?wait=true", point),
-        ("POST", f"{path}/points/delete?wait=true", {"points": [1]}),
-    )
+    run = Run.current()
+    path = f"/collections/{beacon.name_of(run)}"
     with httpx.Client(
         base_url=url,
         headers={"api-key": api_key} if api_key else {},
@@ -216,8 +211,12 @@ def qdrant(url: str, api_key: str | None, timeout_s: float) -> None:
         verify=addresses.trusted(),
     ) as client:
         try:
-            for method, where, body in calls:
-                _done(client.request(method, where, json=body))
+            made = client.put(path, json={"vectors": {"size": 1, "distance": "Dot"}})
+            _done(made)
+            points = {"points": [beacon.point(run, 1, beacon.time_of(made))]}
+            _done(client.put(f"{path}/points", params={"wait": "true"}, json=points))
+            deletion = {"points": [beacon.POINT]}
+            _done(client.post(f"{path}/points/delete", params={"wait": "true"}, json=deletion))
         finally:
             removed = client.delete(path)
         _done(removed)

@@ -151,8 +151,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs that beat quickly and are soon missed."""
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Runs that beat quickly and are soon missed, on a machine where no other run has left anything."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("support.faults.unlifted.FOLDER", tmp_path / "faults")
+    monkeypatch.setattr("support.isolation.processes.left_by_the_dead", lambda *_: ())
+    monkeypatch.setattr("support.isolation.processes.end_what_dead_runs_left", lambda *_: [])
     monkeypatch.setattr(heartbeat, "BEAT_EVERY_S", BEAT_EVERY_S)
     monkeypatch.setattr(heartbeat, "DEAD_AFTER_S", DEAD_AFTER_S)
     monkeypatch.setattr(heartbeat, "WATCHED_S", WATCHED_S)

@@ -37,7 +37,12 @@ class Lit:
 def is_beacon(collection: str) -> bool:
     """Whether a collection of this name is a run's heartbeat and none of a platform's."""
     run = Run.of(collection)
-    return run is not None and collection == _name(run)
+    return run is not None and collection == name_of(run)
+
+
+def point(run: Run, beat: int, at: float | None, *, kept: bool = False) -> dict[str, object]:
+    """The point by which a beacon is one; ``at`` by the server's clock."""
+    return {"id": POINT, "vector": [1.0], "payload": {MARK: run.id, "beat": beat, "at": at, "kept": kept}}
 
 
 @dataclass(slots=True)
@@ -58,9 +63,9 @@ class Beacon:
 
     def light(self) -> None:
         """Make it, and beat until ``put_out`` or ``keep``."""
-        name = _name(self.run)
+        name = name_of(self.run)
         made = self._client.put(f"/collections/{name}", json={"vectors": {"size": 1, "distance": "Dot"}})
-        self._time = _time(made.raise_for_status())
+        self._time = time_of(made.raise_for_status())
         self._write()
         self._heart.start()
 
@@ -85,11 +90,10 @@ class Beacon:
     def _write(self, *, kept: bool = False) -> None:
         """One beat, with the time of the answer before it."""
         self._beats += 1
-        payload = {MARK: self.run.id, "beat": self._beats, "at": self._time, "kept": kept}
-        points = {"points": [{"id": POINT, "vector": [1.0], "payload": payload}]}
-        path = f"/collections/{_name(self.run)}/points"
+        points = {"points": [point(self.run, self._beats, self._time, kept=kept)]}
+        path = f"/collections/{name_of(self.run)}/points"
         written = self._client.put(path, params={"wait": "true"}, json=points)
-        self._time = _time(written.raise_for_status())
+        self._time = time_of(written.raise_for_status())
 
 
 def lit(url: str, key: str | None) -> list[Lit]:
@@ -102,7 +106,7 @@ def lit(url: str, key: str | None) -> list[Lit]:
 def remove(url: str, key: str | None, run: Run) -> list[str]:
     """Delete the collections of a run and then its beacon, if that is there; returns their names."""
     with _asking(url, key) as client:
-        beacon = _name(run)
+        beacon = name_of(run)
         if _read(client, beacon) is None:
             return []
         gone = [name for name in _collections(client) if name.startswith(run.prefix) and name != beacon]
@@ -111,7 +115,8 @@ def remove(url: str, key: str | None, run: Run) -> list[str]:
         return gone
 
 
-def _name(run: Run) -> str:
+def name_of(run: Run) -> str:
+    """The name of the beacon of a run."""
     return f"{run.prefix}{SUFFIX}"
 
 
@@ -149,12 +154,12 @@ def _read(client: httpx.Client, name: str) -> Lit | None:
     run = Run.of(name)
     if run is None or payload.get(MARK) != run.id:
         return None
-    now, at = _time(answer), payload.get("at")
+    now, at = time_of(answer), payload.get("at")
     age = now - float(at) if now is not None and at is not None else None
     return Lit(run, Sign(f"qdrant {payload.get('beat')}", age), bool(payload.get("kept")))
 
 
-def _time(answer: httpx.Response) -> float | None:
+def time_of(answer: httpx.Response) -> float | None:
     """The server's clock, in whole seconds, if it tells it (RFC 9110, 6.6.1)."""
     try:
         return parsedate_to_datetime(answer.headers["Date"]).timestamp()

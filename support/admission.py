@@ -45,7 +45,7 @@ _OTHER_COMMANDS: Mapping[str, tuple[object, ...]] = {
     "unwatch": (),
     "time": (),
 }
-_TRANSACTION = ("multi", "exec", "discard", "watch")
+_TRANSACTION = ("multi", "exec", "discard")
 
 
 class NotAdmitted(Exception):
@@ -107,7 +107,7 @@ def cache(url: str) -> None:
         if "NOPERM" in ask("EXEC"):
             commands.add("exec")
         # Not inside a transaction, where nobody may.
-        if ask("WATCH", lease.LEASE_KEY).startswith("NOPERM"):
+        if "'watch'" in ask("WATCH", lease.LEASE_KEY).lower():
             commands.add("watch")
         ask("UNWATCH")
         for command, arguments in _OTHER_COMMANDS.items():

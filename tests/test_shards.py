@@ -11,6 +11,7 @@ import pytest
 
 from support.reporting import shards
 from support.reporting.outages import Outage, Phase
+from support.reporting.output import RECORD
 from support.reporting.results import Figures, Outcome
 from support.reporting.shards import NotDivided, NotMerged, Record, Shard, divide, merge
 from tests.running import behave, support
@@ -227,4 +228,4 @@ def test_a_run_that_cannot_be_divided_so_does_not_begin(tmp_path: Path) -> None:
 def test_the_records_of_a_former_run_are_not_taken_for_this_one(tmp_path: Path) -> None:
     left_by(tmp_path, replace(record(1, "a"), seed=1))
     behave(tmp_path, CHOSEN[0])
-    assert not (tmp_path / shards.RECORD).exists()
+    assert not (tmp_path / RECORD).exists()

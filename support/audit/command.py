@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from support import options
 from support.audit.auditor import audit
 from support.audit.cached import opaque
 from support.audit.report import Report, Verdict
@@ -30,6 +31,7 @@ VARIABLES = {"postgresql": "TEST_DATABASE_URL", "qdrant": "QDRANT_URL", "redis":
 ANSWER_WITHIN_S = 30
 PAGE = 1000
 A_DAY_S = 86_400.0
+MOST_WORKERS = 64
 NOTHING_NAMED = """\
 No store is named, so there is nothing to audit. Name the stores of a platform:
   TEST_DATABASE_URL  its PostgreSQL, with options=-csearch_path%3DNAME where its tables have a schema
@@ -41,22 +43,38 @@ in the environment or in .env; or start a platform with `python -m support up`, 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--collection", metavar="NAME", help="only this collection")
-    which.add_argument("--prefix", metavar="P", help="only collections whose name starts with P")
-    parser.add_argument("--json", metavar="FILE", help="also write the report as JSON; - for standard output")
-    parser.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes that read (1)")
-    parser.add_argument("--sample", type=_positive, metavar="N", help="only about N items of each collection")
+    which.add_argument("--collection", type=options.words, metavar="NAME", help="only this collection")
+    which.add_argument(
+        "--prefix", type=options.words, metavar="P", help="only collections whose name starts with P"
+    )
+    parser.add_argument(
+        "--json",
+        type=options.new_file_or_output,
+        metavar="FILE",
+        help="also write the report as JSON; - for standard output",
+    )
+    parser.add_argument(
+        "--workers",
+        type=options.whole(1, MOST_WORKERS),
+        default=1,
+        metavar="N",
+        help="processes that read (1)",
+    )
+    parser.add_argument(
+        "--sample",
+        type=options.whole(1, 10**12),
+        metavar="N",
+        help="only about N items of each collection",
+    )
     parser.add_argument("--no-vectors", action="store_true", help="leave the vectors themselves unread")
     parser.add_argument("--no-cache", action="store_true", help="leave Redis out")
     parser.add_argument(
-        "--limit", type=float, default=A_DAY_S, metavar="SECONDS", help="give up after so long (a day)"
+        "--limit",
+        type=options.seconds,
+        default=A_DAY_S,
+        metavar="SECONDS",
+        help="give up after so long (a day)",
     )
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
 
 
 def run(settings: Settings, asked: argparse.Namespace) -> int:
@@ -67,7 +85,7 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
         return CODES[Verdict.UNKNOWN]
     scope, stores = _scope(asked), _stores(settings, without_cache=asked.no_cache)
     began, meter = datetime.now(UTC), Meter(sys.stderr)
-    options = Options(
+    how = Options(
         t_max_s=promises_for(settings.mode).converges_s,
         limit_s=asked.limit,
         page=PAGE,
@@ -81,7 +99,7 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
         if asked.collection and not _exists(stores, asked.collection):
             print(f"neither PostgreSQL nor Qdrant has a collection {asked.collection}", file=sys.stderr)
             return CODES[Verdict.UNKNOWN]
-        report = audit(stores, scope, options)
+        report = audit(stores, scope, how)
     except KeyboardInterrupt:
         meter.end()
         print("stopped: nothing can be said", file=sys.stderr)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import math
 import os
@@ -11,10 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from behave.configuration import Configuration
+
+from support.options import one_line
 from support.plugins import lane
 from support.printable import quoted
 from support.reporting.output import ALLURE, JUNIT
 from support.reporting.shards import NotDivided, Shard
+from support.settings import ROOT
 
 # Hands the seed of random data on to the workers.
 SEED = "CITADEL_ACCEPTANCE_SEED"
@@ -39,6 +45,21 @@ class Asked:
     seed: int = 0
     shard: Shard | None = None
     times: Mapping[str, float] = field(default_factory=dict)
+
+
+def configuration(arguments: list[str]) -> Any:
+    """What behave makes of its arguments. Raises ``NotUnderstood`` where it would complain."""
+    told = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(told), contextlib.chdir(ROOT):
+            return Configuration(arguments)
+    except SystemExit as end:
+        if not end.code:
+            raise
+        reason = told.getvalue().rpartition(" error: ")[2]
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+    raise NotUnderstood(one_line(reason))
 
 
 def place(config: Any) -> Path:

@@ -9,7 +9,6 @@ import shutil
 from pathlib import Path
 
 from support.printable import printable
-from support.reporting import results, shards
 from support.settings import ROOT
 
 DEFAULT = ROOT / ".acceptance"
@@ -20,7 +19,10 @@ TOLD = (
 )
 ALLURE, JUNIT, LOGS, REPORT = "allure-results", "junit", "logs", "report"
 FOLDERS = (ALLURE, JUNIT, LOGS, REPORT)
-FILES = (results.SUMMARY, results.DOCUMENT, shards.RECORD)
+SUMMARY = Path("results", "summary.json")
+DOCUMENT = Path("results", "Integration_Testing_Results.md")
+RECORD = Path("results", "shard.json")
+FILES = (SUMMARY, DOCUMENT, RECORD)
 
 
 class NotUsable(Exception):

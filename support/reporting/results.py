@@ -14,12 +14,11 @@ from support.faults import matrix
 from support.printable import as_json, printable
 from support.reporting import losses, outages
 from support.reporting.journal import union_of_seconds
+from support.reporting.output import DOCUMENT, SUMMARY
 
 if TYPE_CHECKING:
     from support.citadel import Citadel
 
-SUMMARY = Path("results", "summary.json")
-DOCUMENT = Path("results", "Integration_Testing_Results.md")
 PASSED = {"passed", "xfailed", "xpassed"}
 SKIPPED = {"skipped", "untested"}
 SLOWEST_SHOWN = 10

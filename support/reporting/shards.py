@@ -10,14 +10,74 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+
+from support.options import one_line
 from support.printable import as_json
 from support.reporting import losses, results
+from support.reporting.output import ALLURE, FOLDERS, JUNIT, RECORD, claim
 from support.reporting.results import Figures, Outcome
 
-RECORD = Path("results", "shard.json")
-FOLDERS = ("allure-results", "junit")
+COPIED = (ALLURE, JUNIT)
 # Seconds that a scenario may take, by its tags: a guess that is the same on every machine.
 SLOW_S, OUTAGE_S, ORDINARY_S = 30.0, 5.0, 0.5
+NUMBER = {"type": "number", "minimum": 0, "maximum": 1e12}
+COUNT = {"type": "integer", "minimum": 0}
+TEXT = {"type": "string"}
+SCHEMA = {
+    "type": "object",
+    "required": ["shard", "plan", "code", "seed", "wall_s", "broken", "parts", "outcomes"],
+    "properties": {
+        "shard": {
+            "type": "object",
+            "required": ["number", "of"],
+            "properties": {
+                "number": {"type": "integer", "minimum": 1},
+                "of": {"type": "integer", "minimum": 1},
+            },
+        },
+        "plan": {"type": "object", "additionalProperties": COUNT},
+        "code": TEXT,
+        "seed": COUNT,
+        "wall_s": NUMBER,
+        "broken": COUNT,
+        "parts": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "mode": TEXT,
+                    "wall_s": {**NUMBER, "exclusiveMinimum": 0},
+                    "busy_s": NUMBER,
+                    "seen": {
+                        "type": "array",
+                        "items": {"type": "array", "prefixItems": [TEXT, COUNT, COUNT], "minItems": 3},
+                    },
+                    "agreeing": COUNT,
+                    "union": COUNT,
+                    "audits": COUNT,
+                    "findings": COUNT,
+                    "performance": {"type": "object", "additionalProperties": {"type": "object"}},
+                    "start_s": {"type": "object", "additionalProperties": NUMBER},
+                    "outages": {"type": "array", "items": {"type": "object"}},
+                },
+            },
+        },
+        "outcomes": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    **dict.fromkeys(("area", "name", "location", "status", "reason", "longest_step"), TEXT),
+                    "seconds": NUMBER,
+                    "longest_step_s": NUMBER,
+                    "tags": {"type": "array", "items": TEXT},
+                },
+            },
+        },
+    },
+}
 # While a feature runs alone, the other workers of its machine have nothing to do.
 ALONE_COUNTS = 2.0
 
@@ -106,6 +166,7 @@ class Record:
         path = output / RECORD
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
+            jsonschema.validate(told, SCHEMA)
             return cls(
                 **{
                     **told,
@@ -116,8 +177,15 @@ class Record:
                     ],
                 }
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise NotMerged(f"{path} is no record of a part of a run: {error}") from error
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise NotMerged(_not_a_record(path, error)) from None
+        except jsonschema.ValidationError as error:
+            where = "/".join(map(str, error.absolute_path)) or "all of it"
+            raise NotMerged(_not_a_record(path, f"{where} is not as it should be")) from None
+
+
+def _not_a_record(path: Path, reason: object) -> str:
+    return one_line(f"{path} is no record of a part of a run: {reason}")
 
 
 def _figures(told: dict[str, Any]) -> Figures:
@@ -132,10 +200,13 @@ def merge(folders: Sequence[Path], output: Path, redact: Callable[[str], str] = 
     """
     if any(folder.resolve() == output.resolve() for folder in folders):
         raise NotMerged(f"{output} cannot be a part and the whole; name another place with --output")
+    inside = [folder for folder in folders if _is_replaced(folder, output)]
+    if inside:
+        raise NotMerged(f"{inside[0]} is replaced by the whole: name another place with --output")
     records = sorted((Record.read(folder) for folder in folders), key=lambda each: each.shard.number)
     _belong_together(records)
-    for name in FOLDERS:
-        shutil.rmtree(output / name, ignore_errors=True)
+    held = claim(output, "--output")
+    for name in COPIED:
         for folder in folders:
             if (folder / name).is_dir():
                 # Allure's names are unique; JUnit's are those of the features, each of which ran in one part.
@@ -145,6 +216,7 @@ def merge(folders: Sequence[Path], output: Path, redact: Callable[[str], str] = 
     wall_s = max(record.wall_s for record in records)
     where = f"{output}/results, {output}/allure-results"
     table = results.write(parts, outcomes, wall_s, output, where, redact, records[0].seed)
+    held.release()
     unfinished = [outcome.name for outcome in outcomes if outcome.status == "untested"]
     broken = [str(record.shard) for record in records if record.broken]
     lines = [table]
@@ -152,6 +224,10 @@ def merge(folders: Sequence[Path], output: Path, redact: Callable[[str], str] = 
     lines += [f"  broken         part {part}, outside of its scenarios" for part in broken]
     good = not unfinished and not broken and all(each.verdict != "failed" for each in outcomes)
     return "\n".join(lines), good
+
+
+def _is_replaced(folder: Path, output: Path) -> bool:
+    return any(folder.resolve().is_relative_to(output.resolve() / name) for name in (*FOLDERS, "results"))
 
 
 def _belong_together(records: Sequence[Record]) -> None:

@@ -211,3 +211,20 @@ def test_what_nobody_expected_is_one_line_and_a_file(tmp_path: Path) -> None:
     assert line == f"RuntimeError: a b \\x1b[2J ***; the details are in {tmp_path / 'errors.log'}"
     details = (tmp_path / "errors.log").read_text()
     assert "Traceback" in details and SECRET not in details and "\x1b" not in details
+
+
+def test_a_run_whose_output_is_lost_is_not_green(old: Path) -> None:
+    command = [sys.executable, "-m", "behave", "-D", f"output={old}", "--dry-run"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*command, "features/security/access.feature"],
+            cwd=ROOT,
+            env=bare_environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert done.stderr.count("standard output could not be written: No space left on device") == 1
+    assert "Traceback" not in done.stderr

@@ -300,7 +300,7 @@ def _deployed(settings: Settings, run: Run, secrets: Secrets, logs: Path) -> Cit
         contract=contract,
         coverage=coverage,
         keys=keys,
-        gateway=Gateway(url, keys["editor"], contract, coverage, journal, secrets),
+        gateway=Gateway(url, keys["editor"], contract, coverage, journal, secrets, settings.proxy),
         faults=Faults.deployed(
             settings.toxiproxy_url,
             settings.faults,

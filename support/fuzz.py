@@ -130,7 +130,8 @@ def _ask(url: str, key: str, seconds: int | None, seed: int) -> tuple[dict[str, 
             "--continue-on-failure", "--no-color", "--report", "json", "--report-json-path", str(report),
         ]  # fmt: skip
         environment = {
-            **os.environ, "CITADEL_FUZZ_KEY": key, "SCHEMATHESIS_HOOKS": HOOKS, "PYTHONPATH": str(ROOT),
+            **_without_proxies(), "CITADEL_FUZZ_KEY": key, "SCHEMATHESIS_HOOKS": HOOKS,
+            "PYTHONPATH": str(ROOT),
         }  # fmt: skip
         try:
             done = subprocess.run(
@@ -148,6 +149,12 @@ def _ask(url: str, key: str, seconds: int | None, seed: int) -> tuple[dict[str, 
         if not report.exists():
             raise NotRun(f"schemathesis ended with {done.returncode}:\n{done.stdout.replace(key, '***')}")
         return dict(json.loads(report.read_text())), done.stdout
+
+
+def _without_proxies() -> dict[str, str]:
+    """This process's environment for a client that would look there for a proxy, or in a file for a login."""
+    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    return {**kept, "NETRC": os.devnull}
 
 
 def _failures(report: Mapping[str, Any]) -> Iterator[str]:

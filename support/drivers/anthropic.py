@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from support import addresses
 from support.reporting.journal import Journal
 from support.settings import Live
 
@@ -25,6 +26,8 @@ class AnthropicApi:
             base_url=service.url,
             headers={"x-api-key": service.key, "anthropic-version": VERSION},
             timeout=TIMEOUT_S,
+            trust_env=False,
+            verify=addresses.trusted(),
         )
 
     def say(self, text: str) -> str:

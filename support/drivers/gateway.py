@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
+from support import addresses
 from support.contract.coverage import Coverage
 from support.contract.disclosure import disclosed
 from support.contract.validator import Contract
@@ -91,6 +92,8 @@ class Gateway:
     coverage: Coverage
     journal: Journal
     secrets: Secrets
+    # The URL of an HTTP proxy on the way; no variable of other programs is heeded.
+    proxy: str | None = None
     _client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,6 +102,8 @@ class Gateway:
             timeout=httpx.Timeout(READ_S, connect=CONNECT_S, pool=READ_S),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
             trust_env=False,
+            verify=addresses.trusted(),
+            proxy=self.proxy,
         )
 
     def call(
@@ -179,7 +184,7 @@ class Gateway:
         began = time.monotonic()
         with self.journal.call("gateway", label) as call:
             try:
-                answer = wire.exchange(self.url, lines, body, within_s=EXACT_S)
+                answer = wire.exchange(self.url, lines, body, within_s=EXACT_S, proxy=self.proxy)
             except OSError as error:
                 raise GatewayUnreachable(f"{label}: {error}", sent=True) from error
             call.outcome = str(answer.status_code)

@@ -116,7 +116,7 @@ def other_clients(world: World, count: int = CLIENTS) -> list[Gateway]:
     own = world.citadel.gateway
     made = []
     for _ in range(count):
-        client = Gateway(own.url, own.key, own.contract, own.coverage, own.journal, own.secrets)
+        client = Gateway(own.url, own.key, own.contract, own.coverage, own.journal, own.secrets, own.proxy)
         world.undo(client.close)
         made.append(client)
     return made

@@ -21,7 +21,8 @@ from support.faults import commands as fault_commands
 from support.faults import plan, reach
 from support.faults.commands import CommandsError
 from support.isolation.names import Run
-from support.isolation.sweep import STORE_ERRORS, leftovers, sweep
+from support.isolation.processes import Identity, own_mark
+from support.isolation.sweep import STORE_ERRORS, end_processes, leftovers, sweep
 from support.reporting import allure_report, flakiness, output, shards
 from support.settings import ROOT, Settings, SettingsError
 
@@ -141,12 +142,18 @@ def _run(arguments: list[str] | None) -> int:
 def _acceptance(arguments: list[str], results: Path) -> int:
     """Run behave, then build the report of what it has written, if it has come so far."""
     before = output.began(results)
+    # By this behave knows that it is to end when this process is gone.
+    own_mark()
     run = subprocess.Popen([sys.executable, "-m", "behave", *arguments], cwd=ROOT)
+    identity = Identity.of(run.pid)
     # Ctrl-C and SIGTERM are behave's to handle; this process only waits for it to unwind.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: run.terminate())
     code = run.wait()
     if code < 0:
+        # Should its dead-man process have been killed as well, this is what is left.
+        if identity is not None:
+            end_processes(owner=identity)
         print(
             f"behave was ended by {signal.Signals(-code).name}: its results are incomplete", file=sys.stderr
         )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.isolation import processes
 from support.reporting.output import MARK
 from support.settings import PROVIDER_KEYS, PROVIDER_URLS, ROOT, VARIABLES
 
@@ -41,6 +42,8 @@ def bare_environment(**given: str) -> dict[str, str]:
     """This process's environment without any of the suite's variables, then ``given``."""
     own = {*VARIABLES.values(), *PROVIDER_KEYS.values(), "CITADEL_GATEWAY_URL"}
     own |= {variable for variable, _url in PROVIDER_URLS.values()}
+    # A user's shell does not have it: what it starts may outlive it.
+    own.add(processes.MARK)
     kept = {name: value for name, value in os.environ.items() if name not in own}
     return {**kept, **given}
 

@@ -21,6 +21,7 @@ from support.faults.guard import Guard
 from support.faults.reach import Reach
 from support.faults.terms import LINK_KINDS, LONGEST_S, STATE_KINDS, TARGETS, kinds_of
 from support.isolation.names import Run
+from support.isolation.processes import Mark
 from support.settings import ROOT, Settings
 from support.stack import servers
 from support.stack.ports import free_ports
@@ -45,8 +46,12 @@ class Undertaker:
         self.told.append(f"{fault}: {' '.join(remedy['arguments'])}")
         return "1"
 
+    def end_program(self, mark: Mark) -> str:
+        return "a program"
+
     def forget(self, registration: str) -> None:
-        self.told.append(f"forget {registration}")
+        if registration != "a program":
+            self.told.append(f"forget {registration}")
 
 
 # --- the user's programs

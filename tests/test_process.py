@@ -82,9 +82,9 @@ def test_a_stranger_on_the_port_is_not_taken_for_the_server(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It even answers with the right name: only the owner of the listening socket tells them apart."""
-    monkeypatch.setattr(process_module, "READY_WITHIN_S", 0.6)
     stranger = make()
     stranger.start()
+    monkeypatch.setattr(process_module, "READY_WITHIN_S", 0.6)
     sleeper = make(port=stranger.port)
     sleeper.command = [sys.executable, "-c", "import time; time.sleep(30)"]
     with pytest.raises(ServiceFailed, match="held by another process"):
@@ -96,9 +96,9 @@ def test_a_stranger_on_the_port_is_not_taken_for_the_server(
 def test_another_server_on_the_port_is_not_taken_for_the_server(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process_module, "READY_WITHIN_S", 0.6)
     stranger = make(name="stranger")
     stranger.start()
+    monkeypatch.setattr(process_module, "READY_WITHIN_S", 0.6)
     service = make(port=stranger.port)
     # Alive while the stranger answers in its place: not just a failure to bind.
     service.command = [sys.executable, "-c", "import time; time.sleep(30)"]

@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from support.faults import remedies
 from support.faults.harms import Link
 from support.faults.remedies import Remedy, RemedyFailed
 from support.faults.terms import TARGETS, kinds_of
+from support.isolation.processes import Mark, fresh_mark
 from support.waiting import eventually
 
 WITHIN_S = 20.0
@@ -44,6 +45,14 @@ class Pair:
     undo: tuple[str, ...]
     check: tuple[str, ...] = ()
     within_s: float = WITHIN_S
+
+
+class ProgramsEnder(Protocol):
+    """Ends a program that is still running when the suite is dead."""
+
+    def end_program(self, mark: Mark) -> str: ...
+
+    def forget(self, registration: str) -> None: ...
 
 
 Pairs = Mapping[tuple[str, str], Pair]
@@ -92,8 +101,9 @@ def _words(place: str, line: Any) -> tuple[str, ...]:
 class Commanded:
     """A fault done by programs. Without a check, what the link sees arriving are the hits, else the deed."""
 
-    def __init__(self, pair: Pair, link: Link | None) -> None:
+    def __init__(self, pair: Pair, link: Link | None, undertaker: ProgramsEnder | None = None) -> None:
         self._pair = pair
+        self._undertaker = undertaker
         self._link = link
         self._before: int | None = None
         self._done = False
@@ -104,7 +114,7 @@ class Commanded:
 
     def do(self) -> None:
         self._before = self._link.arrivals() if self._link else None
-        remedies.run(self._pair.do, self._pair.within_s)
+        self._run(self._pair.do)
         if self._pair.check:
             what = f"{' '.join(self._pair.check)!r} sees the fault"
             eventually(self._seen, bool, within=SEEN_WITHIN_S, what=what)
@@ -125,7 +135,17 @@ class Commanded:
 
     def _seen(self) -> bool:
         try:
-            remedies.run(self._pair.check, self._pair.within_s)
+            self._run(self._pair.check)
         except RemedyFailed:
             return False
         return True
+
+    def _run(self, arguments: Sequence[str]) -> None:
+        """Run a program; should the suite die meanwhile, it is ended before the fault is undone."""
+        mark = fresh_mark()
+        registration = self._undertaker.end_program(mark) if self._undertaker else ""
+        try:
+            remedies.run(arguments, self._pair.within_s, mark)
+        finally:
+            if self._undertaker:
+                self._undertaker.forget(registration)

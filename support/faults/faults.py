@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from support.errors import Unavailable
 from support.faults import states
-from support.faults.commands import Commanded, Pairs
+from support.faults.commands import Commanded, Pairs, ProgramsEnder
 from support.faults.guard import Guard
 from support.faults.harms import LINK_HARMS, PROCESS_HARMS, Harm, Link, Service
 from support.faults.reach import Reach
@@ -26,14 +26,12 @@ class FaultError(Exception):
     """A fault could not be done or lifted; the message says which and why."""
 
 
-class Undertaker(Protocol):
+class Undertaker(ProgramsEnder, Protocol):
     """Lifts faults when the suite is dead, or has let one last too long."""
 
     def lift_fault(
         self, fault: str, remedy: Mapping[str, Any], within_s: float, *, outlives: bool
     ) -> str: ...
-
-    def forget(self, registration: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -259,7 +257,8 @@ class Faults:
             raise Unavailable(reason)
         link = self._link(target)
         if reach.by_command(target, kind):
-            return Commanded(self._pairs[target, kind], link if self._guard is None else None)
+            seen = link if self._guard is None else None
+            return Commanded(self._pairs[target, kind], seen, self._undertaker)
         if kind in PROCESS_HARMS:
             return PROCESS_HARMS[kind](self._services[target], link)
         if kind in LINK_HARMS:

@@ -16,6 +16,7 @@ import redis
 from support.drivers.postgres import connected, options_of, refuse_pooler
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.isolation import lease
+from support.isolation.processes import Mark, environment_of_program
 
 STATEMENT_TIMEOUT_MS = 5000
 # Options of the session win over what was set for its role, so a remedy may write in a read-only database.
@@ -115,12 +116,16 @@ def connect(url: str) -> psycopg2.extensions.connection:
     return connection
 
 
-def run(arguments: Sequence[str], within_s: float) -> str:
-    """Run a program to its end; its output. Raises ``RemedyFailed`` if it fails, is missing or too slow."""
+def run(arguments: Sequence[str], within_s: float, mark: Mark | None = None) -> str:
+    """Run a program of the user to its end; its output. By ``mark`` it can be found while it runs.
+
+    Raises ``RemedyFailed`` if it fails, is missing or too slow.
+    """
     shown = " ".join(arguments)
     try:
         done = subprocess.run(
             list(arguments),
+            env=environment_of_program(mark),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -10,13 +10,18 @@ the background. A mark names the process that made it, so that everybody can see
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import secrets
+import select
 import signal
+import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -25,6 +30,10 @@ from support.waiting import NotYet, eventually
 
 # What everything carries that a process of the suite starts, and what its dead-man process carries instead.
 MARK, GUARD = "CITADEL_ACCEPTANCE_RUN", "CITADEL_ACCEPTANCE_GUARD"
+# What a program of the user carries instead: what it leaves running is the user's, once it has ended.
+PROGRAM = "CITADEL_ACCEPTANCE_PROGRAM"
+# What everything carries besides that one server has started.
+SERVER = "CITADEL_ACCEPTANCE_SERVER"
 # Number of the signal by which a server would like to be ended; what does not heed it is killed.
 LAST = "CITADEL_ACCEPTANCE_LAST"
 HEEDED_WITHIN_S = 2.0
@@ -33,7 +42,7 @@ ENDED_WITHIN_S = 10.0
 QUIET_S = 0.5
 # How long the dead-man process of a dead run may take to undo everything.
 GUARDED_WITHIN_S = 30.0
-_TEXT = re.compile(r"([0-9a-f-]{36}\.\d+)/(\d{1,9})\.(\d{1,20})/([0-9a-f]{16})")
+_TEXT = re.compile(r"([0-9a-f-]{36}\.\d+)/([0-9a-f]{8})/(\d{1,9})\.(\d{1,20})/([0-9a-f]{16})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +92,13 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What belongs to one process of the suite: where it runs, who it is, a word that nobody can guess."""
+    """What belongs to one process of the suite: where it runs, who it is, a word that nobody can guess.
+
+    ``temp`` stands for its temp directory: a sweep looks for run directories in one, and for their processes.
+    """
 
     place: str
+    temp: str
     owner: Identity
     word: str
 
@@ -93,7 +106,9 @@ class Mark:
     def of(cls, text: str) -> Mark | None:
         """The mark of this text, or None if it is none."""
         match = _TEXT.fullmatch(text)
-        return cls(match[1], Identity(int(match[2]), int(match[3])), match[4]) if match else None
+        if match is None:
+            return None
+        return cls(match[1], match[2], Identity(int(match[3]), int(match[4])), match[5])
 
     @classmethod
     def carried_by(cls, pid: int, variable: str = MARK) -> Mark | None:
@@ -102,7 +117,7 @@ class Mark:
         return None if text is None else cls.of(text)
 
     def __str__(self) -> str:
-        return f"{self.place}/{self.owner.pid}.{self.owner.ticks}/{self.word}"
+        return f"{self.place}/{self.temp}/{self.owner.pid}.{self.owner.ticks}/{self.word}"
 
     def dead(self) -> bool:
         """Whether its owner is known to be gone: never so for one of another machine or pid namespace."""
@@ -116,18 +131,55 @@ def own_mark() -> Mark:
     """This process's mark, which everything carries that it starts from now on."""
     global _own
     if _own is None or _own.owner.pid != os.getpid():
-        _own = Mark(_place(), Identity.own(), secrets.token_hex(8))
+        _own = Mark(_place(), _temp(), Identity.own(), secrets.token_hex(8))
         os.environ[MARK] = str(_own)
     return _own
 
 
+def fresh_mark() -> Mark:
+    """A mark for one server or program that this process starts."""
+    return replace(own_mark(), word=secrets.token_hex(8))
+
+
+def environment_of_program(mark: Mark | None) -> dict[str, str]:
+    """The environment for a program of the user: without what the suite's own processes carry."""
+    environment = {name: value for name, value in os.environ.items() if name not in (MARK, GUARD, PROGRAM)}
+    return environment if mark is None else {**environment, PROGRAM: str(mark)}
+
+
+def end_with_owner(within: float) -> None:
+    """Interrupt this process (SIGTERM) when the process of the suite that started it is gone.
+
+    What has not unwound ``within`` seconds ends at once; its dead-man process does the rest. Nothing happens
+    to a process that was not started by the suite: a shell may end and leave its programs running.
+    """
+    mark = Mark.carried_by(os.getpid())
+    if mark is not None and mark.place == _place():
+        threading.Thread(target=_follow, args=(mark.owner, within), name="owner", daemon=True).start()
+
+
+def _follow(owner: Identity, within: float) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        handle = os.pidfd_open(owner.pid)
+        try:
+            if owner.lives():
+                select.select([handle], [], [])
+        finally:
+            os.close(handle)
+    with contextlib.suppress(OSError):
+        print("interrupted: the process that started this run is gone", file=sys.stderr, flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(within)
+    os._exit(1)
+
+
 def carriers(known: Collection[Mark] = (), variable: str = MARK) -> Iterator[tuple[Identity, Mark]]:
-    """Processes with a mark, in this pid namespace, without this one.
+    """Processes with a mark, in this pid namespace and of this temp directory, without this one.
 
     Of other accounts only those whose mark is ``known`` from a source that only this account can write to:
     anybody can put a mark that he has seen into an environment.
     """
-    place, namespace = _place(), _namespace("self")
+    place, temp, namespace = _place(), _temp(), _namespace("self")
     for pid in psutil.pids():
         identity = Identity.of(pid)
         if identity is None or pid == os.getpid():
@@ -136,7 +188,7 @@ def carriers(known: Collection[Mark] = (), variable: str = MARK) -> Iterator[tup
         if mark is None or mark.place != place or _namespace(str(pid)) != namespace:
             continue
         with contextlib.suppress(psutil.Error):
-            ours = set(psutil.Process(pid).uids()) == {os.getuid()}
+            ours = mark.temp == temp and set(psutil.Process(pid).uids()) == {os.getuid()}
             if (ours or mark in known) and identity.lives():
                 yield identity, mark
 
@@ -147,20 +199,25 @@ def left_by_the_dead(known: Collection[Mark] = ()) -> Iterator[tuple[Identity, M
         yield from ((each, mark) for each, mark in carriers(known, variable) if mark.dead())
 
 
-def end_what_dead_runs_left(known: Collection[Mark] = (), spared: Collection[Mark] = ()) -> list[int]:
+def end_what_dead_runs_left(
+    known: Collection[Mark] = (), spared: Collection[Mark] = (), owner: Identity | None = None
+) -> list[int]:
     """End what the dead have left running, but for ``spared`` marks; the numbers of what was ended.
 
-    Who is still at work on it may first do what it can: dead-man processes, and workers that clean up. Raises
-    ``NotYet`` if some do not end.
+    Who is still at work on it may first do what it can: dead-man processes, and workers that clean up.
+    ``owner``: only what this one has left. Raises ``NotYet`` if some do not end.
     """
-    ended: list[int] = []
-    # What is ended may be the owner of more.
-    while marks := {mark for _, mark in left_by_the_dead(known) if mark not in spared}:
-        ended += _end_all_of(marks, known)
-    return ended
+    ended: set[Identity] = set()
+    marks = {mark for _, mark in left_by_the_dead(known) if owner in (None, mark.owner)} - set(spared)
+    while marks:
+        fresh = _end_all_of(marks, known)
+        ended |= fresh
+        # What was ended may have had processes of its own.
+        marks = {mark for _, mark in left_by_the_dead(known) if mark.owner in fresh}
+    return sorted(each.pid for each in ended)
 
 
-def _end_all_of(marks: Collection[Mark], known: Collection[Mark]) -> list[int]:
+def _end_all_of(marks: Collection[Mark], known: Collection[Mark]) -> set[Identity]:
     def at_work() -> list[int]:
         guards = list(carriers(known, GUARD))
         guarded = {mark.owner for _, mark in guards}
@@ -182,11 +239,11 @@ def _end_all_of(marks: Collection[Mark], known: Collection[Mark]) -> list[int]:
     )
 
 
-def end(look: Callable[[], Collection[Identity]]) -> list[int]:
+def end(look: Callable[[], Collection[Identity]]) -> set[Identity]:
     """End every process that ``look`` finds, with descendants and sessions; by ``LAST`` first, if it has one.
 
-    Looks again until there was nothing for a moment: one may start another in its last moment. Returns the
-    numbers of all that were ended. Raises ``NotYet`` if some do not end.
+    Looks again until there was nothing for a moment: one may start another in its last moment. Returns all
+    that were ended. Raises ``NotYet`` if some do not end.
     """
     seen: set[Identity] = set()
     asked: dict[Identity, float] = {}
@@ -217,7 +274,7 @@ def end(look: Callable[[], Collection[Identity]]) -> list[int]:
         within=ENDED_WITHIN_S,
         what="all processes have ended",
     )
-    return sorted(each.pid for each in seen)
+    return seen
 
 
 def _with_descendants(roots: Collection[Identity]) -> set[Identity]:
@@ -257,6 +314,11 @@ def _started_with(pid: int, variable: str) -> str | None:
 def _place() -> str:
     """Machine (since its start) and pid namespace: within one place a number and ticks are one process."""
     return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}.{_namespace('self')}"
+
+
+def _temp() -> str:
+    """What stands for the temp directory of this process."""
+    return hashlib.sha256(os.fsencode(tempfile.gettempdir())).hexdigest()[:8]
 
 
 def _namespace(pid: str) -> str:

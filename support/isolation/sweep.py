@@ -64,10 +64,20 @@ def leftovers(settings: Settings, *, also_kept: bool) -> list[tuple[str, str]]:
     ]
 
 
+def end_processes(*, also_kept: bool = False, owner: processes.Identity | None = None) -> list[str]:
+    """End what dead runs have left running on this machine, or one process of them; a line about it."""
+    spared = set() if also_kept else kept.marks(kept_only=True)
+    try:
+        ended = processes.end_what_dead_runs_left(kept.marks(), spared, owner)
+    except NotYet as error:
+        return [f"processes of dead runs do not end: {error}"]
+    return [f"ended {len(ended)} processes of dead runs"] if ended else []
+
+
 def sweep(settings: Settings, *, also_kept: bool = False) -> list[str]:
     """Remove the leftovers of dead runs; returns a line for each thing removed, or why it could not be."""
     # First of all, so that nobody writes into what is removed next; what cleans up may do so.
-    lines = _end_processes(set() if also_kept else kept.marks(kept_only=True))
+    lines = end_processes(also_kept=also_kept)
     for kind, name in leftovers(settings, also_kept=also_kept):
         try:
             lines += _remove(settings, kind, name)
@@ -77,14 +87,6 @@ def sweep(settings: Settings, *, also_kept: bool = False) -> list[str]:
                 settings.secrets().redact(f"{kind} {name} of a dead run could not be removed: {reason}")
             )
     return lines
-
-
-def _end_processes(spared: set[processes.Mark]) -> list[str]:
-    try:
-        ended = processes.end_what_dead_runs_left(kept.marks(), spared)
-    except NotYet as error:
-        return [f"processes of dead runs do not end: {error}"]
-    return [f"ended {len(ended)} processes of dead runs"] if ended else []
 
 
 def _remove(settings: Settings, kind: str, name: str) -> list[str]:

@@ -19,6 +19,7 @@ from behave.model import Tag
 from support import doctor
 from support.citadel import Citadel
 from support.faults import matrix
+from support.isolation import processes
 from support.isolation.names import Run
 from support.isolation.sweep import sweep
 from support.plugins import allure_corrections, asked, console, junit, lane, parallel, sentences
@@ -46,6 +47,8 @@ TAG_FAMILIES = re.compile(
     r"(allure\.issue:.+|(use|not)\.with_(mode|stores|providers|live)=.+|fixture\..+|key\.[a-z0-9]+(-[a-z0-9]+)*|fault\.[^.]+\.[^.]+|G[1-7]|N(1[0-5]|[1-9])|NFR-.+)"
 )
 REFUSED = 2
+# How long a run may take to unwind when the command that started it is gone.
+ORPHAN_ENDS_WITHIN_S = 90.0
 
 
 @dataclass(slots=True)
@@ -63,6 +66,7 @@ def interrupt_on_sigterm() -> None:
     """Make SIGTERM unwind like Ctrl-C, so that every clean-up runs; a worker does that by itself."""
     if not lane.OWN.is_worker:
         signal.signal(signal.SIGTERM, _interrupt)
+        processes.end_with_owner(ORPHAN_ENDS_WITHIN_S)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

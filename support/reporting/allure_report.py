@@ -7,10 +7,12 @@ import json
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
+from support.isolation import kept
+from support.isolation.names import Run
 from support.settings import ROOT
+from support.stack.deadman import DeadMan
 
 VERSION = "3.18.0"
 TOOLS = ROOT / ".acceptance" / "tools"
@@ -38,9 +40,14 @@ def build(results: Path, report: Path, history: Path) -> Path | None:
         print(f"  no Allure report: there are no results in {results}; run behave or make acceptance first")
         return None
     try:
-        node, npm = _node()
-        allure = _allure(npm)
-        return _written(_generated(node, allure, results, history), report)
+        # Should this process be killed, what it has started ends with it.
+        deadman = DeadMan.start(report.parent / "logs" / "deadman-report.log")
+        try:
+            node, npm = _node()
+            allure = _allure(npm)
+            return _written(_generated(node, allure, results, history, deadman), report)
+        finally:
+            deadman.disarm()
     except (_NoReport, OSError, ValueError) as reason:
         print(f"  no Allure report: {' '.join(str(reason).split())}; the results stay in {results}")
         return None
@@ -85,12 +92,14 @@ def _installed() -> str | None:
     return str(packages.get("node_modules/allure", {}).get("version"))
 
 
-def _generated(node: str, allure: Path, results: Path, history: Path) -> str:
+def _generated(node: str, allure: Path, results: Path, history: Path, deadman: DeadMan) -> str:
     """The page as Allure makes it, without the analytics."""
     categories = results / "categories.json"
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "allurerc.json"
-        made = Path(folder) / "report"
+    folder = kept.new_name(Run.current(), "report")
+    deadman.remove_directory(folder)
+    try:
+        kept.make(folder)
+        config, made = folder / "allurerc.json", folder / "report"
         settings = {
             "name": NAME,
             "output": str(made),
@@ -103,6 +112,8 @@ def _generated(node: str, allure: Path, results: Path, history: Path) -> str:
         command = [node, str(allure), "awesome", "-c", str(config), *options, str(results.resolve())]
         _run(command, BUILD_S, "Allure failed")
         return ANALYTICS.sub("", (made / "index.html").read_text(encoding="utf-8"))
+    finally:
+        kept.remove(folder)
 
 
 def _written(page: str, report: Path) -> Path:

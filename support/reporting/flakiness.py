@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+from support.isolation.processes import own_mark
 from support.load.statistics import highest_share
 from support.printable import as_json, printable
 from support.reporting.output import mark
@@ -191,6 +192,8 @@ def _repeat(seed: int, arguments: list[str], folder: Path, code: str) -> Repeat:
         "-D", f"output={folder}", "-D", f"allure_results={results}", *order, *arguments,
     ]  # fmt: skip
     mark(folder)
+    # By this behave knows that it is to end when this process is gone.
+    own_mark()
     begun, moment = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     interrupts: list[int] = []
     with (folder / "console.txt").open("wb") as console:

@@ -31,7 +31,7 @@ import psutil
 
 from support.isolation import shared_memory
 from support.isolation.names import Run
-from support.isolation.processes import GUARD, MARK, Identity, Mark, carriers, end, own_mark
+from support.isolation.processes import GUARD, MARK, PROGRAM, Identity, Mark, carriers, end, own_mark
 from support.redaction import Secrets
 from support.waiting import NotYet, eventually
 
@@ -132,6 +132,10 @@ class DeadMan:
         identity = Identity.of(pid)
         # One that is gone already may have left descendants in its session.
         return self._register("end_process", pid=pid, ticks=identity.ticks if identity else 0)
+
+    def end_program(self, mark: Mark) -> str:
+        """End the program of the user that carries this mark, and whatever it has started."""
+        return self._register("end_program", mark=str(mark))
 
     def remove_directory(self, path: Path) -> str:
         """Remove this directory, after the processes have ended."""
@@ -241,13 +245,19 @@ def _say(text: str) -> None:
 def _end_processes(orders: list[Order], mark: Mark | None) -> None:
     """End every registered process, and whatever carries the mark of the dead suite."""
 
+    programs = {order["mark"] for order in orders if order["do"] == "end_program"}
+
     def look() -> list[Identity]:
-        found = [each for order in orders for each in _registered(int(order["pid"]), int(order["ticks"]))]
+        found: list[Identity] = []
+        for order in orders:
+            if order["do"] == "end_process":
+                found += _registered(int(order["pid"]), int(order["ticks"]))
+        found += [each for each, carried in carriers(variable=PROGRAM) if str(carried) in programs]
         if mark is not None:
             found += [each for each, carried in carriers([mark]) if carried == mark]
         return found
 
-    ended = end(look)
+    ended = sorted(each.pid for each in end(look))
     _say(f"ended {len(ended)} processes: {ended}")
 
 
@@ -322,7 +332,7 @@ _ACTIONS: Mapping[str, Callable[[Order], None]] = {
 
 def _undo(orders: list[Order], mark: Mark | None) -> None:
     """Processes first, so that nobody writes into what is removed next; one failure stops nothing else."""
-    actions = [partial(_end_processes, [order for order in orders if order["do"] == "end_process"], mark)]
+    actions = [partial(_end_processes, orders, mark)]
     for kind, action in _ACTIONS.items():
         actions += [partial(action, order) for order in orders if order["do"] == kind]
     for undo in actions:

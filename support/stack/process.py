@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from support.faults.clocks import Clock
-from support.isolation.processes import LAST, lives
+from support.isolation.processes import LAST, SERVER, Mark, carriers, fresh_mark, lives
 from support.stack.deadman import DeadMan
 from support.waiting import NotYet, eventually
 
@@ -54,6 +54,7 @@ class ServiceProcess:
     starts: list[tuple[float, float]] = field(default_factory=list)
     _process: subprocess.Popen[bytes] | None = None
     _watch: str | None = None
+    _mark: Mark = field(default_factory=fresh_mark)
 
     @property
     def pid(self) -> int:
@@ -64,7 +65,7 @@ class ServiceProcess:
         """Start on the same port as ever; return when ready. Raises ``ServiceFailed`` with the log's end."""
         started = time.monotonic()
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        last = {} if self.last is None else {LAST: str(int(self.last))}
+        own = {SERVER: str(self._mark), **({} if self.last is None else {LAST: str(int(self.last))})}
         with self.log.open("ab") as log:
             # Valkey dies of SIGXFSZ at a full disk unless the signal stays ignored as Python set it.
             self._process = subprocess.Popen(
@@ -72,7 +73,7 @@ class ServiceProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **self.environment, **last},
+                env={**os.environ, **self.environment, **own},
                 cwd=self.directory,
                 user=self.user,
                 group=None if self.user is None else _group_of(self.user),
@@ -138,6 +139,11 @@ class ServiceProcess:
             process.wait(STOPPED_WITHIN_S)
         self._end(descendants)
 
+    def close(self) -> None:
+        """Orderly stop, also of what a server that has ended by itself has left in the background."""
+        self.stop()
+        self._end([])
+
     def kill(self) -> None:
         """SIGKILL the process and every descendant; returns when they are gone."""
         self._end(self._tree())
@@ -192,6 +198,10 @@ class ServiceProcess:
                 process.kill()
         if self._process is not None:
             self._process.wait(STOPPED_WITHIN_S)
+        # What has put itself in the background descends from nobody any more.
+        for each, mark in carriers([self._mark], SERVER):
+            if mark == self._mark:
+                each.signal(signal.SIGKILL)
         # Orphans end as zombies until the system's first process collects them, which may take its time.
         eventually(
             lambda: [process.pid for process in processes if lives(process)],

@@ -176,6 +176,8 @@ def postgres(workshop: Workshop, port: int) -> Postgres:
             str(binaries / "postgres"), "-D", str(data), "-h", LOOPBACK, "-p", str(port), "-k", "",
             "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=80",
             "-c", "shared_buffers=64MB", "-c", "logging_collector=off", "-c", "log_line_prefix=%m [%p] ",
+            # In its data directory; in /dev/shm it would stay when the server is killed outright.
+            "-c", "dynamic_shared_memory_type=mmap",
         ],
         port=port,
         log=workshop.logs / "postgresql.log",
@@ -274,6 +276,8 @@ def valkey(workshop: Workshop, port: int) -> Valkey:
         command=[
             str(programs[0]), str(configuration), "--port", str(port), "--bind", LOOPBACK, "--dir", str(data),
             "--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--daemonize", "no",
+            # It would write the title over its environment, by which it is known as one of ours.
+            "--set-proc-title", "no",
         ],
         port=port,
         log=workshop.logs / "redis.log",

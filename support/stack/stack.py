@@ -88,6 +88,11 @@ class Stack:
         return self._deadman
 
     @property
+    def directory(self) -> Path:
+        """Where everything of this stack works; removed with it."""
+        return self._data
+
+    @property
     def endpoints(self) -> Endpoints:
         """Where the started servers listen. Raises ``RuntimeError`` before the start."""
         if self._endpoints is None:
@@ -218,7 +223,7 @@ class Stack:
 
     def _launch(self, service: ServiceProcess) -> None:
         self.services[service.name] = service
-        self._closing.callback(service.stop)
+        self._closing.callback(service.close)
         service.start()
         self.timings[service.name] = service.ready_s
 

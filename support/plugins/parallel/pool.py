@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from typing import Any
 
 from behave.model_type import Status
 
+from support.isolation import processes, sweep
 from support.plugins import allure_corrections, lane
 from support.plugins.parallel import endings, times
 from support.plugins.parallel.endings import Ending
@@ -66,6 +68,7 @@ class Worker:
     process: subprocess.Popen[bytes]
     line: Connection
     log: Path
+    identity: processes.Identity | None
     ready: bool = False
     refusal: str = ""
     finished: bool = False
@@ -101,6 +104,7 @@ class Pool:
         self._memory = memory
         self._queue: list[Job] = []
         self._workers: list[Worker] = []
+        self._endings: list[threading.Thread] = []
         self._started = 0
         self._refusals: list[str] = []
         self._complaints: list[str] = []
@@ -121,6 +125,7 @@ class Pool:
         self._queue = (
             sorted(self._jobs, key=lambda job: -job.expected_s) if longest_first else list(self._jobs)
         )
+        processes.own_mark()
         self._listen_to_signals()
         for _ in range(count):
             self._start_worker()
@@ -157,6 +162,8 @@ class Pool:
             return
         self._done = True
         self._until(lambda: not self._workers)
+        for ending in self._endings:
+            ending.join()
         self._hand_signals_back()
         if self._interrupts:
             self._runner.abort(reason="KeyboardInterrupt")
@@ -285,6 +292,13 @@ class Pool:
         self._workers.remove(worker)
         job, worker.job = worker.job, None
         died = not worker.finished
+        if died and worker.identity is not None:
+            # Its dead-man process does that, unless it was ended as well.
+            ending = threading.Thread(
+                target=sweep.end_processes, kwargs={"owner": worker.identity}, name="left by a worker"
+            )
+            ending.start()
+            self._endings.append(ending)
         if died and not worker.ready and not worker.refusal:
             worker.refusal = worker.ended_how_in_full()
         if worker.refusal:
@@ -334,7 +348,7 @@ class Pool:
                 start_new_session=True,
             )
         there.close()
-        worker = Worker(own, process, here, log)
+        worker = Worker(own, process, here, log, processes.Identity.of(process.pid))
         folders = tuple(str(formatter.stream_opener.name) for formatter in self._allure())
         worker.say(Task(own.number, folders))
         self._workers.append(worker)

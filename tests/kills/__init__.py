@@ -1,0 +1,1 @@
+"""Kills at aimed moments: what strikes, and a run in small."""

@@ -1,0 +1,300 @@
+"""Whoever of the suite is killed, and whenever: no process and no directory is left, nothing else touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+import psutil
+import pytest
+
+from support.isolation import kept
+from support.isolation.names import Run
+from support.isolation.processes import MARK, Identity, own_mark
+from support.isolation.sweep import sweep
+from support.settings import ROOT, Settings
+from support.waiting import eventually
+from tests.running import bare_environment
+
+# What everything of one run under test has in its environment, whether the suite knows it or not.
+BELONGS = "AIMED_RUN"
+GONE_WITHIN_S = 45.0
+# Python loads what lies here before anything else.
+SITE = ROOT / "tests" / "kills" / "site"
+VICTIMS = (
+    ("self",),
+    ("self", "deadman"),
+    ("deadman",),
+    ("server",),
+    ("parent",),
+    ("parent", "self"),
+    ("parent", "deadman"),
+    ("parent", "self", "deadman"),
+    ("server", "self"),
+    ("server", "deadman"),
+)
+# How often each moment comes in a run in small: the dead-man process and four servers are started; what is
+# told are five registrations, five things to forget and the end.
+TIMES = {"start": 5, "started": 5, "told": 10}
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """One kill."""
+
+    moment: str
+    time: int
+    victims: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.moment}-{self.time}-{'+'.join(self.victims)}"
+
+
+ALL = [
+    Aim(moment, number, victims)
+    for moment, times in TIMES.items()
+    for number, victims in product(range(1, times + 1), VICTIMS)
+]
+# Every victim, and moments of all kinds.
+SAMPLE = [aim for place, aim in enumerate(ALL) if place % 21 == 1]
+
+
+@pytest.mark.parametrize("aim", SAMPLE, ids=str)
+def test_nothing_is_left_of_a_run_in_small(aim: Aim, others: Others) -> None:
+    assert struck_in_small(aim) == ""
+    others.stand_by()
+
+
+@pytest.mark.proof
+def test_nothing_is_left_after_any_of_200_kills(others: Others) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        left = dict(zip(map(str, ALL), pool.map(struck_in_small, ALL), strict=True))
+    assert {aim: what for aim, what in left.items() if what} == {}
+    assert len(left) == 200
+    others.stand_by()
+
+
+def struck_in_small(aim: Aim) -> str:
+    """Kill in a run in small; what is left afterwards, in words, once the next run has begun."""
+    with place() as folder:
+        # One whose command is killed has to end by itself.
+        hold_s = "60" if "parent" in aim.victims else "0.2"
+        command = [sys.executable, "-m", "tests.kills.small", "command", str(folder / "logs"), hold_s]
+        return left_by(command, folder, {"in": "run", **aim_of(aim, folder)}, aim.victims)
+
+
+# Of a whole run: the process of behave starts two workers, or eight processes by itself; so does each worker.
+REAL = [
+    ("run", 2, Aim("started", 1, ("self",))),
+    ("run", 2, Aim("started", 2, ("self",))),
+    ("run", 2, Aim("start", 2, ("parent",))),
+    ("run", 2, Aim("started", 2, ("parent", "self"))),
+    ("run", 1, Aim("started", 2, ("self",))),
+    ("run", 1, Aim("started", 3, ("self", "deadman"))),
+    ("run", 1, Aim("started", 5, ("parent",))),
+    ("run", 1, Aim("told", 4, ("deadman",))),
+    ("run", 1, Aim("told", 6, ("self",))),
+    ("run", 1, Aim("started", 9, ("parent", "self", "deadman"))),
+    ("worker", 2, Aim("start", 1, ("self",))),
+    ("worker", 2, Aim("started", 1, ("self",))),
+    ("worker", 2, Aim("started", 4, ("self", "deadman"))),
+    ("worker", 2, Aim("started", 5, ("self", "parent"))),
+    ("worker", 2, Aim("told", 5, ("server", "self"))),
+    ("worker", 2, Aim("told", 8, ("parent",))),
+]
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("within, workers, aim", REAL, ids=str)
+def test_nothing_is_left_of_a_whole_run(within: str, workers: int, aim: Aim, others: Others) -> None:
+    with place() as folder:
+        arguments = [
+            "--no-color", "-t", "@smoke", "features/security/secrets.feature",
+            "features/environment/set_up.feature", "--junit-directory", str(folder / "junit"),
+            "-D", f"output={folder / 'output'}", "-D", f"allure_results={folder / 'allure-results'}",
+        ]  # fmt: skip
+        # Only a run that ends by itself would go on to build the report.
+        starter = ["support", "acceptance"] if within == "run" and "parent" in aim.victims else ["behave"]
+        told = {"in": within, **aim_of(aim, folder)}
+        command = [sys.executable, "-m", *starter, *arguments]
+        assert left_by(command, folder, told, aim.victims, workers) == ""
+        if aim.victims == ("parent",) and within == "run":
+            assert (folder / "junit").exists() and list((folder / "allure-results").glob("*.json"))
+    others.stand_by()
+
+
+def aim_of(aim: Aim, folder: Path) -> dict[str, object]:
+    return {
+        "moment": aim.moment,
+        "time": aim.time,
+        "victims": aim.victims,
+        "file": str(folder / "struck"),
+    }
+
+
+def left_by(
+    command: list[str], folder: Path, aim: dict[str, object], victims: tuple[str, ...], workers: int = 1
+) -> str:
+    """Start a run that is killed at an aimed moment; what is left of it in the end."""
+    word = secrets.token_hex(8)
+    environment = bare_environment(
+        **{
+            BELONGS: word,
+            "AIMED_KILL": json.dumps(aim),
+            "TMPDIR": str(folder / "tmp"),
+            "TEST_PARALLEL_WORKERS": str(workers),
+            "PYTHONPATH": os.pathsep.join([str(SITE), str(ROOT)]),
+        }
+    )
+    with (folder / "printed").open("wb") as printed:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=printed,
+            start_new_session=True,
+        )
+    eventually(process.poll, lambda code: code is not None, within=240, what="the command has ended")
+    if not (folder / "struck").exists():
+        return "nobody was killed:\n" + (folder / "printed").read_text()
+    # Who would clean up may have been killed as well: then the next start does, and only then.
+    alone = "deadman" not in victims or "self" not in victims
+    if not alone:
+        next_start(folder)
+    try:
+        eventually(
+            lambda: [*belonging(word), *map(str, (folder / "tmp").glob("at_*"))],
+            lambda found: not found,
+            within=GONE_WITHIN_S,
+            what=f"all is gone {'by itself' if alone else 'after the next start'}",
+        )
+    except AssertionError as error:
+        logs = "".join(each.read_text(errors="replace") for each in folder.rglob("deadman*.log"))
+        return f"{error}\n{(folder / 'printed').read_text()}\n{logs}"
+    finally:
+        for each in belonging(word):
+            with suppress(ProcessLookupError):
+                os.kill(int(each.split()[0]), signal.SIGKILL)
+    return ""
+
+
+def next_start(folder: Path) -> None:
+    """What every run does before it begins."""
+    script = "from support.isolation.sweep import sweep; from support.settings import Settings; "
+    script += "print(sweep(Settings.load({}, dotenv=None)))"
+    subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=bare_environment(TMPDIR=str(folder / "tmp")),
+        check=True,
+        timeout=90,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def belonging(word: str) -> list[str]:
+    """Everything on this machine that was started in a run under test."""
+    found = []
+    for pid in psutil.pids():
+        try:
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:5]
+        except OSError:
+            continue
+        if f"{BELONGS}={word}".encode() in environment and Identity.of(pid) is not None:
+            found.append(f"{pid} {words}")
+    return found
+
+
+@contextmanager
+def place() -> Iterator[Path]:
+    """A folder for one run, which PostgreSQL's account may pass through."""
+    folder = Path(tempfile.mkdtemp(prefix="kills_"))
+    try:
+        folder.chmod(0o755)
+        (folder / "tmp").mkdir()
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+# --- what must not be touched
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Processes and directories that look like something of the suite and are not."""
+
+    processes: tuple[subprocess.Popen[bytes], ...]
+    directories: tuple[Path, ...]
+
+    def stand_by(self) -> None:
+        """Complain if one of them is gone."""
+        assert [each.args for each in self.processes if each.poll() is not None] == []
+        assert [each for each in self.directories if not each.is_dir()] == []
+
+
+@pytest.fixture
+def others(tmp_path: Path) -> Iterator[Others]:
+    dead = replace(own_mark(), owner=Identity(dead_process(), 1), word=secrets.token_hex(8))
+    elsewhere = replace(dead, place=own_mark().place.rpartition(".")[0] + ".1")
+    hidden = replace(dead, temp="0" * 8)
+    with ExitStack() as closing:
+
+        def sleeper(variable: str, value: object, **options: object) -> subprocess.Popen[bytes]:
+            environment = {**bare_environment(), variable: str(value)}
+            process = subprocess.Popen(["sleep", "600"], env=environment, **options)  # type: ignore[call-overload]
+            closing.callback(process.wait)
+            closing.callback(process.kill)
+            return process  # type: ignore[no-any-return]
+
+        processes = [
+            sleeper(MARK, own_mark()),
+            sleeper(MARK, elsewhere),
+            sleeper(MARK, hidden),
+            sleeper(MARK, f"{dead} "),
+            sleeper(MARK, Run.current().prefix),
+            sleeper(MARK, ""),
+            sleeper(f"OTHER_{MARK}", dead),
+            sleeper("ANYTHING", f"{MARK}={dead}"),
+        ]
+        directories = []
+        if os.getuid() == 0:
+            # Anybody can read who was the owner; only this account can say that a mark is the suite's.
+            processes += [sleeper(MARK, dead, user="nobody")]
+            foreign = kept.new_name(Run("0" * 16), "w0")
+            closing.callback(shutil.rmtree, foreign, ignore_errors=True)
+            foreign.mkdir(mode=0o755)
+            (foreign / kept.FILE).write_text(json.dumps({"server": {"pid": processes[0].pid}}))
+            (foreign / kept.MARK).write_text(str(dead))
+            for each in (foreign, foreign / kept.FILE, foreign / kept.MARK):
+                shutil.chown(each, "nobody")
+            directories.append(foreign)
+        yield Others(tuple(processes), tuple(directories))
+
+
+def dead_process() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_the_next_start_and_clean_leave_alone_what_is_not_the_suites(others: Others) -> None:
+    for also_kept in (False, True):
+        sweep(Settings.load({}, dotenv=None), also_kept=also_kept)
+        others.stand_by()

@@ -74,7 +74,8 @@ def run(seconds: int | None, seed: int | None, logs: Path) -> Outcome:
     try:
         key = _prepared(citadel)
         began = diagnosis.marks(citadel)
-        report, printed = _ask(citadel, key, seconds, seed)
+        assert citadel.stack is not None
+        report, printed = _ask(citadel.gateway.url, key, seconds, seed, citadel.stack.directory)
         complaints = [*_failures(report), *diagnosis.unexpected_errors(citadel, began)]
         complaints += [*diagnosis.leaked_secrets(citadel, began), *_disagreements(citadel)]
     finally:
@@ -119,15 +120,13 @@ def _prepared(citadel: Citadel) -> str:
     return key
 
 
-def _ask(citadel: Citadel, key: str, seconds: int | None, seed: int) -> tuple[dict[str, Any], str]:
-    """Run schemathesis; its report, and what it printed."""
-    assert citadel.stack is not None
-    # In the run directory, which is removed whatever happens.
-    with tempfile.TemporaryDirectory(dir=citadel.stack.directory) as folder:
+def _ask(url: str, key: str, seconds: int | None, seed: int, directory: Path) -> tuple[dict[str, Any], str]:
+    """Run schemathesis in a directory that is removed whatever happens; its report, and what it printed."""
+    with tempfile.TemporaryDirectory(dir=directory) as folder:
         report = Path(folder) / "report.json"
         command = [
             sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG), "run",
-            str(validator.FILE), "--url", citadel.gateway.url, "--seed", str(seed), "--workers", "1",
+            str(validator.FILE), "--url", url, "--seed", str(seed), "--workers", "1",
             *(ROUND if seconds is None else (*WHOLE, "--max-time", str(seconds))),
             "--continue-on-failure", "--no-color", "--report", "json", "--report-json-path", str(report),
         ]  # fmt: skip

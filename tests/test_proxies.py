@@ -107,7 +107,7 @@ def test_random_requests_take_no_proxy_and_no_login_of_others(
     assert requests.get(url, timeout=5).status_code == 404
     assert proxy.asked_at_last() == 1, "a client that is not ours does take it, and it counts"
     assert logins == [LOGIN], "and the login as well"
-    report, _printed = fuzz._ask(url, "a-key-that-nobody-else-may-see", 3, 1)
+    report, _printed = fuzz._ask(url, "a-key-that-nobody-else-may-see", 3, 1, tmp_path)
     assert report["test_cases"]["generated"] > 0
     assert proxy.asked() == 1
     assert logins.count(LOGIN) == 1, "the random requests hold none, or logins made up at random"

@@ -219,7 +219,8 @@ def test_a_run_whose_output_is_lost_is_not_green(old: Path) -> None:
         done = subprocess.run(
             [*command, "features/security/access.feature"],
             cwd=ROOT,
-            env=bare_environment(),
+            # Unbuffered, behave itself would fail before it reads a hook.
+            env=bare_environment(PYTHONUNBUFFERED=""),
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

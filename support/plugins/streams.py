@@ -82,9 +82,12 @@ def _enduring(stream: TextIO | None, name: str) -> TextIO:
         stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (lives as long as the process)
     if isinstance(stream, EnduringStream):
         return cast(TextIO, stream)
+    enduring = EnduringStream(stream, name, spelling=True)
+    # What behave has printed so far is written first, or lost now.
+    enduring.flush()
     with contextlib.suppress(AttributeError):
         cast(Any, stream).reconfigure(errors=SPELL_OUT)
-    return cast(TextIO, EnduringStream(stream, name, spelling=True))
+    return cast(TextIO, enduring)
 
 
 def _with_enduring_streams(original: Any) -> Any:

@@ -9,7 +9,6 @@ from support.matchers.complaints import nothing_wrong
 from support.matchers.requests import (
     all_refused_with,
     all_succeeded,
-    all_succeeded_as,
     all_within,
     counted,
     split,
@@ -25,9 +24,18 @@ def all_succeed(context):
 
 @then("the request succeeds as {string}")
 @then("every request succeeds as {string}")
+@then("every item succeeds as {string}")
 def all_succeed_as(context, outcome):
-    """Writes by their outcome: created, updated, unchanged."""
-    assert_that(context.world.attempts, all_succeeded_as(outcome))
+    """Writes, or the items of batches, by their outcome: created, updated, unchanged, deleted."""
+    assert_that(outcomes.otherwise_than(context.world, outcome), nothing_wrong())
+
+
+@then("the request succeeds as {string} in version {int}")
+@then("every request succeeds as {string} in version {int}")
+@then("every item succeeds as {string} in version {int}")
+def all_succeed_in_version(context, outcome, version):
+    """The same, with the version of the document that the answer tells."""
+    assert_that(outcomes.otherwise_than(context.world, outcome, version), nothing_wrong())
 
 
 @then("the request is refused with {string}")
@@ -102,6 +110,12 @@ def document_has(context, item):
     rows = [row.as_dict() for row in context.table]
     held = outcomes.read_document(context.world, item)
     assert_that(expectations.of_document(held, rows), nothing_wrong())
+
+
+@then("every acknowledged document is read with its last text")
+def all_read(context):
+    """By its id, as it was last stored."""
+    assert_that(outcomes.read_otherwise(context.world), nothing_wrong())
 
 
 @then("the document {string} does not exist")

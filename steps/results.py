@@ -90,14 +90,17 @@ def same_without_cache(context):
 @then("the pages show {int} documents, each once, in the order of their ids")
 def pages_in_id_order(context, count):
     """Ids in the order of their bytes."""
-    assert_that(results.paged_ids(context.world), has_length(count))
-    assert_that(results.paged_ids(context.world), equal_to(results.in_byte_order(context.world)))
+    listed = results.paged_ids(context.world)
+    assert_that(
+        listed, equal_to(results.in_byte_order(context.world)), "listed, against each id once in order"
+    )
+    assert_that(listed, has_length(count), "the documents of all pages")
 
 
 @then("the pages have {ids}")
 def pages_have(context, items):
     """Exactly these documents, in this order over all pages."""
-    assert_that(results.paged_ids(context.world), equal_to(items))
+    assert_that(results.paged_ids(context.world), equal_to(items), "the documents of all pages")
 
 
 @then("no page has more than {int} documents")

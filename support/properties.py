@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of random examples: how many were looked at, and what was wrong with the smallest."""
+
+    tried: int
+    complaints: tuple[str, ...] = ()
+
 
 # How long a failure may be shrunk, beyond the time for looking for one.
 SHRINK_S = 10.0

@@ -15,8 +15,13 @@ from support.isolation.names import Names
 if TYPE_CHECKING:
     from support.citadel import Citadel
     from support.faults import Fault
+    from support.properties import Trial
     from support.vocabulary.requests.grammar import Request
     from support.vocabulary.requests.operations import Prepared
+
+
+# The status of a batch of which some items have failed.
+PARTLY = 207
 
 
 @dataclass(slots=True)
@@ -71,6 +76,8 @@ class Attempt:
     outcome: Answer | GatewayUnreachable
     # The operation in words, where every one was called.
     operation: str = ""
+    # The ids of the documents that were sent, the texts that were embedded, or the answers that are right.
+    about: tuple[str, ...] = ()
 
     @property
     def answer(self) -> Answer:
@@ -80,8 +87,8 @@ class Attempt:
 
     @property
     def ok(self) -> bool:
-        """Whether the request was carried out."""
-        return isinstance(self.outcome, Answer) and self.outcome.ok
+        """Whether the request was carried out, of a batch every item."""
+        return isinstance(self.outcome, Answer) and self.outcome.ok and self.outcome.status != PARTLY
 
     @property
     def code(self) -> str:
@@ -92,6 +99,12 @@ class Attempt:
             body = self.outcome.body
             told = body.get("status") if isinstance(body, dict) else None
             return self.outcome.code or str(told or self.outcome.status).replace("_", " ")
+        """The problem code of a refusal, ``succeeded``, ``partly failed`` or ``no answer``."""
+        if isinstance(self.outcome, Answer):
+            done = (
+                "succeeded" if self.ok else "partly failed" if self.outcome.ok else str(self.outcome.status)
+            )
+            return self.outcome.code or done
         return "no answer"
 
 
@@ -141,8 +154,12 @@ class World:
     texts: dict[str, str] = field(default_factory=dict)
     # The pages of the last list or ranking that was read to its end.
     pages: list[list[dict[str, Any]]] = field(default_factory=list)
+    # Where the list goes on after the page that was read last.
+    cursor: str | None = None
     # The texts last sent to a provider.
     provider_texts: list[str] = field(default_factory=list)
+    # What came of the last random examples.
+    trial: Trial | None = None
     # The faults in force.
     faults: list[Fault] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=partial(itertools.count, 1))

@@ -1,6 +1,6 @@
 Feature: The life of a document
-  A knowledge base is useful only if what people put in is found by what it means,
-  follows every change at once, and is gone for good when it is deleted.
+  A document is found by its meaning, follows every change at once, and is gone
+  for good when it is deleted.
 
   Background:
     Given the collection "handbook"
@@ -9,21 +9,32 @@ Feature: The life of a document
   Scenario: A stored document is found by its meaning
     Why it matters: this is the whole embedding workflow, from text to searchable vector.
 
-    Given the document "leave policy" about "Employees may take thirty days of paid holiday each year."
-    And the document "server room" about "Only technicians with a badge may enter the server room."
-    When an employee searches for "how many days off do I get"
-    Then "leave policy" is the first result
+    When an editor stores the document "leave-policy" with the text "Employees may take thirty days of paid holiday each year."
+    Then the request succeeds as "created" in version 1
+    When an editor stores the document "server-room" with the text "Only technicians with a badge may enter the server room."
+    And a reader searches for "how many days off do I get"
+    Then the first result is "leave-policy"
 
-  Scenario: A rewritten document is found by its new meaning
-    Given the document "canteen" about "The canteen serves lunch between noon and two o'clock."
-    And the document "parking" about "Visitors leave their cars in the parking garage."
-    When an editor rewrites "canteen" to be about "Travel expenses are repaid within two weeks."
-    Then the request succeeds
-    And a search for "when do I get my travel costs back" is led by "canteen"
+  Scenario: An updated document is found by its new meaning
+    Given the documents:
+      | id      | text                                                    |
+      | canteen | The canteen serves lunch between noon and two o'clock.  |
+      | parking | Visitors leave their cars in the parking garage.        |
+    When an editor updates "canteen":
+      | field | value                                          |
+      | text  | Travel expenses are repaid within two weeks.   |
+    Then the request succeeds as "updated" in version 2
+    When a reader searches for "when do I get my travel costs back"
+    Then the first result is "canteen"
 
-  Scenario: A deleted document is gone everywhere
-    Given the document "old price list" about "All prices valid until the end of last year."
-    When an editor deletes "old price list"
+  Scenario: A deleted document is neither read nor found
+    Given the documents:
+      | id         | text                                          |
+      | price-list | All prices valid until the end of last year.  |
+      | parking    | Visitors leave their cars in the garage.      |
+    And a reader searches for "which prices are valid"
+    When an editor deletes "price-list"
     Then the request succeeds
-    And "old price list" can no longer be read
-    And a search for "which prices are valid" no longer offers "old price list"
+    And the document "price-list" does not exist
+    When a reader searches for "which prices are valid"
+    Then the results are "parking"

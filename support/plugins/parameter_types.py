@@ -22,7 +22,6 @@ from support.vocabulary import (
     failures,
     hostile_traffic,
     hostile_words,
-    limits,
     misuse,
     outages,
     platform,
@@ -30,6 +29,7 @@ from support.vocabulary import (
     requests,
     rights,
     time_limits,
+    trials,
     unknown,
     words,
 )
@@ -103,6 +103,7 @@ def install() -> None:
         ("deviation", clocks.DEVIATIONS),
     ):
         _define(name, _any_of(choices), str, choices.__getitem__)
+    _define("samples", _any_of(trials.SAMPLES), str, str)
     for word in (words.IDS, words.VECTOR):
         _define(word.name, word.regexp, object, word.parse)
     _define("actor", _any_of(actors.ACTORS), str, str)
@@ -117,7 +118,6 @@ def install() -> None:
         ("mistake", misuse.MISTAKES),
         ("flaw", misuse.FLAWS),
         ("attack", misuse.ATTACKS),
-        ("measure", limits.MEASURES),
         ("moment", crashes.MOMENTS),
         ("damage", caches.DAMAGES),
         ("loss", unknown.LOSSES),

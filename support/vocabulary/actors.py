@@ -16,6 +16,7 @@ NO_KEY = ""
 UNKNOWN_KEY = "ck_unknown_0123456789abcdef"
 ROLES = {"a reader": "reader", "an editor": "editor", "an administrator": "administrator"}
 _IN_THE_DATABASE = {"reader": "readonly", "editor": "user", "administrator": "admin"}
+EDITOR = "an editor"
 LIMITED = "the limited caller"
 
 

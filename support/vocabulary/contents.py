@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from support.vocabulary import requests
+from support.vocabulary.actors import EDITOR
 from support.world import Attempt, World
-
-# Who makes what is there.
-EDITOR = "an editor"
 
 
 def have_collection(world: World, alias: str, options: Sequence[Mapping[str, str]] = ()) -> list[Attempt]:

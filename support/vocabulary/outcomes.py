@@ -7,18 +7,27 @@ from typing import Any
 
 from support.drivers.gateway import GatewayUnreachable
 from support.matchers.requests import told
-from support.vocabulary import expectations, requests, tables, time_limits
+from support.vocabulary import actors, expectations, tables, time_limits, words
 from support.vocabulary.requests import Request, making
 from support.vocabulary.time_limits import Limit
 from support.waiting import NotYet, eventually
-from support.world import Attempt, World
-
-READER = "an editor"
+from support.world import PARTLY, Attempt, World
 
 
 def limit(world: World, wording: str) -> Limit:
     """A duration or a named limit, in the mode of this run."""
     return time_limits.parse(wording, world.citadel.promises)
+
+
+def otherwise_than(world: World, outcome: str, version: int | None = None) -> list[str]:
+    """Requests, and items of a batch, that did not come out so; a batch tells them in the order sent."""
+    assert world.attempts, "no request has been made in this scenario yet"
+    return _miscounts(world.attempts) + [
+        f"{item['told']}: expected {outcome}{'' if version is None else f' in version {version}'},"
+        f" was {item['outcome']} in version {item['version']}"
+        for item in _items(world.attempts)
+        if item["outcome"] != outcome or version not in (None, item["version"])
+    ]
 
 
 def share_of_success(attempts: Sequence[Attempt]) -> float:
@@ -33,7 +42,8 @@ def deviations(world: World, rows: Sequence[Mapping[str, str]]) -> list[str]:
     The columns are ``outcome`` and any of ``id``, ``version``. Items of one batch count each for itself.
     """
     found = _items(world.attempts)
-    wrong = [] if len(found) == len(rows) else [f"expected {len(rows)} outcomes, got {len(found)}"]
+    wrong = _miscounts(world.attempts)
+    wrong += [] if len(found) == len(rows) else [f"expected {len(rows)} outcomes, got {len(found)}"]
     for place, (row, item) in enumerate(zip(rows, found, strict=False), 1):
         for column, text in row.items():
             if column not in ("id", "outcome", "version", "request"):
@@ -51,17 +61,55 @@ def _equal(column: str, text: str, value: Any, item: Mapping[str, Any]) -> bool:
 
 
 def _items(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
-    if len(attempts) == 1 and not isinstance(attempts[0].outcome, GatewayUnreachable):
-        body = attempts[0].answer.body
-        if isinstance(body, dict) and "failed_count" in body:
-            return [_of_batch(result) for result in body["results"]]
-    return [_of_attempt(each) for each in attempts]
+    found: list[dict[str, Any]] = []
+    for each in attempts:
+        results = _results(each)
+        found += [_of_attempt(each)] if results is None else map(_of_batch, results)
+    return found
+
+
+def _results(attempt: Attempt) -> Sequence[Mapping[str, Any]] | None:
+    """The results of a batch of documents, None where the request was none."""
+    body = {} if isinstance(attempt.outcome, GatewayUnreachable) else attempt.outcome.body
+    found: Sequence[Mapping[str, Any]] | None = None
+    if isinstance(body, dict) and "failed_count" in body:
+        found = body.get("results")
+    return found
+
+
+def _miscounts(attempts: Sequence[Attempt]) -> list[str]:
+    """Batches whose results are not in the order sent, or whose counts and status say something else."""
+    wrong = []
+    for each in attempts:
+        results = _results(each)
+        if results is None:
+            continue
+        failed = sum(result["status"] >= 300 for result in results)
+        body = each.answer.body
+        expected = (failed, len(results) - failed, failed > 0)
+        counted = (body["failed_count"], body["success_count"], each.answer.status == PARTLY)
+        if counted != expected:
+            wrong.append(
+                f"{each.what}: it counts {counted[0]} failed and {counted[1]} successful items and"
+                f" {'says' if counted[2] else 'does not say'} that some failed; {failed} of them failed"
+            )
+        told_ids = [str(result.get("id")) for result in results]
+        if each.about and told_ids != list(each.about):
+            wrong.append(f"{each.what}: it sent {list(each.about)}, and the results are of {told_ids}")
+    return wrong
 
 
 def _of_batch(result: Mapping[str, Any]) -> dict[str, Any]:
     outcome = result.get("outcome") or result.get("problem", {}).get("code")
     good = result["status"] < 300
-    return {**result, "outcome": outcome, "ok": good, "told": f'"{result.get("id")}" of the batch'}
+    version = result.get("version")
+    return {
+        **result,
+        "outcome": outcome,
+        "version": version,
+        "ok": good,
+        "told": f'"{result.get("id")}" of the batch',
+    }
 
 
 def _of_attempt(attempt: Attempt) -> dict[str, Any]:
@@ -123,15 +171,25 @@ def until_shown(
         return shown_otherwise(world, rows)
 
 
-def read(world: World, item: str, *, actor: str = READER) -> Attempt:
+def read(world: World, item: str, *, actor: str = actors.EDITOR) -> Attempt:
     """Read a document by its id, vector included; the scenario's last requests stay what they were."""
-    kept, answer = world.attempts, world.answer
-    try:
-        table = [{"option": "vector", "value": "on"}]
-        request = requests.parse(f'reads "{item.replace(chr(34), chr(92) + chr(34))}"')
-        return making.in_turn(world, making.prepare(world, actor, request, table=table))[0]
-    finally:
-        world.attempts, world.answer = kept, answer
+    return making.aside(world, actor, f"reads {words.quoted(item)}", {"vector": "on"})
+
+
+def read_otherwise(world: World) -> list[str]:
+    """Acknowledged documents that are not read with their last text."""
+    collection = world.names.collection(world.collection)
+    acknowledged = [
+        item for (name, item), version in world.ledger.acknowledged.items() if name == collection and version
+    ]
+    assert acknowledged, "no document has been acknowledged in this scenario"
+    wrong = []
+    for item in acknowledged:
+        found = read(world, item)
+        text = found.answer.body.get("text") if found.ok else found.code
+        if text != world.texts.get(item):
+            wrong.append(f'"{item}": expected {world.texts.get(item)!r}, was {text!r}')
+    return wrong
 
 
 def read_document(world: World, item: str) -> Mapping[str, Any]:

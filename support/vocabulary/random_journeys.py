@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hamcrest import assert_that
 from hypothesis import strategies as st
 
 from support import properties
 from support.drivers.gateway import Answer
-from support.matchers.answers import succeeded
-from support.vocabulary import collections, documents, searches, stores
+from support.vocabulary import actors, contents, requests, stores
 from support.world import World
 
 WITHIN_S = 5.0
@@ -69,13 +68,13 @@ class Model:
         """Store one document, new or over an old one."""
         title, text, metadata = self._of(step)
         expected = self._stored(title, text, metadata)
-        answer = documents.store(self.world, title, text, metadata)
+        answer = self._ask(f'stores the document "{title}"', text=json.dumps(text), **_options(metadata))
         self._same(step, answer, expected)
 
     def rewrite(self, step: Step) -> None:
         """Give a document another text."""
         title, text, _metadata = self._of(step)
-        answer = documents.rewrite(self.world, title, text=text)
+        answer = self._ask(f'updates "{title}"', text=json.dumps(text))
         if title not in self.held:
             _refused(step, answer)
         else:
@@ -84,7 +83,7 @@ class Model:
     def describe(self, step: Step) -> None:
         """Give a document other metadata."""
         title, _text, metadata = self._of(step)
-        answer = documents.rewrite(self.world, title, metadata=metadata)
+        answer = self._ask(f'updates "{title}"', **(_options(metadata) or {"no metadata": ""}))
         if title not in self.held:
             _refused(step, answer)
         else:
@@ -93,65 +92,65 @@ class Model:
     def delete(self, step: Step) -> None:
         """Delete a document."""
         title, _text, _metadata = self._of(step)
-        answer = documents.delete(self.world, title)
+        answer = self._ask(f'deletes "{title}"')
         if self.held.pop(title, None) is None:
             _refused(step, answer)
         else:
-            assert_that(answer, succeeded(), str(step))
+            assert answer.ok, f"{step}: {answer}"
 
     def batch(self, step: Step) -> None:
         """Store several documents at once."""
         titles = [TITLES[title] for title in step.titles]
         text, metadata = TEXTS[step.text], METADATA[step.metadata]
         expected = [self._stored(title, text, metadata) for title in titles]
-        answer = documents.store_batch(
-            self.world, [{"title": title, "text": text, "metadata": metadata} for title in titles]
-        )
-        assert_that(answer, succeeded(), str(step))
+        rows = [{"id": title, "text": json.dumps(text), **_options(metadata)} for title in titles]
+        answer = contents.have_documents(self.world, rows)[0].answer
+        assert answer.ok, f"{step}: {answer}"
         got = [(each.get("outcome"), each.get("version")) for each in answer.body["results"]]
         assert got == expected, f"{step} was answered {got}, not {expected}"
 
     def read(self, step: Step) -> None:
         """Read a document twice: computed, then perhaps from the cache."""
         title, _text, _metadata = self._of(step)
-        for answer in (documents.read(self.world, title), documents.read(self.world, title)):
+        for answer in (self._ask(f'reads "{title}"'), self._ask(f'reads "{title}"')):
             if title not in self.held:
                 _refused(step, answer)
                 continue
-            assert_that(answer, succeeded(), str(step))
+            assert answer.ok, f"{step}: {answer}"
             seen = Held(answer.body["text"], answer.body["metadata"], answer.body["version"])
             assert seen == self.held[title], f"{step} shows {seen}, not {self.held[title]}"
 
     def search(self, step: Step) -> None:
         """Search twice by a text: everything is offered as it is now, the text's own documents lead."""
         for _ in range(2):
-            answer = searches.ask(self.world, TEXTS[step.text], limit=100)
-            ranking = searches.ranking(self.world, answer)
-            titles = sorted(hit.title for hit in ranking)
+            answer = self._ask(f'searches for "{TEXTS[step.text]}"', limit="100")
+            assert answer.ok, f"{step}: {answer}"
+            results = answer.body["results"]
+            titles = sorted(each["id"] for each in results)
             assert titles == sorted(self.held), f"{step} offers {titles}, not {sorted(self.held)}"
-            for hit, item in zip(ranking, answer.body["results"], strict=True):
-                seen = Held(item["text"], item["metadata"], item["version"])
-                assert seen == self.held[hit.title], f"{step} shows {seen}, not {self.held[hit.title]}"
+            for each in results:
+                seen = Held(each["text"], each["metadata"], each["version"])
+                assert seen == self.held[each["id"]], f"{step} shows {seen}, not {self.held[each['id']]}"
             own = {title for title, held in self.held.items() if held.text == TEXTS[step.text]}
-            leading = {hit.title for hit in ranking if hit.score >= ITSELF}
+            leading = {each["id"] for each in results if each["score"] >= ITSELF}
             assert leading == own, f"{step} ranks {leading} as the text itself, not {own}"
 
     def list(self, step: Step) -> None:
         """List the collection in small pages."""
-        listed = documents.titles_listed(self.world, 1 + step.text)
-        expected = documents.in_id_order(self.world, list(self.held))
+        self._ask(f"lists the documents in pages of {1 + step.text}")
+        listed = [each["id"] for page in self.world.pages for each in page]
+        expected = sorted(self.held, key=str.encode)
         assert listed == expected, f"{step} shows {listed}, not {expected}"
 
     def compare_stores(self) -> None:
         """Rows, points and counts against the model."""
         name = self.world.names.collection(self.world.collection)
-        alias_of = self.world.names.alias_of
         rows = {
-            alias_of(row.external_id): Held(row.text or "", row.metadata, row.version)
+            row.external_id: Held(row.text or "", row.metadata, row.version)
             for row in stores.rows(self.world).rows(name)
         }
         points = {
-            alias_of(str(point.external_id)): Held(point.text or "", point.metadata or {}, point.version or 0)
+            str(point.external_id): Held(point.text or "", point.metadata or {}, point.version or 0)
             for point in stores.vectors(self.world).points(name)
         }
         assert rows == self.held, f"PostgreSQL holds {rows}, not {self.held}"
@@ -159,6 +158,11 @@ class Model:
         told = stores.reported_counts(self.world)
         expected = {"rows": len(self.held), "points": len(self.held), "in flight": 0}
         assert told == expected, f"the platform counts {told}, not {expected}"
+
+    def _ask(self, request: str, **options: str) -> Answer:
+        rows = [{"option": name, "value": value} for name, value in options.items()]
+        calls = requests.prepare(self.world, actors.EDITOR, requests.parse(request), table=rows)
+        return requests.in_turn(self.world, calls)[0].answer
 
     def _of(self, step: Step) -> tuple[str, str, dict[str, Any]]:
         return TITLES[step.titles[0]], TEXTS[step.text], METADATA[step.metadata]
@@ -176,9 +180,13 @@ class Model:
 
     @staticmethod
     def _same(step: Step, answer: Answer, expected: tuple[str, int]) -> None:
-        assert_that(answer, succeeded(), str(step))
+        assert answer.ok, f"{step}: {answer}"
         got = answer.body["outcome"], answer.body["version"]
         assert got == expected, f"{step} was answered {got}, not {expected}"
+
+
+def _options(metadata: dict[str, Any]) -> dict[str, str]:
+    return {f"metadata.{name}": json.dumps(value) for name, value in metadata.items()}
 
 
 def _refused(step: Step, answer: Answer) -> None:
@@ -188,14 +196,14 @@ def _refused(step: Step, answer: Answer) -> None:
 _DOES: dict[str, Callable[[Model, Step], None]] = {
     "store": Model.store,
     "rewrite": Model.rewrite,
-    "describe anew": Model.describe,
+    "redescribe": Model.describe,
     "delete": Model.delete,
     "store as a batch": Model.batch,
     "read": Model.read,
     "search": Model.search,
     "list": Model.list,
 }
-_ONE = ("store", "rewrite", "describe anew", "delete", "read")
+_ONE = ("store", "rewrite", "redescribe", "delete", "read")
 _title = st.integers(0, len(TITLES) - 1)
 _text = st.integers(0, len(TEXTS) - 1)
 _metadata = st.integers(0, len(METADATA) - 1)
@@ -219,14 +227,14 @@ def travel(world: World) -> int:
 
     def check(journey: Sequence[Step]) -> None:
         alias = f"journey {next(numbers)}"
-        collections.have(world, alias)
+        contents.have_collection(world, alias)
         model = Model(world)
         try:
             for step in journey:
                 model.take(step)
             model.compare_stores()
         finally:
-            collections.drop(world, alias)
+            requests.aside(world, actors.EDITOR, f'deletes the collection "{alias}"')
 
     return properties.hold(
         JOURNEYS,

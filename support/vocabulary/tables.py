@@ -14,7 +14,11 @@ from typing import Any
 
 METADATA = "metadata."
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
-_CONDITION = re.compile(r"\s*([\w-]+)\s*(>=|<=|=|>|<|\bin\b)\s*(\[[^\]]*\]|\"(?:[^\"\\]|\\.)*\"|\S+)\s*")
+# A value within a sentence: quoted text, a list, or one word or number.
+VALUE = r'(?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|[^\s"]+)'
+# A condition of a filter: ``pages >= 5``.
+CONDITION = rf"[\w-]+ *(?:>=|<=|=|>|<|\bin\b) *{VALUE}"
+_CONDITION = re.compile(rf"\s*([\w-]+)\s*(>=|<=|=|>|<|\bin\b)\s*({VALUE})\s*")
 _BOUNDS = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
 
 
@@ -132,20 +136,30 @@ def numbers(text: str) -> list[float]:
 def conditions(text: str) -> dict[str, Any]:
     """A filter such as ``department = "kitchen" and floor in [1, 2]``, as the contract writes it."""
     found: dict[str, Any] = {}
-    for part in re.split(r"\s+and\s+", text.strip()):
+    bounded: set[str] = set()
+    for part in _conditions(text.strip()):
         match = _CONDITION.fullmatch(part)
         if match is None:
             raise TableError(
                 f'{part!r} is not a condition such as: department = "kitchen", pages >= 5, floor in [1, 2]'
             )
         name, operator, wanted = match[1], match[2], cell(match[3])
-        if operator == "=":
-            found[name] = wanted
-        elif operator == "in":
-            found[name] = {"any": wanted}
+        bound = _BOUNDS.get(operator)
+        if name in found and (bound is None or name not in bounded):
+            raise TableError(f"{name!r} has more than one condition in {text!r}; only bounds can be combined")
+        if bound is not None:
+            bounded.add(name)
+            found.setdefault(name, {})[bound] = wanted
         else:
-            found.setdefault(name, {})[_BOUNDS[operator]] = wanted
+            found[name] = {"any": wanted} if operator == "in" else wanted
     return found
+
+
+def _conditions(text: str) -> list[str]:
+    """The conditions between the words ``and``; quoted text and lists are left whole."""
+    parts = re.split(r"\s+and\s+", text)
+    whole = re.findall(CONDITION, text)
+    return whole if " and ".join(whole) == " ".join(text.split()) else parts
 
 
 def on_or_off(text: str) -> bool:

@@ -26,6 +26,15 @@ _EVENTS = (
 )
 
 
+# A word of one token: the window of a model is counted in tokens.
+_WORD = "window"
+
+
+def of_words(count: int) -> str:
+    """A text of so many words."""
+    return " ".join([_WORD] * count)
+
+
 def sentences(count: int, about: str = "") -> list[str]:
     """``count`` different sentences; ``about`` makes them different from those of another scenario."""
     made = []

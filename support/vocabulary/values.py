@@ -7,12 +7,10 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from hamcrest import assert_that
 from hypothesis import strategies as st
 
 from support import properties
-from support.matchers.answers import succeeded
-from support.vocabulary import documents, stores
+from support.vocabulary import actors, requests, stores
 from support.world import World
 
 WITHIN_S = 3.0
@@ -46,7 +44,14 @@ def keep(world: World) -> int:
     def check(example: tuple[str, dict[str, Any]]) -> None:
         text, metadata = example
         sent = _comparable(text, metadata)
-        assert_that(documents.store(world, "sample", text, metadata), succeeded())
+        options = {f"metadata.{name}": json.dumps(value) for name, value in metadata.items()}
+        stored = requests.aside(
+            world,
+            actors.EDITOR,
+            'stores the document "sample"',
+            {"text": json.dumps(text), **(options or {"no metadata": ""})},
+        )
+        assert stored.ok, f"{stored.what}: {stored.outcome}"
         for where, look in _PLACES.items():
             seen = _comparable(*look(world))
             assert seen == sent, f"{where} gives {seen}, not {sent}"
@@ -62,8 +67,8 @@ def keep(world: World) -> int:
 
 
 def _read(world: World) -> tuple[str | None, Mapping[str, Any] | None]:
-    answer = documents.read(world, "sample")
-    assert_that(answer, succeeded())
+    answer = requests.aside(world, "a reader", 'reads "sample"').answer
+    assert answer.ok, str(answer)
     return answer.body["text"], answer.body["metadata"]
 
 

@@ -38,6 +38,11 @@ def unquoted(text: str) -> str:
     return text[1:-1].replace('\\"', '"')
 
 
+def quoted(text: str) -> str:
+    """The text between quotes."""
+    return '"' + text.replace('"', '\\"') + '"'
+
+
 def listed(text: str) -> list[str]:
     """``"a", "b" and "c"`` as a list."""
     return [unquoted(each) for each in re.findall(QUOTED, text)]
@@ -72,8 +77,26 @@ FLAWS = {
     "an invalid parameter": "a name or a number that cannot be; once for each parameter of an operation",
 }
 FLAW = Word("flaw", "what is wrong with a request to every operation", any_of(FLAWS), str, FLAWS)
+# Of each measure the request that has it, with the value in the place of {}.
+MEASURES = {
+    "a text length": "embeds a text of {} characters",
+    "a batch size": "stores {} documents in one batch",
+    "an embedding batch size": "embeds {} new texts in one batch",
+    "a search limit": 'searches for "a text" with limit {}',
+    "a search offset": 'searches for "a text" with offset {}',
+    "a page size": "lists the first {} documents",
+    "a number of metadata values": 'stores the document "sample" with {} metadata values',
+    "a metadata list length": 'stores the document "sample" with a metadata list of {} values',
+    "a number of filter conditions": 'searches for "a text" with {} filter conditions',
+    "a number of filter choices": 'searches for "a text" with a filter of {} choices',
+    "a number of dimensions": 'creates the collection "of {0} dimensions" with dimensions {0}',
+    "a whole number": 'stores the document "sample" with text "A text." and metadata.number {}',
+}
+MEASURE = Word(
+    "measure", "what the contract limits, and the request that has it", any_of(MEASURES), str, MEASURES
+)
 # What the requests of an actor may contain, besides {string}, {int} and {float}.
-OF_REQUESTS = (IDS, VECTOR, PROVIDER, FLAW)
+OF_REQUESTS = (IDS, VECTOR, PROVIDER, FLAW, MEASURE)
 
 
 def registry() -> ParameterTypeRegistry:

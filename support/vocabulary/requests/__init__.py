@@ -9,10 +9,16 @@ from support.vocabulary.requests import (
     collections as collections,
 )
 from support.vocabulary.requests import (
+    corpora as corpora,
+)
+from support.vocabulary.requests import (
     documents as documents,
 )
 from support.vocabulary.requests import (
     embeddings as embeddings,
+)
+from support.vocabulary.requests import (
+    limits as limits,
 )
 from support.vocabulary.requests import (
     operations as operations,
@@ -27,6 +33,7 @@ from support.vocabulary.requests.grammar import ANY as ANY
 from support.vocabulary.requests.grammar import KINDS as KINDS
 from support.vocabulary.requests.grammar import Request as Request
 from support.vocabulary.requests.grammar import parse as parse
+from support.vocabulary.requests.making import aside as aside
 from support.vocabulary.requests.making import at_once as at_once
 from support.vocabulary.requests.making import during as during
 from support.vocabulary.requests.making import in_turn as in_turn

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 from support.drivers.gateway import Answer, GatewayUnreachable
-from support.vocabulary import tables
+from support.vocabulary import random_metadata, tables
 from support.vocabulary.requests.grammar import Asking, Call, request
 from support.vocabulary.tables import Option
-from support.vocabulary.texts import sentences
+from support.vocabulary.texts import of_words, sentences
 
 CONTENT = {
     "text": Option("text", "the text", tables.words),
@@ -20,6 +20,8 @@ CONTENT = {
     "no metadata": Option("metadata", "an empty set of metadata"),
 }
 LARGEST_BATCH = 100
+# Long texts: so many are embedded well within the embedding service's limit on a busy machine too.
+LONG_TEXTS = 16
 MOST_PAGES = 500
 
 
@@ -62,6 +64,59 @@ def store_many_in_batch(ask: Asking, count: int) -> list[Call]:
     return [_batch(ask, [{"id": item, "text": text} for item, text in many(ask, count).items()])]
 
 
+@request("stores every document again in one batch", "stores every document again in one batch")
+def store_again(ask: Asking) -> list[Call]:
+    """Inserts every document of the scenario once more in one request, with the text that it had last."""
+    return [_batch(ask, [{"id": item, "text": text} for item, text in ask.world.texts.items()])]
+
+
+@request(
+    "stores the document {string} with a text of {int} words",
+    'stores the document "long" with a text of 600 words',
+)
+def store_words(ask: Asking, item: str, count: int) -> list[Call]:
+    """Inserts a document with a text of so many words; each is one token of the default model."""
+    return [_insert(ask, item, {"text": of_words(count)})]
+
+
+@request(
+    "stores the document {string} with a vector of {int} numbers",
+    'stores the document "long" with a vector of 4096 numbers',
+)
+def store_numbers(ask: Asking, item: str, count: int) -> list[Call]:
+    """Inserts a document with a vector of so many numbers."""
+    return [_insert(ask, item, {"vector": [1.0] * count})]
+
+
+@request(
+    "stores the document {string} with {int} metadata values",
+    'stores the document "menu" with 64 metadata values',
+)
+def store_metadata_values(ask: Asking, item: str, count: int) -> list[Call]:
+    """Inserts a document with so many metadata values."""
+    metadata = {f"name_{number}": number for number in range(count)}
+    return [_insert(ask, item, {"text": "A text.", "metadata": metadata})]
+
+
+@request(
+    "stores the document {string} with a metadata list of {int} values",
+    'stores the document "menu" with a metadata list of 64 values',
+)
+def store_metadata_list(ask: Asking, item: str, length: int) -> list[Call]:
+    """Inserts a document with a list of so many values as metadata."""
+    return [_insert(ask, item, {"text": "A text.", "metadata": {"list": list(range(length))}})]
+
+
+@request("stores {int} documents with random metadata", "stores 60 documents with random metadata")
+def store_random(ask: Asking, count: int) -> list[Call]:
+    """Inserts documents with the vector [1, 2] and metadata that are easily mixed up, by the run's seed."""
+    made = [
+        {"id": item, "vector": [1.0, 2.0], "metadata": metadata}
+        for item, metadata in random_metadata.documents(ask.world.citadel.seed, count).items()
+    ]
+    return [_batch(ask, made[start : start + LARGEST_BATCH]) for start in range(0, count, LARGEST_BATCH)]
+
+
 @request("stores these documents", "stores these documents", rows=True)
 def store_rows(ask: Asking) -> list[Call]:
     """Inserts the documents of the table one by one."""
@@ -85,12 +140,10 @@ def update(ask: Asking, item: str) -> list[Call]:
     return [_write(ask, item, f'updates "{item}"', make)]
 
 
-@request("deletes {string}", 'deletes "menu"')
-def delete(ask: Asking, item: str) -> list[Call]:
-    """Deletes one document."""
-    item = ask.world.names.known(item)
-    make = partial(ask.call, "deleteVector", collection=ask.collection, vector_id=item)
-    return [_write(ask, item, f'deletes "{item}"', make, deletes=True)]
+@request("deletes {ids}", 'deletes "menu"')
+def delete(ask: Asking, items: list[str]) -> list[Call]:
+    """Deletes documents, one request for each."""
+    return [_delete(ask, ask.world.names.known(item)) for item in items]
 
 
 @request("deletes {ids} in one batch", 'deletes "menu" and "soup" in one batch')
@@ -108,7 +161,7 @@ def delete_batch(ask: Asking, items: list[str]) -> list[Call]:
                 ask.world.ledger.acknowledged[collection, result["id"]] = 0
         return answer
 
-    return [Call(f"{ask.actor} deletes {len(items)} documents in one batch", make)]
+    return [Call(f"{ask.actor} deletes {len(items)} documents in one batch", make, about=tuple(items))]
 
 
 @request(
@@ -133,28 +186,52 @@ def list_documents(ask: Asking) -> list[Call]:
 @request("lists the documents in pages of {int}", "lists the documents in pages of 10")
 def list_in_pages(ask: Asking, size: int) -> list[Call]:
     """Reads the list of the collection page by page to its end; the pages are kept."""
-    collection = ask.collection
+    return [Call(f"{ask.actor} lists the documents", partial(to_the_end, ask, partial(_page, ask, size)))]
 
-    def page(cursor: str | None) -> Answer:
-        query = {"limit": size, **({"cursor": cursor} if cursor else {})}
-        return ask.call("listVectors", query=query, collection=collection)
 
-    return [Call(f"{ask.actor} lists the documents", partial(to_the_end, ask, page))]
+@request("lists the first {int} documents", "lists the first 3 documents")
+def list_first(ask: Asking, size: int) -> list[Call]:
+    """Reads the first page of the list of the collection; the page is kept."""
+
+    def read() -> Answer:
+        ask.world.pages = []
+        return keep_page(ask, _page(ask, size, None))
+
+    return [Call(f"{ask.actor} lists the first {size} documents", read)]
+
+
+@request("lists the next {int} documents", "lists the next 3 documents")
+def list_next(ask: Asking, size: int) -> list[Call]:
+    """Reads the page of the list after the one read last; it is kept with those before it."""
+
+    def read() -> Answer:
+        assert ask.world.cursor, "the list has no next page"
+        return keep_page(ask, _page(ask, size, ask.world.cursor))
+
+    return [Call(f"{ask.actor} lists the next {size} documents", read)]
+
+
+def _page(ask: Asking, size: int, cursor: str | None) -> Answer:
+    query = {"limit": size, **({"cursor": cursor} if cursor else {})}
+    return ask.call("listVectors", query=query, collection=ask.collection)
+
+
+def keep_page(ask: Asking, answer: Answer) -> Answer:
+    """Keep a page of a list, and where the list goes on after it."""
+    if answer.ok:
+        ask.world.pages.append(list(answer.body["items"]))
+        ask.world.cursor = answer.body["next_cursor"]
+    return answer
 
 
 def to_the_end(ask: Asking, page: Callable[[str | None], Answer]) -> Answer:
     """Follow the cursors to the end of a list and keep its pages; the last answer, or the first refusal."""
     ask.world.pages = []
-    cursor: str | None = None
-    while True:
-        answer = page(cursor)
-        if not answer.ok:
-            return answer
-        ask.world.pages.append(list(answer.body["items"]))
-        cursor = answer.body["next_cursor"]
-        if cursor is None:
-            return answer
+    answer = keep_page(ask, page(None))
+    while answer.ok and ask.world.cursor is not None:
         assert len(ask.world.pages) < MOST_PAGES, "the list has no end"
+        answer = keep_page(ask, page(ask.world.cursor))
+    return answer
 
 
 def many(ask: Asking, count: int) -> dict[str, str]:
@@ -173,6 +250,11 @@ def _insert(ask: Asking, item: str, content: Mapping[str, Any]) -> Call:
     return _write(ask, item, f'stores the document "{item}"', make)
 
 
+def batches(ask: Asking, items: list[dict[str, Any]]) -> list[Call]:
+    """Insert long texts in several requests."""
+    return [_batch(ask, items[start : start + LONG_TEXTS]) for start in range(0, len(items), LONG_TEXTS)]
+
+
 def _batch(ask: Asking, items: list[dict[str, Any]]) -> Call:
     collection = ask.collection
     body = {"operation": "upsert", "collection": collection, "items": items}
@@ -188,7 +270,13 @@ def _batch(ask: Asking, items: list[dict[str, Any]]) -> Call:
                 world.ledger.acknowledged[collection, result["id"]] = result["version"]
         return answer
 
-    return Call(f"{ask.actor} stores {len(items)} documents in one batch", make)
+    sent = tuple(str(each.get("id", "")) for each in items)
+    return Call(f"{ask.actor} stores {len(items)} documents in one batch", make, about=sent)
+
+
+def _delete(ask: Asking, item: str) -> Call:
+    make = partial(ask.call, "deleteVector", collection=ask.collection, vector_id=item)
+    return _write(ask, item, f'deletes "{item}"', make, deletes=True)
 
 
 def _remember(ask: Asking, item: str, content: Mapping[str, Any]) -> None:
@@ -221,4 +309,4 @@ def _write(ask: Asking, item: str, what: str, make: Callable[[], Answer], *, del
             ledger.note(collection, item, answer, deletes=deletes)
         return answer
 
-    return Call(f"{ask.actor} {what}", write)
+    return Call(f"{ask.actor} {what}", write, about=(item,))

@@ -8,7 +8,7 @@ from typing import Any
 from support.vocabulary import tables
 from support.vocabulary.requests.grammar import Asking, Call, request
 from support.vocabulary.tables import Option
-from support.vocabulary.texts import sentences
+from support.vocabulary.texts import of_words, sentences
 from support.vocabulary.words import PROVIDERS
 
 CACHE = Option("use_cache", "off: neither read from the cache nor stored in it", tables.on_or_off)
@@ -34,13 +34,20 @@ OF_PROVIDERS = {
 def embed(ask: Asking, text: str) -> list[Call]:
     """Asks for the embedding of one text."""
     body = {"text": text, **ask.members}
-    return [Call(f'{ask.actor} embeds "{text[:40]}"', partial(ask.call, "generateEmbedding", json_body=body))]
+    make = partial(ask.call, "generateEmbedding", json_body=body)
+    return [Call(f'{ask.actor} embeds "{text[:40]}"', make, about=(text,))]
 
 
 @request("embeds {ids} in one batch", 'embeds "hello" and "world" in one batch', options=OF_THE_SERVICE)
 def embed_batch(ask: Asking, texts: list[str]) -> list[Call]:
     """Asks for the embeddings of several texts in one request."""
     return [_batch(ask, texts)]
+
+
+@request("embeds these texts in one batch", "embeds these texts in one batch", rows=True)
+def embed_rows(ask: Asking) -> list[Call]:
+    """Asks in one request for the embeddings of the texts in all cells of the table."""
+    return [_batch(ask, [tables.words(cell) for row in ask.rows for cell in row.values()])]
 
 
 @request("embeds {int} new texts in one batch", "embeds 20 new texts in one batch", options=OF_THE_SERVICE)
@@ -52,13 +59,23 @@ def embed_new_batch(ask: Asking, count: int) -> list[Call]:
 @request("embeds a text of {int} words", "embeds a text of 600 words", options=OF_THE_SERVICE)
 def embed_words(ask: Asking, count: int) -> list[Call]:
     """Asks for the embedding of a text of so many words; each is one token of the default model."""
-    return embed(ask, ("window " * count).strip())
+    return embed(ask, of_words(count))
+
+
+@request(
+    "embeds a text of {int} words that ends with {string}",
+    'embeds a text of 200 words that ends with "garden"',
+    options=OF_THE_SERVICE,
+)
+def embed_words_and(ask: Asking, count: int, last: str) -> list[Call]:
+    """The same, with a last word that tells it from another."""
+    return embed(ask, f"{of_words(count - 1)} {last}")
 
 
 @request("embeds a text of {int} characters", "embeds a text of 8000 characters", options=OF_THE_SERVICE)
 def embed_characters(ask: Asking, count: int) -> list[Call]:
-    """Asks for the embedding of a text of so many characters."""
-    return embed(ask, ("window " * (count // 7 + 1))[: count - 1] + "." if count else "")
+    """Asks for the embedding of a text of so many characters, some of which have two bytes."""
+    return embed(ask, ("grün " * (count // 5 + 1))[: count - 1] + "." if count else "")
 
 
 @request("asks {provider} to embed {ids}", 'asks OpenAI to embed "hello {unique}"', options=OF_PROVIDERS)
@@ -80,11 +97,11 @@ def _new(ask: Asking, count: int) -> list[str]:
 def _batch(ask: Asking, texts: list[str]) -> Call:
     body: dict[str, Any] = {"texts": texts, **ask.members}
     make = partial(ask.call, "generateEmbeddingBatch", json_body=body)
-    return Call(f"{ask.actor} embeds {len(texts)} texts in one batch", make)
+    return Call(f"{ask.actor} embeds {len(texts)} texts in one batch", make, about=tuple(texts))
 
 
 def _of_provider(ask: Asking, provider: str, texts: list[str]) -> Call:
     body: dict[str, Any] = {"texts": texts, **ask.members}
     ask.world.provider_texts = texts
     make = partial(ask.call, "embedWithProvider", json_body=body, provider=provider)
-    return Call(f"{ask.actor} asks {provider} to embed {len(texts)} texts", make)
+    return Call(f"{ask.actor} asks {provider} to embed {len(texts)} texts", make, about=tuple(texts))

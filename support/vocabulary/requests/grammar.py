@@ -12,7 +12,7 @@ from typing import Any
 from cucumber_expressions.expression import CucumberExpression
 
 from support.drivers.gateway import Answer, GatewayUnreachable
-from support.vocabulary import words
+from support.vocabulary import tables, words
 from support.vocabulary.tables import Option, unknown
 from support.world import World
 
@@ -26,6 +26,8 @@ class Call:
     what: str
     make: Callable[[], Answer]
     operation: str = ""
+    # See ``Attempt.about``.
+    about: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -88,6 +90,8 @@ class Request:
     text: str
     kind: Kind
     arguments: Sequence[Any]
+    # Options that stand in the words themselves, as rows of a table.
+    options: tuple[Mapping[str, str], ...] = ()
 
     def __str__(self) -> str:
         return self.text
@@ -114,13 +118,32 @@ def request(
 
 
 def parse(text: str) -> Request:
-    """The request that ``text`` words. Raises ``TableError`` if there is none such, with what comes near."""
-    for kind in KINDS:
-        found = kind.expression.match(text)
-        if found is not None:
-            return Request(text, kind, [each.value for each in found])
+    """The request that ``text`` words, perhaps with options: ``searches for "lunch" with limit 5``.
+
+    Raises ``TableError`` if there is none such, with what comes near.
+    """
+    ends = re.compile(rf"(.*?) with ({_options()})", re.DOTALL).fullmatch(text)
+    for asked, options in ((text, ""), *([(ends[1], ends[2])] if ends else [])):
+        for kind in KINDS:
+            found = kind.expression.match(asked)
+            if found is not None:
+                rows = ({"option": name, "value": value} for name, value in re.findall(_option(), options))
+                return Request(text, kind, [each.value for each in found], tuple(rows))
     known = [kind.pattern for kind in KINDS]
     raise unknown("request", text, difflib.get_close_matches(text, known, 3, cutoff=0.3) or known)
+
+
+def _option() -> str:
+    """An option in the words of a request: its name, and its value or, of a filter, its conditions."""
+    any_name = f"{tables.METADATA}<name>"
+    names = words.any_of({name for kind in KINDS for name in kind.options} - {any_name})
+    conditions = rf"{tables.CONDITION}(?: and {tables.CONDITION})*"
+    return rf"({names}|{re.escape(tables.METADATA)}[\w-]+) ({conditions}|{tables.VALUE})"
+
+
+def _options() -> str:
+    option = _without_groups(_option())
+    return f"{option}(?: and {option})*"
 
 
 def _without_groups(regexp: str) -> str:
@@ -129,11 +152,12 @@ def _without_groups(regexp: str) -> str:
 
 
 class _Any:
-    """The pattern of any request; complete when all modules of requests are loaded."""
+    """The pattern of any request, with its options; complete when all modules of requests are loaded."""
 
     @property
     def regexp(self) -> str:
-        return "|".join(_without_groups(kind.expression.regexp) for kind in KINDS)
+        kinds = "|".join(_without_groups(kind.expression.regexp) for kind in KINDS)
+        return f"(?:{kinds})(?: with {_options()})?"
 
 
 ANY = _Any()

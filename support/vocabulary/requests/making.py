@@ -37,11 +37,12 @@ def prepare(
     Raises ``TableError`` for an option or a column that the request does not have.
     """
     kind = request.kind
+    options = request.options if kind.rows else (*request.options, *table)
     asking = Asking(
         world,
         actor,
         actors.key_of(world, actor),
-        options={} if kind.rows else tables.options(table, kind.options),
+        options=tables.options(options, kind.options),
         rows=table if kind.rows else (),
         alias=collection,
     )
@@ -63,6 +64,16 @@ def again(world: World, options: Mapping[str, str], text: str | None = None) -> 
     return in_turn(
         world, prepare(world, last.actor, request, table=[*rows, *added], collection=last.collection)
     )
+
+
+def aside(world: World, actor: str, text: str, options: Mapping[str, str] | None = None) -> Attempt:
+    """Make one request that is none of the scenario's own: its last ones, and their pages, are kept."""
+    kept = world.attempts, world.answer, world.last_request, world.pages
+    try:
+        rows = [{"option": name, "value": value} for name, value in (options or {}).items()]
+        return in_turn(world, prepare(world, actor, parse(text), table=rows))[0]
+    finally:
+        world.attempts, world.answer, world.last_request, world.pages = kept
 
 
 def of_table(world: World, rows: Sequence[Mapping[str, str]]) -> list[Call]:
@@ -95,9 +106,9 @@ def _filled(world: World, value: Any, number: int) -> Any:
 def make(call: Call) -> Attempt:
     """Make one request; silence is an outcome too."""
     try:
-        return Attempt(call.what, call.make(), call.operation)
+        return Attempt(call.what, call.make(), call.operation, call.about)
     except GatewayUnreachable as silence:
-        return Attempt(call.what, silence, call.operation)
+        return Attempt(call.what, silence, call.operation, call.about)
 
 
 def in_turn(world: World, calls: Sequence[Call]) -> list[Attempt]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from support.corpus.knowledge_base import KnowledgeBase
 from support.drivers.gateway import Answer
 from support.vocabulary import tables
 from support.vocabulary.requests.grammar import Asking, Call, request
@@ -51,10 +52,40 @@ def vector_in_pages(ask: Asking, vector: list[float], size: int) -> list[Call]:
     return [_pages(ask, size, {"query_vector": vector})]
 
 
-def _search(ask: Asking, **wanted: Any) -> Call:
+@request(
+    "searches for {string} with {int} filter conditions", 'searches for "lunch" with 16 filter conditions'
+)
+def with_conditions(ask: Asking, question: str, count: int) -> list[Call]:
+    """Searches with a filter of so many conditions, all of which must hold."""
+    return [_search(ask, query_text=question, filter={f"name_{n}": n for n in range(count)})]
+
+
+@request(
+    "searches for {string} with a filter of {int} choices", 'searches for "lunch" with a filter of 64 choices'
+)
+def with_choices(ask: Asking, question: str, count: int) -> list[Call]:
+    """Searches with a filter that allows so many values of one name."""
+    return [_search(ask, query_text=question, filter={"name": {"any": list(range(count))}})]
+
+
+@request("searches for the text of every stored document", "searches for the text of every stored document")
+def by_own_texts(ask: Asking) -> list[Call]:
+    """One search for each document of the scenario, by its own text; it is the right answer."""
+    return [_search(ask, (item,), query_text=text) for item, text in ask.world.texts.items()]
+
+
+@request("asks every question of the knowledge base", "asks every question of the knowledge base")
+def by_questions(ask: Asking) -> list[Call]:
+    """One search for each question; the articles that answer it are the right answers."""
+    questions = KnowledgeBase.load().questions
+    return [_search(ask, tuple(each.answers), query_text=each.text) for each in questions]
+
+
+def _search(ask: Asking, answers: tuple[str, ...] = (), **wanted: Any) -> Call:
     body = {"collection": ask.collection, **wanted, **ask.members}
     shown = wanted.get("query_text", "a vector")
-    return Call(f'{ask.actor} searches for "{shown}"', partial(ask.call, "searchVectors", json_body=body))
+    make = partial(ask.call, "searchVectors", json_body=body)
+    return Call(f'{ask.actor} searches for "{shown}"', make, about=answers)
 
 
 def _pages(ask: Asking, size: int, wanted: dict[str, Any]) -> Call:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from behave import then
-from hamcrest import assert_that, empty, equal_to
+from hamcrest import assert_that, empty, equal_to, less_than_or_equal_to
 
 from support.matchers.complaints import nothing_wrong
 from support.matchers.sides import agree
-from support.vocabulary import agreement, stores
+from support.vocabulary import agreement, embeddings, stores
 
 
 @then("Qdrant and PostgreSQL agree on {string}")
@@ -22,6 +22,13 @@ def stores_agree_on_values(context, item):
     rows = [row.as_dict() for row in context.table]
     assert_that(stores.sides(context.world, item), agree())
     assert_that(agreement.held_otherwise(context.world, item, rows), nothing_wrong())
+
+
+@then("the vector of {string} is the embedding of its text")
+def vector_of_text(context, item):
+    """The point's vector against the embedding service's own for the text that the point carries."""
+    apart = stores.distance_to_service(context.world, item)
+    assert_that(apart, less_than_or_equal_to(embeddings.SAME), "the largest difference in any number")
 
 
 @then("neither Qdrant nor PostgreSQL holds {string}")

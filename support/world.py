@@ -92,19 +92,13 @@ class Attempt:
 
     @property
     def code(self) -> str:
-        """The problem code of a refusal, ``succeeded``, ``no answer``, or the status that a report tells."""
+        """A refusal's problem code, or a report's status; ``succeeded``, ``partly failed``, ``no answer``."""
         if isinstance(self.outcome, Answer):
             if self.outcome.ok:
-                return "succeeded"
+                return "succeeded" if self.ok else "partly failed"
             body = self.outcome.body
             told = body.get("status") if isinstance(body, dict) else None
             return self.outcome.code or str(told or self.outcome.status).replace("_", " ")
-        """The problem code of a refusal, ``succeeded``, ``partly failed`` or ``no answer``."""
-        if isinstance(self.outcome, Answer):
-            done = (
-                "succeeded" if self.ok else "partly failed" if self.outcome.ok else str(self.outcome.status)
-            )
-            return self.outcome.code or done
         return "no answer"
 
 

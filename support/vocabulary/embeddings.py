@@ -21,6 +21,8 @@ from support.vocabulary.texts import sentences
 from support.waiting import eventually
 from support.world import World
 
+# Largest difference in any number between two embeddings of the same text.
+SAME = 1e-5
 # A word of one token: the model's window is counted in tokens.
 LONG_WORD = "window "
 # The log is written a moment after the answer.

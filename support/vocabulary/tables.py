@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 METADATA = "metadata."
-_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 # A value within a sentence: quoted text, a list, or one word or number.
 VALUE = r'(?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|[^\s"]+)'
 # A condition of a filter: ``pages >= 5``.

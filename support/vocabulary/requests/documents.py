@@ -64,6 +64,14 @@ def store_many_in_batch(ask: Asking, count: int) -> list[Call]:
     return [_batch(ask, [{"id": item, "text": text} for item, text in many(ask, count).items()])]
 
 
+@request(
+    "stores {int} vectors of {int} numbers in one batch", "stores 100 vectors of 384 numbers in one batch"
+)
+def store_vectors(ask: Asking, count: int, size: int) -> list[Call]:
+    """Inserts documents by equal vectors, without a text, in one request."""
+    return [_batch(ask, [{"id": item, "vector": [1.0] * size} for item in many(ask, count)])]
+
+
 @request("stores every document again in one batch", "stores every document again in one batch")
 def store_again(ask: Asking) -> list[Call]:
     """Inserts every document of the scenario once more in one request, with the text that it had last."""

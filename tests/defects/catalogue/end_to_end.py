@@ -314,7 +314,7 @@ def texts_cut_in_silence() -> None:
     "the vector size of a new collection is not limited",
     key="size-limits-enforced",
     message=r"POST /api/v1/collections answered 500 against the contract",
-    row="vector size",
+    row="dimensions",
 )
 def collections_of_any_size() -> None:
     from support.reference.gateway.models import CollectionCreate
@@ -327,7 +327,7 @@ def collections_of_any_size() -> None:
     "a limit beyond the largest is cut down in silence",
     key="size-limits-enforced",
     message=r"searchVectors answered 200",
-    row="number of results",
+    row="search limit",
 )
 def limits_clamped() -> None:
     from support.reference.gateway import models

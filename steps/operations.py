@@ -18,14 +18,14 @@ def have_ready(context):
 
 @then("every operation succeeds except:")
 def succeed_except(context):
-    """Columns: operation and outcome, such as "a or b"; further columns are fields of the answer."""
+    """The exceptions: operation and outcome, such as "a or b"; further columns are fields of the answer."""
     rows = [row.as_dict() for row in context.table]
     assert_that(operations.deviations(context.world, "succeeded", rows), nothing_wrong())
 
 
 @then("every operation is refused with {string} except:")
 def refused_except(context, code):
-    """Columns: operation and outcome, such as "a or b"; further columns are fields of the answer."""
+    """The exceptions: operation and outcome, such as "a or b"; further columns are fields of the answer."""
     rows = [row.as_dict() for row in context.table]
     assert_that(operations.deviations(context.world, code, rows), nothing_wrong())
 

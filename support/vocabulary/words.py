@@ -81,7 +81,7 @@ FLAW = Word("flaw", "what is wrong with a request to every operation", any_of(FL
 MEASURES = {
     "a text length": "embeds a text of {} characters",
     "a batch size": "stores {} vectors of 384 numbers in one batch",
-    "an embedding batch size": "embeds {} new texts in one batch",
+    "an embedding batch size": "embeds {} short texts in one batch",
     "a search limit": 'searches for "a text" with limit {}',
     "a search offset": 'searches for "a text" with offset {}',
     "a page size": "lists the first {} documents",

@@ -44,6 +44,14 @@ def embed_batch(ask: Asking, texts: list[str]) -> list[Call]:
     return [_batch(ask, texts)]
 
 
+@request(
+    "embeds {int} short texts in one batch", "embeds 32 short texts in one batch", options=OF_THE_SERVICE
+)
+def embed_short_batch(ask: Asking, count: int) -> list[Call]:
+    """Asks in one request for the embeddings of "text 1", "text 2" and so on."""
+    return [_batch(ask, [f"text {number}" for number in range(1, count + 1)])]
+
+
 @request("embeds these texts in one batch", "embeds these texts in one batch", rows=True)
 def embed_rows(ask: Asking) -> list[Call]:
     """Asks in one request for the embeddings of the texts in all cells of the table."""

@@ -25,7 +25,10 @@ from support.isolation.names import Run
 from support.isolation.processes import MARK, Identity, own_mark
 from support.isolation.sweep import sweep
 from support.settings import ROOT, Settings
+from support.stack import servers
+from support.stack.ports import free_ports
 from support.waiting import eventually
+from tests.own_stores import workshop_of
 from tests.running import bare_environment
 
 # What everything of one run under test has in its environment, whether the suite knows it or not.
@@ -230,6 +233,46 @@ def place() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_run_goes_on_when_the_shell_that_started_it_ends() -> None:
+    """Only what the suite itself has started ends with who started it: `nohup behave &` and CI do not."""
+    word = secrets.token_hex(8)
+    with place() as folder:
+        command = f"{sys.executable} -m tests.kills.small run {folder / 'logs'} 2 & sleep 1"
+        with (folder / "printed").open("wb") as printed:
+            subprocess.run(
+                ["sh", "-c", command],
+                cwd=ROOT,
+                env=bare_environment(**{BELONGS: word, "TMPDIR": str(folder / "tmp")}),
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=printed,
+                timeout=60,
+                check=True,
+            )
+        assert belonging(word), "the shell has ended before the run"
+        eventually(lambda: belonging(word), lambda found: not found, within=60, what="it has ended by itself")
+        assert (folder / "printed").read_text() == "ended in good order\n"
+
+
+def test_a_postgresql_that_was_killed_leaves_no_shared_memory() -> None:
+    with workshop_of(Run.current()) as (workshop, _closing):
+        service = servers.postgres(workshop, *free_ports(1)).service
+        service.start()
+        maker = service.pid
+        assert memory_of(maker), "PostgreSQL asks the system for memory"
+        mapped = [each.path for each in psutil.Process(maker).memory_maps()]
+        assert [path for path in mapped if path.startswith("/dev/shm")] == [], "files there would stay"
+        service.kill()
+        assert memory_of(maker), "the system keeps it"
+    assert memory_of(maker) == []
+
+
+def memory_of(maker: int) -> list[str]:
+    """The pieces of memory that a process has asked the system for."""
+    lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+    return [line for line in lines if line.split()[4] == str(maker)]
 
 
 # --- what must not be touched

@@ -89,6 +89,7 @@ def run(logs: Path, hold_s: float) -> int:
         time.sleep(hold_s)
     finally:
         stack.stop()
+    print("ended in good order")
     return 0
 
 

@@ -269,6 +269,38 @@ def test_a_postgresql_that_was_killed_leaves_no_shared_memory() -> None:
     assert memory_of(maker) == []
 
 
+def test_a_postgresql_that_was_killed_while_it_prepared_leaves_no_shared_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the dead-man process ends it, between the start of ``initdb`` and its end."""
+    killed: list[int] = []
+
+    def run(command: list[str], **options: object) -> None:
+        for name in ("check", "capture_output", "timeout"):
+            del options[name]
+        with subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options
+        ) as initdb:  # type: ignore[call-overload]
+            lock = Path(command[command.index("-D") + 1]) / "postmaster.pid"
+            noted = eventually(
+                lambda: lock.read_text().splitlines(),
+                lambda lines: len(lines) >= 7,
+                within=30,
+                what="memory is noted",
+                transient=(FileNotFoundError,),
+            )
+            killed.append(abs(int(noted[0])))
+            os.kill(killed[0], signal.SIGKILL)
+            initdb.kill()
+        assert memory_of(killed[0])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(KeyboardInterrupt), workshop_of(Run.current()) as (workshop, _closing):
+        servers.postgres(workshop, *free_ports(1))
+    eventually(lambda: memory_of(*killed), lambda left: not left, within=5, what="the memory is given back")
+
+
 def memory_of(maker: int) -> list[str]:
     """The pieces of memory that a process has asked the system for."""
     lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]

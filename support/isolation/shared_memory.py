@@ -8,8 +8,9 @@ import re
 from pathlib import Path
 
 _IPC_RMID = 0
-# In the seventh line of its lock file PostgreSQL notes key and number of the memory.
-_NOTED = re.compile(r"(\d+)\n(?:.*\n){5} *(\d+) +(\d+)\n")
+# In the seventh line of its lock file PostgreSQL notes key and number of the memory, after its own number:
+# with a minus while it prepares the directory.
+_NOTED = re.compile(r"-?(\d+)\n(?:.*\n){5} *(\d+) +(\d+)\n")
 
 
 def release(directory: Path) -> None:

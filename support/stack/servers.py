@@ -145,7 +145,7 @@ def postgres(workshop: Workshop, port: int) -> Postgres:
         subprocess.run(
             [
                 str(binaries / "initdb"), "-D", str(data), "-U", SUPERUSER, "--auth=scram-sha-256",
-                f"--pwfile={password_file}", "--no-sync", "--encoding=UTF8", "--locale=C",
+                f"--pwfile={password_file}", "--no-sync", "--no-clean", "--encoding=UTF8", "--locale=C",
             ],
             check=True, capture_output=True, timeout=INITDB_TIMEOUT_S, cwd="/", user=account,
             stdin=subprocess.DEVNULL,

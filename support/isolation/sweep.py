@@ -106,7 +106,7 @@ def _remove(settings: Settings, kind: str, name: str) -> list[str]:
     if kind == "Redis database":
         index, _, run = name.partition(" of run ")
         given = lease.give_back(lease.with_index(settings.redis_url or "", int(index)), Run(run))
-        return [f"gave back Redis database {index} of a dead run"] if given else []
+        return [f"gave back Redis database {index} of a dead run ({run})"] if given else []
     deleted = beacon.remove(settings.qdrant_url or "", settings.qdrant_api_key, Run(name))
     return [f"deleted the collection {each} of a dead run" for each in deleted]
 

@@ -301,7 +301,7 @@ def test_a_run_that_is_killed_in_an_outage_leaves_the_servers_of_others_as_they_
         [
             sys.executable, "-m", "behave", "--no-color",
             *arguments(of_key("redis-write-fault-changes-nothing", "holds back writes")),
-            "-D", f"output={tmp_path}", "-D", f"allure_results={tmp_path / 'allure-results'}",
+            "-D", f"output={tmp_path / 'output'}",
         ],
         cwd=ROOT,
         env=bare_environment(

@@ -45,6 +45,13 @@ def all_refused(context, code):
     assert_that(context.world.attempts, all_refused_with(code))
 
 
+@then("the request is refused with {string} or {string}")
+@then("every request is refused with {string} or {string}")
+def all_refused_either(context, code, other):
+    """One of two problem codes, for each."""
+    assert_that(context.world.attempts, all_refused_with(code, other))
+
+
 @then("{int} request(s) succeed(s) and {int} is/are refused with {string}")
 def some_refused(context, succeeded, refused, code):
     """Exactly so many, and no other outcome."""

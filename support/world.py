@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -69,6 +69,15 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """What a request asked of an external provider; ``again`` asks it for other texts, without the cache."""
+
+    provider: str
+    texts: Sequence[str]
+    again: Callable[[Sequence[str]], Answer]
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One request that the scenario made, in words, and what came of it: an answer, or silence."""
 
@@ -78,6 +87,7 @@ class Attempt:
     operation: str = ""
     # The ids of the documents that were sent, the texts that were embedded, or the answers that are right.
     about: tuple[str, ...] = ()
+    order: Order | None = None
 
     @property
     def answer(self) -> Answer:
@@ -150,10 +160,12 @@ class World:
     pages: list[list[dict[str, Any]]] = field(default_factory=list)
     # Where the list goes on after the page that was read last.
     cursor: str | None = None
-    # The texts last sent to a provider.
-    provider_texts: list[str] = field(default_factory=list)
     # What came of the last random examples.
     trial: Trial | None = None
+    # Where the providers' record of requests stood before the last requests to providers.
+    provider_mark: int = 0
+    # The keys that providers were given in this scenario.
+    provider_keys: dict[str, str] = field(default_factory=dict)
     # The faults in force.
     faults: list[Fault] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=partial(itertools.count, 1))

@@ -44,9 +44,9 @@ def test_only_a_live_service_with_a_key_is_asked(service: httpx.Client, tmp_path
     assert "may use the live services of anthropic, google" in done.printed
     assert "skipped  7 scenarios: it uses the live service" in done.printed
     assert {request["provider"] for request in seen(service)} == {"google", "anthropic"}
-    # A few words, a few times: two texts twice, an unknown model, an unknown key.
+    # A few words, a few times: two texts together and each alone, an unknown model, an unknown key.
     statuses = [request["status"] for request in seen(service, provider="google")]
-    assert statuses == [200, 200, 404, 400]
+    assert statuses == [200, 200, 200, 404, 400]
     assert [request["status"] for request in seen(service, provider="anthropic")] == [200, 404]
     assert KEYS["google"] not in done.printed
     written = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]

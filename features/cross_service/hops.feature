@@ -28,8 +28,12 @@ Feature: The services talk to each other
 
   @use.with_providers=visible
   Scenario: A request's id reaches the external provider
-    When OpenAI is asked for an embedding under the request id "at-trace-openai"
-    Then OpenAI received that id
+    When a reader asks OpenAI to embed "hello {unique}" with:
+      | option     | value           |
+      | request id | at-trace-openai |
+    Then OpenAI received these requests as documented:
+      | texts            | request id      |
+      | "hello {unique}" | at-trace-openai |
 
   Scenario: A request without an id is given one
     When an editor stores the document "minutes" about "The minutes of the last meeting."

@@ -61,9 +61,9 @@ Feature: Between the services
     Then every promised measure has a value
 
   Scenario: The counters tell every call of a provider
-    Given OpenAI refuses the next request because of its rate limit
+    Given OpenAI answers the next request with a rate limit and a Retry-After of 1 s
     And the gateway's counters have been read
-    When OpenAI is asked to embed "hello" and "world"
+    When a reader asks OpenAI to embed "hello {unique}" and "world {unique}"
     Then the request succeeds
     And the counters of OpenAI have grown by what OpenAI received
 

@@ -1,15 +1,15 @@
 @use.with_providers=visible
 Feature: Errors of external providers
-  A provider's refusal is told in the platform's words and not repeated; what
-  may pass is repeated, seldom enough not to harm a provider in trouble.
+  A provider's error is reported in the platform's words. Errors that may pass
+  are retried, seldom enough not to harm a provider in trouble.
 
   @N8
   Scenario Outline: A key that <provider> refuses is reported without being shown
-    Given <provider> refuses the platform's key
-    When <provider> is asked to embed "hello" and "world"
-    Then the request is refused as "provider-error"
-    And <provider> was asked exactly 1 time
-    And the answer shows neither the key nor the provider's own words
+    Given <provider> answers every request with an invalid-key error
+    When a reader asks <provider> to embed "hello {unique}" and "world {unique}"
+    Then the request is refused with "provider-error"
+    And the answer shows neither <provider>'s key nor its words
+    And <provider> received exactly 1 request
 
     Examples:
       | provider     |
@@ -23,10 +23,12 @@ Feature: Errors of external providers
       | Jina         |
       | Mistral      |
 
-  Scenario Outline: A model that <provider> does not know is refused at once
-    When <provider> is asked for the model "no-such-model"
-    Then the request is refused as "provider-error"
-    And <provider> was asked exactly 1 time
+  Scenario Outline: A model that <provider> does not know is refused without a retry
+    When a reader asks <provider> to embed "hello {unique}" with:
+      | option | value         |
+      | model  | no-such-model |
+    Then the request is refused with "provider-error"
+    And <provider> received exactly 1 request
 
     Examples:
       | provider     |
@@ -41,44 +43,44 @@ Feature: Errors of external providers
       | Mistral      |
 
   @key.permanent-provider-errors-not-retried
-  Scenario Outline: A request that a provider refuses because of <complaint> is not repeated
+  Scenario Outline: A request that a provider answers with <rejection> is not retried
     Why it matters: what is refused today is refused as often as it is sent.
 
-    Given OpenAI refuses every request because of <complaint>
-    When OpenAI is asked to embed "hello" and "world"
-    Then the request is refused as "provider-error"
-    And OpenAI was asked exactly 1 time
+    Given OpenAI answers every request with <rejection>
+    When a reader asks OpenAI to embed "hello {unique}" and "world {unique}"
+    Then the request is refused with "provider-error"
+    And OpenAI received exactly 1 request
 
     Examples:
-      | complaint             |
-      | a mistake             |
-      | an unpaid bill        |
-      | a missing right       |
-      | a path that has moved |
-      | its length            |
-      | what it holds         |
+      | rejection                            |
+      | a rejection as malformed             |
+      | a rejection for an unpaid bill       |
+      | a rejection for a missing permission |
+      | a rejection as not found             |
+      | a rejection for its length           |
+      | a rejection for its content          |
 
   @key.provider-retries-limited
-  Scenario Outline: A provider that <trouble> is asked three times at most
-    Given OpenAI <trouble>
-    When OpenAI is asked to embed "hello" and "world"
-    Then the request is refused as "<code>"
-    And OpenAI was asked exactly 3 times
+  Scenario Outline: A provider that answers with <error> is asked three times
+    Given OpenAI answers every request with <error>
+    When a reader asks OpenAI to embed "hello {unique}" and "world {unique}"
+    Then the request is refused with "<code>"
+    And OpenAI received exactly 3 requests
 
     Examples:
-      | trouble                                       | code                  |
-      | is overloaded                                 | provider-error        |
-      | fails at every request                        | provider-error        |
-      | does not answer at all                        | provider-timeout      |
-      | refuses every request because of a rate limit | provider-rate-limited |
+      | error             | code                  |
+      | an overload error | provider-error        |
+      | a server error    | provider-error        |
+      | a timeout         | provider-timeout      |
+      | a rate limit      | provider-rate-limited |
 
   @key.short-rate-limit-waited-out
   Scenario Outline: A short rate limit of <provider> is waited out
-    Given <provider> refuses the next request because of its rate limit
-    When <provider> is asked to embed "hello" and "world"
-    Then the request succeeds
-    And <provider> was asked exactly 2 times
-    And <provider> was left alone for as long as it asked
+    Given <provider> answers the next request with a rate limit and a Retry-After of 1 s
+    When a reader asks <provider> to embed "hello {unique}" and "world {unique}"
+    Then every request succeeds
+    And <provider> received exactly 2 requests
+    And <provider> received every retry no earlier than its Retry-After
 
     Examples:
       | provider     |
@@ -94,34 +96,38 @@ Feature: Errors of external providers
 
   @key.retry-after-date-honoured
   Scenario: A rate limit that ends at a certain time is waited out
-    Given OpenAI refuses the next request and names the time when it may be asked again
-    When OpenAI is asked to embed "hello" and "world"
-    Then the request succeeds
-    And OpenAI was asked exactly 2 times
-    And OpenAI was left alone for as long as it asked
+    A date has whole seconds: it is up to one second nearer than it seems.
+
+    Given OpenAI answers the next request with a rate limit and a Retry-After date 2 s ahead
+    When a reader asks OpenAI to embed "hello {unique}" and "world {unique}"
+    Then every request succeeds
+    And OpenAI received exactly 2 requests
+    And OpenAI received every retry no earlier than its Retry-After
 
   @key.long-rate-limit-passed-on
-  Scenario: A rate limit that nobody can wait out is passed on to the caller
-    Given OpenAI refuses the next request because of its rate limit, for an hour
-    When OpenAI is asked to embed "hello" and "world"
-    Then the request is refused as "provider-rate-limited"
-    And OpenAI was asked exactly 1 time
-    And the caller is told not to come back within a minute
+  Scenario: A rate limit that is too long to wait is passed on to the caller
+    Given OpenAI answers the next request with a rate limit and a Retry-After of 3600 s
+    When a reader asks OpenAI to embed "hello {unique}" and "world {unique}"
+    Then the request is refused with "provider-rate-limited"
+    And the answer shows:
+      | field       | value       |
+      | Retry-After | at least 60 |
+    And OpenAI received exactly 1 request
 
   @key.retries-are-jittered
-  Scenario: Callers that were turned away together do not come back together
-    Why it matters: a crowd that returns at the same moment is turned away again.
+  Scenario: Retries after a rate limit are jittered
+    Why it matters: callers that return at the same moment are refused together again.
 
-    Given OpenAI turns the next 12 requests away for the same time
-    When 12 callers ask OpenAI at the same time
-    Then every caller is served after all
-    And their second requests are spread over time
+    Given OpenAI answers the next 12 requests with a rate limit and a Retry-After of 2 s
+    When a reader asks OpenAI to embed "question {n} {unique}" 12 times at the same moment
+    Then every request succeeds
+    And the retries to OpenAI are spread over at least 60 ms
 
   @N9 @key.failing-provider-not-flooded
-  Scenario: A provider in trouble is not flooded with repetitions
-    Five failures in a row make the platform leave a provider alone: what is still on its way then is the rest.
+  Scenario: A failing provider is not flooded with retries
+    Five failures in a row open the circuit breaker: what is under way then is the rest.
 
-    Given OpenAI is overloaded
-    When 12 callers ask OpenAI at the same time
-    Then every caller is refused
-    And OpenAI has received at most 16 requests of theirs
+    Given OpenAI answers every request with an overload error
+    When a reader asks OpenAI to embed "question {n} {unique}" 12 times at the same moment
+    Then every request is refused with "provider-error" or "circuit-open"
+    And OpenAI received from 5 to 16 requests

@@ -3,13 +3,37 @@ Feature: Live services of the external providers
   key the same adapters ask its live service: a few requests of a few words.
 
   @use.with_live=<provider> @key.live-provider-matches-emulator
-  Scenario Outline: The live service of <provider> is as its emulator
-    Given the platform asks the live service of <provider>
-    When <provider> is asked to embed "hello" and "world", with patience
-    Then the 2 embeddings have <size> numbers and unit length
-    And the same texts in another order get the same embeddings
-    And <provider> refuses for good a model that it does not know
-    And <provider> refuses for good a key that it does not know
+  Scenario Outline: The live service of <provider> does what its emulator does
+    Given the gateway is reconfigured for <provider>:
+      | option  | value |
+      | service | live  |
+    When a reader asks <provider> to embed "hello {unique}" and "world {unique}" with:
+      | option        | value |
+      | attempt limit | 10000 |
+      | cache         | off   |
+    Then the embeddings have <size> dimensions and unit length
+    And each embedding is within 0.045 of that of its text alone
+    When a reader asks <provider> to embed "hello" with:
+      | option        | value           |
+      | model         | no-such-model-0 |
+      | attempt limit | 10000           |
+      | cache         | off             |
+    Then the answer shows:
+      | field     | value          |
+      | code      | provider-error |
+      | retryable | false          |
+    When the gateway is reconfigured for <provider>:
+      | option  | value          |
+      | service | live           |
+      | key     | an unknown key |
+    And a reader asks <provider> to embed "hello" with:
+      | option        | value |
+      | attempt limit | 10000 |
+      | cache         | off   |
+    Then the answer shows:
+      | field     | value          |
+      | code      | provider-error |
+      | retryable | false          |
 
     Examples:
       | provider     | size |
@@ -23,7 +47,12 @@ Feature: Live services of the external providers
       | Mistral      | 1024 |
 
   @use.with_live=Anthropic
-  Scenario: The live service of Anthropic talks and makes no embeddings
-    When Anthropic's own service is greeted
-    Then it says something
-    And it has no embeddings to offer
+  Scenario: The live service of Anthropic answers texts and makes no embeddings
+    When Anthropic's own service is asked to answer "Say hello."
+    Then the answer shows:
+      | field | value     |
+      | text  | not empty |
+    When Anthropic's own service is asked to embed "hello"
+    Then the answer shows:
+      | field  | value     |
+      | reason | Not Found |

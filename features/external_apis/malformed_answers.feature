@@ -1,40 +1,44 @@
 @use.with_providers=visible
 Feature: Malformed answers of external providers
-  A wrong vector found in time costs one request; one that is believed spoils
+  A wrong vector that is noticed costs one request; one that is believed spoils
   every search after it, and one in a cache does so for half an hour.
 
   @N13 @key.malformed-provider-response-rejected
-  Scenario Outline: <flaw> is not believed
-    Given OpenAI answers the next request with <flaw>
-    When OpenAI is asked to embed "hello" and "world"
-    Then the request is refused as "provider-error"
-    And OpenAI was asked exactly 1 time
-    And the same request succeeds when OpenAI answers well, by asking it anew
+  Scenario Outline: An answer with <malformation> is refused and not cached
+    Given OpenAI answers the next request with <malformation>
+    When a reader asks OpenAI to embed "hello {unique}" and "world {unique}"
+    Then the request is refused with "provider-error"
+    And OpenAI received exactly 1 request
+    When a reader asks OpenAI to embed "hello {unique}" and "world {unique}"
+    Then OpenAI served the request
+    And OpenAI received exactly 1 request
 
     Examples:
-      | flaw                              |
-      | one embedding too few             |
-      | one embedding too many            |
-      | embeddings of another size        |
-      | embeddings of nothing but zeros   |
-      | embeddings that are missing       |
-      | a number that is missing          |
-      | a number in words                 |
-      | a number without end              |
-      | a number that is none             |
-      | embeddings all for the first text |
-      | nothing at all                    |
-      | a page for people                 |
-      | something unreadable              |
-      | the first half of an answer       |
-      | an error that claims success      |
+      | malformation                        |
+      | one embedding too few               |
+      | one embedding too many              |
+      | embeddings of another size          |
+      | zero vectors                        |
+      | null for every embedding            |
+      | null for a number                   |
+      | text for a number                   |
+      | infinity for a number               |
+      | NaN for a number                    |
+      | the first index for every embedding |
+      | an empty body                       |
+      | an HTML page                        |
+      | unreadable text                     |
+      | a truncated body                    |
+      | an error marked as a success        |
 
   @N13
   Scenario Outline: An embedding that <provider> leaves out is noticed
     Given <provider> answers the next request with one embedding too few
-    When <provider> is asked to embed "hello" and "world"
-    Then the request is refused as "provider-error"
-    And the same request succeeds when <provider> answers well, by asking it anew
+    When a reader asks <provider> to embed "hello {unique}" and "world {unique}"
+    Then the request is refused with "provider-error"
+    When a reader asks <provider> to embed "hello {unique}" and "world {unique}"
+    Then <provider> served the request
+    And <provider> received exactly 1 request
 
     Examples:
       | provider     |
@@ -47,7 +51,11 @@ Feature: Malformed answers of external providers
       | Jina         |
       | Mistral      |
 
-  Scenario: After a malformed answer another provider takes over
-    Given OpenAI answers the next request with a page for people
-    When OpenAI is asked to embed "hello" and "world", or else Azure OpenAI
-    Then the answer comes from Azure OpenAI and names both attempts
+  Scenario: After a malformed answer another provider serves the request
+    Given OpenAI answers the next request with an HTML page
+    When a reader asks OpenAI to embed "hello {unique}" and "world {unique}" with failover to Azure OpenAI
+    Then Azure OpenAI served the request
+    And the attempts are:
+      | provider     | outcome          |
+      | OpenAI       | invalid_response |
+      | Azure OpenAI | success          |

@@ -1,18 +1,31 @@
 @use.with_providers=visible
 Feature: Nine external providers
-  Each provider speaks its own dialect. Callers see one: the same request, the
-  same errors, vectors of the declared size, and never the provider's key.
+  Each provider has a protocol of its own. Callers see one: the same request,
+  the same errors, embeddings of the declared size, and never a provider's key.
 
   @smoke @critical @key.nine-providers-embed
-  Scenario: All nine providers deliver embeddings
-    When every provider is asked to embed the same two texts
-    Then each of the 9 providers answers with two embeddings of its declared size
+  Scenario: All nine providers deliver embeddings of their declared size
+    When these requests are made:
+      | actor    | request                                                           |
+      | a reader | asks OpenAI to embed "hello {unique}" and "world {unique}"        |
+      | a reader | asks Azure OpenAI to embed "hello {unique}" and "world {unique}"  |
+      | a reader | asks Anthropic to embed "hello {unique}" and "world {unique}"     |
+      | a reader | asks Cohere to embed "hello {unique}" and "world {unique}"        |
+      | a reader | asks Hugging Face to embed "hello {unique}" and "world {unique}"  |
+      | a reader | asks Google to embed "hello {unique}" and "world {unique}"        |
+      | a reader | asks Voyage to embed "hello {unique}" and "world {unique}"        |
+      | a reader | asks Jina to embed "hello {unique}" and "world {unique}"          |
+      | a reader | asks Mistral to embed "hello {unique}" and "world {unique}"       |
+    Then every request succeeds
+    And the embeddings have their declared dimensions and unit length
 
   @key.provider-request-format
-  Scenario Outline: <provider> is asked as its documentation says
-    When <provider> is asked to embed "hello" and "world"
-    Then <provider> received one request, with its own key and as its documentation says
-    And the 2 embeddings have <size> numbers and unit length
+  Scenario Outline: <provider> receives a request as documented
+    When a reader asks <provider> to embed "hello {unique}" and "world {unique}"
+    Then <provider> received these requests as documented:
+      | texts                                 | input kind | dimensions |
+      | "hello {unique}" and "world {unique}" | document   |            |
+    And the embeddings have <size> dimensions and unit length
 
     Examples:
       | provider     | size |
@@ -27,11 +40,21 @@ Feature: Nine external providers
       | Mistral      | 1024 |
 
   @key.provider-input-type
-  Scenario Outline: <provider> learns what is a question, if it can tell the difference
-    Why it matters: an answer is found by its question only if each was embedded as what it is.
+  Scenario Outline: <provider> is told what is a query, if it can tell the difference
+    Why it matters: a document is found by a query only if each was embedded as what it is.
 
-    When <provider> is asked to embed a text as a document and as a question
-    Then <provider> received both as its documentation says
+    When a reader asks <provider> to embed "Where is the canteen? {unique}" with:
+      | option     | value    |
+      | input kind | document |
+    Then <provider> received these requests as documented:
+      | texts                            | input kind |
+      | "Where is the canteen? {unique}" | document   |
+    When a reader asks <provider> to embed "Where is the canteen? {unique}" with:
+      | option     | value    |
+      | input kind | query    |
+    Then <provider> received these requests as documented:
+      | texts                            | input kind |
+      | "Where is the canteen? {unique}" | query      |
 
     Examples:
       | provider     |
@@ -46,10 +69,14 @@ Feature: Nine external providers
       | Mistral      |
 
   @key.provider-dimensions-on-request
-  Scenario Outline: <provider> makes shorter or longer embeddings on request
-    When <provider> is asked for embeddings of <size> numbers
-    Then <provider> received one request for that size, as its documentation says
-    And the 2 embeddings have <size> numbers and unit length
+  Scenario Outline: <provider> makes embeddings of <size> dimensions on request
+    When a reader asks <provider> to embed "hello {unique}" and "world {unique}" with:
+      | option     | value  |
+      | dimensions | <size> |
+    Then <provider> received these requests as documented:
+      | texts                                 | dimensions |
+      | "hello {unique}" and "world {unique}" | <size>     |
+    And the embeddings have <size> dimensions and unit length
 
     Examples:
       | provider     | size |
@@ -62,17 +89,22 @@ Feature: Nine external providers
       | Jina         | 128  |
 
   @key.shortened-embeddings-normalised
-  Scenario: Embeddings that a provider shortens carelessly have unit length all the same
+  Scenario: Embeddings that a provider shortens without normalising them have unit length all the same
     Why it matters: this model's shortened embeddings are too short, and scores would be too low.
 
-    When Mistral is asked for embeddings of 64 numbers by its model "codestral-embed"
-    Then the 2 embeddings have 64 numbers and unit length
+    When a reader asks Mistral to embed "hello {unique}" and "world {unique}" with:
+      | option     | value           |
+      | model      | codestral-embed |
+      | dimensions | 64              |
+    Then the embeddings have 64 dimensions and unit length
 
   @key.unsupported-dimensions-refused
-  Scenario Outline: A size that <provider> does not make is refused without asking it
-    When <provider> is asked for embeddings of <size> numbers
-    Then the request is refused as "dimension-mismatch"
-    And <provider> was asked exactly 0 times
+  Scenario Outline: <provider> is not asked for <size> dimensions, which it does not offer
+    When a reader asks <provider> to embed "hello {unique}" and "world {unique}" with:
+      | option     | value  |
+      | dimensions | <size> |
+    Then the request is refused with "dimension-mismatch"
+    And <provider> received no request
 
     Examples:
       | provider     | size |
@@ -88,9 +120,9 @@ Feature: Nine external providers
 
   @key.provider-response-order-restored
   Scenario Outline: <provider> may answer in any order
-    Given <provider> gives its embeddings in another order than the texts
-    When <provider> is asked to embed 5 texts together
-    Then each embedding is that of its text alone
+    Given <provider> answers the next request with shuffled embeddings
+    When a reader asks <provider> to embed 5 new texts
+    Then each embedding is within 0.000001 of that of its text alone
 
     Examples:
       | provider     |
@@ -102,8 +134,8 @@ Feature: Nine external providers
       | Mistral      |
 
   Scenario Outline: <provider> gives each text its own embedding
-    When <provider> is asked to embed 5 texts together
-    Then each embedding is that of its text alone
+    When a reader asks <provider> to embed 5 new texts
+    Then each embedding is within 0.000001 of that of its text alone
 
     Examples:
       | provider     |
@@ -113,17 +145,17 @@ Feature: Nine external providers
 
   @key.long-provider-requests-split
   Scenario: Many long texts reach a provider in as many requests as it takes
-    Why it matters: Mistral reads so many words at a time; more would be refused however often they are sent.
+    Why it matters: Mistral reads so many tokens at a time; more would be refused however often they are sent.
 
-    When Mistral is asked to embed 24 long texts together
-    Then Mistral received every text once and in order, in more than one request
-    And the answer tells as many tokens as Mistral has counted
-    And each embedding is that of its text alone
+    When a reader asks Mistral to embed 24 new texts of 7000 characters
+    Then Mistral received every text once, in order, in at least 2 requests
+    And the answer reports the tokens that Mistral counted
+    And each embedding is within 0.000001 of that of its text alone
 
   @key.provider-token-usage-reported
-  Scenario Outline: What <provider> counts is passed on
-    When <provider> is asked to embed 3 texts together
-    Then the answer tells as many tokens as <provider> has counted
+  Scenario Outline: The answer reports the tokens that <provider> counted
+    When a reader asks <provider> to embed 3 new texts
+    Then the answer reports the tokens that <provider> counted
 
     Examples:
       | provider     |
@@ -136,9 +168,12 @@ Feature: Nine external providers
       | Mistral      |
 
   @key.missing-token-usage-not-invented
-  Scenario Outline: Nothing is made up where <provider> does not count
-    When <provider> is asked to embed 3 texts together
-    Then the answer tells that the tokens are not known
+  Scenario Outline: No tokens are reported where <provider> does not count them
+    When a reader asks <provider> to embed 3 new texts
+    Then <provider> served the request
+    And the answer shows:
+      | field              | value  |
+      | usage.input tokens | absent |
 
     Examples:
       | provider     |

@@ -42,6 +42,6 @@ Feature: The gateway or a provider fails
     Given the document "safety sheet" about "Wear gloves when handling the acid."
     When the link to the embedding service is cut
     Then storing a new text is refused as unavailable within the promised time
-    And no provider was asked in its place
+    And no provider received a request
     When the link to the embedding service is whole again
     Then the platform recovers within the promised time

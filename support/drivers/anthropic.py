@@ -41,9 +41,9 @@ class AnthropicApi:
         assert answer.status_code == 200, f"refused with {answer.status_code}: {answer.text[:500]}"
         return "".join(part["text"] for part in answer.json()["content"] if part["type"] == "text")
 
-    def embeddings_status(self) -> int:
-        """How it answers who asks it for embeddings."""
-        return self._post("/v1/embeddings", {"model": "voyage-4", "input": ["hello"]}).status_code
+    def embeddings_status(self, text: str) -> int:
+        """The status with which it answers who asks it for embeddings."""
+        return self._post("/v1/embeddings", {"model": "voyage-4", "input": [text]}).status_code
 
     def close(self) -> None:
         """Close the connections."""

@@ -27,8 +27,8 @@ DISPLAY_NAMES = {
 class SeenRequest:
     """A request that arrived at a provider; ``at`` is seconds since the epoch by the emulator's clock.
 
-    ``tokens`` is what the provider answered that its texts have cost, None where it says nothing. Shown in a
-    report, a request tells no header: one of them is a key.
+    ``retry_after`` is the hint that a refusal gave. ``tokens`` is what the provider answered that its texts
+    have cost, None where it says nothing. Shown in a report, a request tells no header: one of them is a key.
     """
 
     number: int
@@ -42,6 +42,7 @@ class SeenRequest:
     status: int | None
     tokens: int | None
     behaviour: str
+    retry_after: str | None
 
 
 class Providers:
@@ -85,6 +86,7 @@ class Providers:
                 status=item["status"],
                 tokens=item["tokens"],
                 behaviour=item["behaviour"],
+                retry_after=item["retry_after"],
             )
             for item in listed
         ]

@@ -25,7 +25,6 @@ from support.vocabulary import (
     misuse,
     outages,
     platform,
-    provider_troubles,
     requests,
     rights,
     time_limits,
@@ -33,6 +32,7 @@ from support.vocabulary import (
     unknown,
     words,
 )
+from support.vocabulary.providers import answers, embeddings, settings, troubles, witness
 
 SECONDS = {
     "ms": 0.001,
@@ -104,7 +104,16 @@ def install() -> None:
     ):
         _define(name, _any_of(choices), str, choices.__getitem__)
     _define("samples", _any_of(trials.SAMPLES), str, str)
-    for word in (words.IDS, words.VECTOR):
+    for word in (
+        words.IDS,
+        words.VECTOR,
+        answers.PROVIDER_ANSWER,
+        answers.SPAN,
+        embeddings.DIMENSIONS,
+        settings.LIVE_TASK,
+        troubles.BREAKER_STATE,
+        witness.QUANTITY,
+    ):
         _define(word.name, word.regexp, object, word.parse)
     _define("actor", _any_of(actors.ACTORS), str, str)
     _define("request", requests.ANY.regexp, requests.Request, requests.parse)
@@ -126,8 +135,6 @@ def install() -> None:
         ("hostile_content", hostile_traffic.CONTENTS),
         ("process_fault", PROCESS_FAULTS),
         ("link_fault", LINK_FAULTS),
-        ("complaint", provider_troubles.COMPLAINTS),
-        ("malformation", provider_troubles.MALFORMATIONS),
     ):
         _define(name, _any_of(listed), str, str)
 

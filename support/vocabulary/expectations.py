@@ -79,7 +79,8 @@ def member(answer: Answer, name: str) -> Any:
     ``number of results`` is the length of a list. Raises ``TableError`` for a field that no answer has.
     """
     if re.fullmatch(r"[A-Z][A-Za-z]*(-[A-Za-z]+)*", name):
-        return answer.headers.get(name, _ABSENT)
+        told: Any = answer.headers.get(name, _ABSENT)
+        return int(told) if isinstance(told, str) and told.isdecimal() else told
     counted = name.removeprefix("number of ")
     found: Any = answer.body
     if isinstance(found, str):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from support.drivers.providers import DISPLAY_NAMES
 from support.faults import Fault
 from support.promises import ACCEPTANCE, Promises
 from support.vocabulary import clocks
@@ -178,7 +179,7 @@ def end(world: World, target: str | None = None) -> None:
     The gateway comes last: it is ready only when its dependencies are.
     """
     ended = [fault for fault in world.faults if target in (None, fault.target)]
-    assert ended, f"no fault of {NAMES[target] if target else 'anything'} is in force"
+    assert ended, f"no fault of {_shown(target)} is in force"
     for fault in sorted(ended, key=lambda fault: fault.target == "gateway"):
         world.faults.remove(fault)
         hits = fault.hits()
@@ -187,6 +188,10 @@ def end(world: World, target: str | None = None) -> None:
     for fault in ended:
         if fault.kind in clocks.DEVIATIONS.values():
             clocks.get_over(world, fault.target)
+
+
+def _shown(target: str | None) -> str:
+    return {**NAMES, **DISPLAY_NAMES}[target] if target else "anything"
 
 
 def struck(world: World) -> list[str]:

@@ -13,7 +13,8 @@ from hamcrest import assert_that
 from support.drivers.gateway import Answer
 from support.matchers.answers import succeeded
 from support.reporting import diagnosis
-from support.vocabulary import collections, documents, outages, platform, providers, searches
+from support.vocabulary import collections, documents, outages, platform, searches
+from support.vocabulary.providers import witness
 from support.waiting import NotYet, eventually
 from support.world import World
 
@@ -139,7 +140,7 @@ def search_twice(world: World) -> list[Answer]:
 
 def read_counters(world: World) -> None:
     """Remember the gateway's counters and the suite's own count of the gateway's answers."""
-    providers.begin(world)
+    world.provider_mark = witness.witness(world).mark()
     world.evidence["counters"] = platform.counters(world)
     world.evidence["answers seen"] = Counter(world.citadel.coverage.seen)
 
@@ -185,7 +186,7 @@ def measures_without_value(world: World) -> list[str]:
 
 def received_by(world: World, provider: str) -> int:
     """Requests that the provider has received since the counters were read."""
-    return len(providers.witness(world).seen(provider, after=world.evidence["mark"]))
+    return len(witness.received(world, provider))
 
 
 def provider_calls_counted(world: World, provider: str, expected: int) -> int:

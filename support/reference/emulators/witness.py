@@ -66,7 +66,8 @@ KINDS: dict[str, Callable[[Dialect, Call, Behaviour], Answer]] = {
 class Seen:
     """A request that arrived; ``status`` stays None while it is unanswered and when its caller went away.
 
-    ``tokens`` is what the answer says the texts have cost, None where it does not.
+    ``retry_after`` is the hint with which it is refused. ``tokens`` is what the answer says the texts have
+    cost, None where it does not.
     """
 
     seq: int
@@ -77,6 +78,7 @@ class Seen:
     query: dict[str, str]
     headers: dict[str, str]
     behaviour: str
+    retry_after: str | None = None
     body: Any = None
     status: int | None = None
     tokens: int | None = None
@@ -123,7 +125,17 @@ class Witness:
         """Record a request at its arrival and decide how it is treated."""
         behaviour = self.providers[provider].next_behaviour()
         self._last += 1
-        seen = Seen(self._last, provider, time.time(), method, path, query, headers, behaviour.kind)
+        seen = Seen(
+            self._last,
+            provider,
+            time.time(),
+            method,
+            path,
+            query,
+            headers,
+            behaviour.kind,
+            behaviour.retry_after,
+        )
         self._seen.append(seen)
         return seen, behaviour
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from support.drivers.gateway import Answer
+from support.drivers.providers import DISPLAY_NAMES
 from support.vocabulary import tables
 from support.vocabulary.requests.grammar import Asking, Call, request
 from support.vocabulary.tables import Option
 from support.vocabulary.texts import of_words, sentences
 from support.vocabulary.words import PROVIDERS
+from support.world import Order
 
 CACHE = Option("use_cache", "off: neither read from the cache nor stored in it", tables.on_or_off)
 OF_THE_SERVICE = {"model": Option("model", "the embedding model", tables.words), "cache": CACHE}
@@ -98,6 +102,40 @@ def ask_provider_new(ask: Asking, provider: str, count: int) -> list[Call]:
     return [_of_provider(ask, provider, _new(ask, count))]
 
 
+@request(
+    "asks {provider} to embed {int} new texts of {int} characters",
+    "asks Mistral to embed 24 new texts of 7000 characters",
+    options=OF_PROVIDERS,
+)
+def ask_provider_long(ask: Asking, provider: str, count: int, characters: int) -> list[Call]:
+    """Asks an external provider for the embeddings of texts of a size that nobody has embedded before."""
+    return [_of_provider(ask, provider, [_long(text, characters) for text in _new(ask, count)])]
+
+
+@request(
+    "asks {provider} to embed {ids} with failover to {provider}",
+    'asks OpenAI to embed "hello {unique}" with failover to Voyage',
+    options=OF_PROVIDERS,
+)
+def ask_provider_or_else(ask: Asking, provider: str, texts: list[str], other: str) -> list[Call]:
+    """Asks an external provider, and names another one to turn to; the option failover names several."""
+    return [_of_provider(ask, provider, texts, failover=[other])]
+
+
+@request(
+    "asks the provider {string} to embed {ids}",
+    'asks the provider "acme" to embed "hello {unique}"',
+    options=OF_PROVIDERS,
+)
+def ask_provider_named(ask: Asking, provider: str, texts: list[str]) -> list[Call]:
+    """Asks a provider by the name that the request gives it, whether anybody knows it or not."""
+    return [_of_provider(ask, provider, texts)]
+
+
+def _long(text: str, characters: int) -> str:
+    return (text + " And so on." * characters)[:characters]
+
+
 def _new(ask: Asking, count: int) -> list[str]:
     return sentences(count, f"{ask.world.names.prefix}{next(ask.world.numbers)}")
 
@@ -108,8 +146,19 @@ def _batch(ask: Asking, texts: list[str]) -> Call:
     return Call(f"{ask.actor} embeds {len(texts)} texts in one batch", make, about=tuple(texts))
 
 
-def _of_provider(ask: Asking, provider: str, texts: list[str]) -> Call:
-    body: dict[str, Any] = {"texts": texts, **ask.members}
-    ask.world.provider_texts = texts
-    make = partial(ask.call, "embedWithProvider", json_body=body, provider=provider)
-    return Call(f"{ask.actor} asks {provider} to embed {len(texts)} texts", make, about=tuple(texts))
+def _of_provider(ask: Asking, provider: str, texts: list[str], **members: Any) -> Call:
+    options = {**ask.members, **members}
+    if ask.number == 1 and ask.world.citadel.providers is not None:
+        ask.world.provider_mark = ask.world.citadel.providers.mark()
+
+    def make(texts: Sequence[str], **changed: Any) -> Answer:
+        body: dict[str, Any] = {"texts": list(texts), **options, **changed}
+        return ask.call("embedWithProvider", json_body=body, provider=provider)
+
+    what = f"{ask.actor} asks {DISPLAY_NAMES.get(provider, provider)} to embed {len(texts)} texts"
+    return Call(
+        what,
+        partial(make, texts),
+        about=tuple(texts),
+        order=Order(provider, texts, partial(make, use_cache=False)),
+    )

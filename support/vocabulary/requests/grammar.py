@@ -14,7 +14,7 @@ from cucumber_expressions.expression import CucumberExpression
 from support.drivers.gateway import Answer, GatewayUnreachable
 from support.vocabulary import tables, words
 from support.vocabulary.tables import Option, unknown
-from support.world import World
+from support.world import Order, World
 
 Outcome = Answer | GatewayUnreachable
 
@@ -28,6 +28,7 @@ class Call:
     operation: str = ""
     # See ``Attempt.about``.
     about: tuple[str, ...] = ()
+    order: Order | None = None
 
 
 @dataclass(slots=True)

@@ -49,7 +49,7 @@ def prepare(
     world.last_request = Made(actor, request, tuple(table), collection)
     calls: list[Call] = []
     for number in range(1, times + 1):
-        arguments = [_filled(world, each, number) for each in request.arguments]
+        arguments = [filled(world, each, number) for each in request.arguments]
         calls += kind.prepare(replace(asking, number=number), *arguments)
     return calls
 
@@ -94,10 +94,10 @@ def of_table(world: World, rows: Sequence[Mapping[str, str]]) -> list[Call]:
     return calls
 
 
-def _filled(world: World, value: Any, number: int) -> Any:
+def filled(world: World, value: Any, number: int = 1) -> Any:
     """``{n}`` is the number of the repetition, ``{unique}`` a word that no other scenario has."""
     if isinstance(value, list):
-        return [_filled(world, each, number) for each in value]
+        return [filled(world, each, number) for each in value]
     if isinstance(value, str):
         return value.replace("{n}", str(number)).replace("{unique}", world.names.prefix)
     return value
@@ -106,9 +106,9 @@ def _filled(world: World, value: Any, number: int) -> Any:
 def make(call: Call) -> Attempt:
     """Make one request; silence is an outcome too."""
     try:
-        return Attempt(call.what, call.make(), call.operation, call.about)
+        return Attempt(call.what, call.make(), call.operation, call.about, call.order)
     except GatewayUnreachable as silence:
-        return Attempt(call.what, silence, call.operation, call.about)
+        return Attempt(call.what, silence, call.operation, call.about, call.order)
 
 
 def in_turn(world: World, calls: Sequence[Call]) -> list[Attempt]:

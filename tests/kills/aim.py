@@ -16,7 +16,7 @@ import sys
 import threading
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 MOMENTS = ("start", "started", "told")
 _lock = threading.Lock()
@@ -65,14 +65,14 @@ def _come(moment: str, told: dict[str, Any]) -> None:
         if moment != told["moment"] or _seen[moment] != told["time"]:
             return
         try:
-            Path(told["file"]).touch(exist_ok=False)
+            with Path(told["file"]).open("x") as struck:
+                strike(told["victims"], struck)
         except FileExistsError:
             return
-        strike(told["victims"])
 
 
-def strike(victims: list[str]) -> None:
-    """Kill them, this process last."""
+def strike(victims: list[str], struck: IO[str]) -> None:
+    """Kill them, this process last; ``struck`` gets who they are: some may not be there."""
     from support.isolation.processes import GUARD, carriers, own_mark
 
     pids = {
@@ -81,7 +81,10 @@ def strike(victims: list[str]) -> None:
         "server": _children[-1:],
         "self": [os.getpid()],
     }
-    for victim in sorted(victims, key="self".__eq__):
-        for pid in pids[victim]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    meant = {pid for victim in victims for pid in pids[victim]}
+    # What was started last may be the dead-man process.
+    json.dump([name for name, some in pids.items() if meant & set(some)], struck)
+    struck.flush()
+    for pid in sorted(meant, key=os.getpid().__eq__):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 import redis
 from redis.connection import parse_url
 
 from support.isolation import lease
+from support.isolation.heartbeat import Lost
 from support.isolation.names import Run
 from support.stack import servers
 from support.stack.ports import free_ports
@@ -92,3 +96,62 @@ def test_a_full_server_ends_the_search(url: str, form: str) -> None:
     with pytest.raises(lease.NoFreeDatabase, match="no empty database from index 3 on"):
         lease.take(form.format(url.removesuffix("/0"), 3), Run.current())
     assert keys(url) == before
+
+
+def test_runs_that_take_at_the_same_moment_never_get_the_same(url: str) -> None:
+    together = threading.Barrier(DATABASES)
+
+    def take(_number: int) -> lease.Lease:
+        together.wait(10)
+        return lease.take(url, Run.current())
+
+    with ThreadPoolExecutor(DATABASES) as pool:
+        taken = list(pool.map(take, range(DATABASES)))
+    assert sorted(lease.index_of(each.url) for each in taken) == list(range(DATABASES))
+    with pytest.raises(lease.NoFreeDatabase):
+        lease.take(url, Run.current())
+    for each in taken:
+        each.release()
+    assert keys(url) == {}
+
+
+def test_a_key_of_somebody_else_that_comes_while_a_database_is_taken_keeps_it_his(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = lease._now
+    came: list[object] = []
+
+    def somebody_is_faster(client: redis.Redis) -> float | None:
+        if not came:
+            came.append(client.set("somebody:else", "not yours"))
+        return now(client)
+
+    # Asked after the database was found empty and before it is claimed.
+    monkeypatch.setattr(lease, "_now", somebody_is_faster)
+    taken = lease.take(url, Run.current())
+    assert lease.index_of(taken.url) == 1
+    taken.release()
+    assert keys(url) == {0: {b"somebody:else"}}
+
+
+def test_a_lease_that_is_another_runs_by_now_is_neither_renewed_nor_emptied(url: str) -> None:
+    taken, other = lease.take(url, Run.current()), Run.current()
+    with closing(lease.connect(taken.url)) as client:
+        client.set(lease.LEASE_KEY, lease.Claim(other, 1, None).written())
+        client.set("citadel:v1:key", "of the other run")
+        with pytest.raises(Lost):
+            taken._beat()
+        taken.release()
+        assert not lease.give_back(taken.url, taken.run)
+        assert keys(url) == {0: {lease.LEASE_KEY.encode(), b"citadel:v1:key"}}
+        assert lease.give_back(taken.url, other)
+        assert keys(url) == {}
+
+
+def test_more_keys_than_one_page_are_removed_and_those_of_others_stay(url: str) -> None:
+    taken = lease.take(url, Run.current())
+    with closing(lease.connect(taken.url)) as client:
+        client.mset({f"citadel:v1:{number}": "x" for number in range(3 * lease.SCAN_PAGE + 1)})
+        client.set("somebody:else", "not yours")
+    taken.release()
+    assert keys(url) == {0: {b"somebody:else"}}

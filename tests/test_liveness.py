@@ -9,20 +9,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from support import waiting
 from support.faults import clocks
 from support.faults.terms import LONGEST_S
-from support.isolation import beacon, heartbeat, kept, lease, schema
-from support.isolation.beacon import Beacon
+from support.isolation import heartbeat, kept, schema
 from support.isolation.heartbeat import Sign
 from support.isolation.names import Run
 from support.isolation.sweep import leftovers, sweep
@@ -32,9 +29,8 @@ from support.stack.ports import free_ports
 from support.stack.process import ServiceProcess
 from support.waiting import consistently, eventually
 from tests.own_stores import node, workshop_of
+from tests.shared_stores import DEAD_AFTER_S, WATCHED_S, AnotherRun, quick_heartbeats, remove
 
-# Of the figures of a real run only the relations matter here.
-BEAT_EVERY_S, DEAD_AFTER_S, WATCHED_S = 0.2, 3.0, 1.5
 AN_HOUR_S = 3600
 SEEN_WITHIN_S = 10.0
 
@@ -52,63 +48,6 @@ class Shared:
         fresh = self.clock.with_suffix(".new")
         fresh.write_text(f"{off_s:+d}s\n")
         fresh.replace(self.clock)
-
-
-@dataclass(slots=True)
-class AnotherRun:
-    """A run of another machine: all that one sees of it here lies in the stores."""
-
-    settings: Settings
-    run: Run = field(default_factory=Run.current)
-    _ends: list[Callable[[], None]] = field(default_factory=list)
-
-    def start(self) -> AnotherRun:
-        """Make what a run makes, and beat."""
-        url, qdrant = self.settings.database_url or "", self.settings.qdrant_url or ""
-        schema.create(url, self.schema, self.run)
-        beats = schema.Beats(url, self.schema)
-        beats.start()
-        taken = lease.take(self.settings.redis_url or "", self.run)
-        taken.keep_alive()
-        with closing(lease.connect(taken.url)) as client:
-            client.set("citadel:v1:key", "value")
-        light = Beacon(qdrant, None, self.run)
-        light.light()
-        self._ends = [beats.stop, taken._heart.stop, light._heart.stop]
-        made = httpx.put(
-            f"{qdrant}/collections/{self.run.prefix}s001_handbook",
-            json={"vectors": {"size": 4, "distance": "Dot"}},
-            trust_env=False,
-        )
-        made.raise_for_status()
-        return self
-
-    def die(self) -> None:
-        """End without any clean-up."""
-        for end in self._ends:
-            end()
-
-    @property
-    def schema(self) -> str:
-        return f"{self.run.prefix}w0"
-
-    def left(self) -> set[str]:
-        """What of it is in the stores."""
-        url, key = self.settings.qdrant_url or "", None
-        found = {"schema" for each in schema.ours(self.settings.database_url or "") if each.run == self.run}
-        found |= {"lease" for each in lease.leases(self.settings.redis_url or "") if each.run == self.run}
-        found |= {"beacon" for each in beacon.lit(url, key) if each.run == self.run}
-        listed = httpx.get(f"{url}/collections", trust_env=False).json()["result"]["collections"]
-        return found | {"collection" for each in listed if each["name"] == f"{self.run.prefix}s001_handbook"}
-
-    def signs(self) -> dict[str, str]:
-        """Its last beat in each store."""
-        found: list[schema.Found | lease.Found | beacon.Lit] = [
-            *schema.ours(self.settings.database_url or ""),
-            *lease.leases(self.settings.redis_url or ""),
-            *beacon.lit(self.settings.qdrant_url or "", None),
-        ]
-        return {each.sign.beat.split()[0]: each.sign.beat for each in found if each.run == self.run}
 
 
 ALL = {"schema", "lease", "beacon", "collection"}
@@ -152,14 +91,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Runs that beat quickly and are soon missed, on a machine where no other run has left anything."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr("support.faults.unlifted.FOLDER", tmp_path / "faults")
-    monkeypatch.setattr("support.isolation.processes.left_by_the_dead", lambda *_: ())
-    monkeypatch.setattr("support.isolation.processes.end_what_dead_runs_left", lambda *_: [])
-    monkeypatch.setattr(heartbeat, "BEAT_EVERY_S", BEAT_EVERY_S)
-    monkeypatch.setattr(heartbeat, "DEAD_AFTER_S", DEAD_AFTER_S)
-    monkeypatch.setattr(heartbeat, "WATCHED_S", WATCHED_S)
+    quick_heartbeats(monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -170,17 +102,6 @@ def living(shared: Shared) -> Iterator[AnotherRun]:
     shared.step(0)
     run.die()
     remove(run)
-
-
-def remove(run: AnotherRun) -> None:
-    """Everything of the run, alive or not."""
-    settings = run.settings
-    schema.drop(settings.database_url or "", run.schema)
-    for found in lease.leases(settings.redis_url or ""):
-        if found.run == run.run:
-            lease.give_back(lease.with_index(settings.redis_url or "", found.index), run.run)
-    beacon.remove(settings.qdrant_url or "", None, run.run)
-    assert run.left() == set()
 
 
 def test_the_figures_of_a_real_run_leave_room_for_the_longest_fault() -> None:

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 from support.reference.emulators.app import PREFIXES
 from support.reference.emulators.wire import Call, Refused
+from support.vocabulary.providers.embeddings import OWN_WORDS
 from support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -266,6 +267,8 @@ def test_a_bad_key_is_refused_in_the_dialect(client: httpx.Client, provider: str
     behave(client, provider, "bad_key")
     feigned = ask(client, provider)
     assert feigned.status_code == status and right(feigned.json()), feigned.text
+    words = OWN_WORDS[provider]
+    assert any(each in feigned.text.lower() for each in words), "what may not be repeated is not what is said"
 
 
 @all_providers

@@ -120,7 +120,7 @@ class Emulators:
         after = request.query_params.get("after", "0")
         if not after.isdecimal():
             raise HTTPException(422, "'after' must be a number of the record")
-        return _json({"requests": self._witness.told(provider, int(after))})
+        return _json({"requests": self._witness.told(provider, int(after)), "last": self._witness.last})
 
     async def behaviour(self, request: Request) -> Response:
         """Change how one provider behaves, or make it normal again."""

@@ -139,6 +139,11 @@ class Witness:
         self._seen.append(seen)
         return seen, behaviour
 
+    @property
+    def last(self) -> int:
+        """The number of the last request that arrived."""
+        return self._last
+
     def told(self, provider: str | None, after: int) -> list[dict[str, Any]]:
         """The recorded requests with a number above ``after``, as JSON objects."""
         return [asdict(seen) for seen in self._chosen(provider) if seen.seq > after]

@@ -28,7 +28,8 @@ NEW_KEY, ANOTHER_KEY, LIVE = "the new key", "an unknown key", "live"
 
 def own_key(world: World, provider: str) -> str:
     """The key that the gateway was given for a provider."""
-    return _stack(world).provider_keys[provider]
+    assert world.citadel.stack is not None, "the platform was not started by the suite"
+    return world.citadel.stack.provider_keys[provider]
 
 
 def accept_new_key_only(world: World, provider: str) -> None:
@@ -90,7 +91,7 @@ def _live(world: World, provider: str) -> Live:
 
 
 def _stack(world: World) -> Stack:
-    """The servers of the suite, about to be changed or looked at."""
+    """The servers of the suite, about to be changed."""
     assert world.citadel.stack is not None, "the platform was not started by the suite"
     # The first search after a start is not yet what the others are.
     world.citadel.faults.shaken = True

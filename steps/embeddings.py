@@ -3,75 +3,11 @@
 from __future__ import annotations
 
 from behave import given, then, when
-from hamcrest import assert_that, equal_to, greater_than, greater_than_or_equal_to, less_than_or_equal_to
+from hamcrest import assert_that, equal_to, greater_than_or_equal_to, less_than_or_equal_to
 
 from support.matchers.answers import succeeded
+from support.matchers.complaints import nothing_wrong
 from support.vocabulary import embeddings
-
-# Largest difference in a component between two embeddings of the same text.
-SAME = 1e-5
-
-
-@when("the same text is embedded alone and in a batch with longer texts")
-def alone_and_batched(context):
-    """Neighbours must not rub off."""
-    context.world.evidence["pair"] = embeddings.alone_and_batched(context.world)
-
-
-@given("a text that has just been embedded")
-def just_embedded(context):
-    """Its embedding is cached now."""
-    context.world.evidence["text"] = embeddings.new_texts(context.world, 1)[0]
-    context.world.evidence["first"] = embeddings.embed(context.world, context.world.evidence["text"])
-    assert_that(context.world.evidence["first"], succeeded())
-
-
-@when("the text is embedded again")
-def embedded_again(context):
-    """The same text once more."""
-    context.world.answer = embeddings.embed(context.world, context.world.evidence["text"])
-    first = context.world.evidence["first"].body["embedding"]
-    context.world.evidence["pair"] = (first, context.world.last.body["embedding"])
-
-
-@then("both embeddings are the same")
-def same_embedding(context):
-    """Component by component."""
-    apart = embeddings.furthest_apart(*context.world.evidence["pair"])
-    assert_that(apart, less_than_or_equal_to(SAME), "how far two embeddings of one text are apart")
-
-
-@when("a text of {int} words is embedded")
-def long_text(context, words):
-    """Longer than the model's window."""
-    context.world.answer = embeddings.embed(context.world, embeddings.long_text(words))
-
-
-@then("the answer says that the text was truncated")
-def says_truncated(context):
-    """Declared, never silent."""
-    assert_that(context.world.last, succeeded())
-    assert_that(context.world.last.body["truncated"], equal_to(True), "truncated")
-
-
-@when("two texts of {int} words that differ in the last one are embedded")
-def differ_at_the_end(context, words):
-    """Long, but not too long for the model."""
-    context.world.answers = embeddings.embed_differing_at_the_end(context.world, words)
-
-
-@then("neither is declared truncated")
-def neither_truncated(context):
-    """The model had room for them."""
-    truncated = [answer.body["truncated"] for answer in context.world.answers]
-    assert_that(truncated, equal_to([False, False]), "truncated")
-
-
-@then("their embeddings differ")
-def embeddings_differ(context):
-    """The last word was read."""
-    pair = [answer.body["embedding"] for answer in context.world.answers]
-    assert_that(embeddings.furthest_apart(*pair), greater_than(SAME), "largest difference in any component")
 
 
 @given("{int} texts that have just been embedded")
@@ -119,7 +55,7 @@ def partly_cached(context, count):
 def belongs_to_text(context):
     """Compared with the service's own, text by text."""
     apart = embeddings.furthest_from_service(context.world)
-    assert_that(apart, less_than_or_equal_to(SAME), "how far an embedding is from its text's own")
+    assert_that(apart, less_than_or_equal_to(embeddings.SAME), "how far an embedding is from its text's own")
 
 
 @when("{int} different texts are embedded at the same time")
@@ -132,38 +68,38 @@ def embedded_together(context, count):
 def every_text_its_own(context):
     """No answer is missing and none is mixed up."""
     apart = embeddings.furthest_from_service(context.world)
-    assert_that(apart, less_than_or_equal_to(SAME), "how far an embedding is from its text's own")
+    assert_that(apart, less_than_or_equal_to(embeddings.SAME), "how far an embedding is from its text's own")
 
 
-@when("the golden texts are embedded")
-def embed_golden(context):
-    """Fresh from the model, not from the cache."""
-    context.world.evidence["least"] = embeddings.least_like_golden(context.world)
+@then("embeddings {int} and {int} differ by at most {float}")
+def differ_at_most(context, one, other, bound):
+    """In any of their numbers; all embeddings of the last requests are counted through, from 1."""
+    apart = embeddings.apart(context.world, one, other)
+    assert_that(apart, less_than_or_equal_to(bound), "the largest difference in any number")
 
 
-@then("each vector is like its golden one to at least {float}")
+@then("embeddings {int} and {int} differ by at least {float}")
+def differ_at_least(context, one, other, bound):
+    """In at least one of their numbers; all embeddings of the last requests are counted through, from 1."""
+    apart = embeddings.apart(context.world, one, other)
+    assert_that(apart, greater_than_or_equal_to(bound), "the largest difference in any number")
+
+
+@then("every embedding has a similarity of at least {float} to its golden vector")
 def like_golden(context, floor):
-    """Cosine of the least like."""
-    alike, text = context.world.evidence["least"]
-    assert_that(alike, greater_than_or_equal_to(floor), f'cosine of "{text}" with its golden vector')
+    """The cosine to the vector that the platform's default model gave the same text."""
+    assert_that(embeddings.unlike_golden(context.world, floor), nothing_wrong())
 
 
-@then("each of them has length 1")
-def of_length_one(context):
-    """Only then cosine and dot product agree, and old vectors can be compared with new ones."""
-    off = embeddings.furthest_from_length_one(context.world)
-    assert_that(off, less_than_or_equal_to(SAME), "how far the length of a vector is from 1")
+@then("every embedding has a length between {float} and {float}")
+def of_length(context, least, most):
+    """Only with length 1 do cosine and dot product agree."""
+    assert_that(embeddings.of_other_length(context.world, least, most), nothing_wrong())
 
 
-@when("these pairs of texts are embedded:")
-def embed_pairs(context):
-    """Two texts of the same meaning in each row."""
-    embeddings.embed_pairs(context.world, [(row["text"], row["in other words"]) for row in context.table])
-
-
-@then("every text is closer to its own other words than any two unrelated texts are")
-def related_closer(context):
-    """The worst related pair beats the best unrelated one."""
-    unrelated, between = embeddings.most_alike_unrelated(context.world)
-    related, own = embeddings.least_related(context.world)
-    assert_that(related, greater_than(unrelated), f'"{own}" against the unrelated "{between}"')
+@then(
+    "texts of one row have a similarity of at least {float}, and texts of different rows of at most {float}"
+)
+def related_closer(context, floor, ceiling):
+    """Every two of the texts that were embedded by rows of a table."""
+    assert_that(embeddings.unlike_their_row(context.world, floor, ceiling), nothing_wrong())

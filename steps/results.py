@@ -7,7 +7,7 @@ from hamcrest import assert_that, equal_to, greater_than_or_equal_to, has_item, 
 
 from support.matchers.complaints import nothing_wrong
 from support.matchers.rankings import has_first, offers, offers_exactly, ranks
-from support.vocabulary import results
+from support.vocabulary import rankings, results
 
 
 @then("the results are {ids}")
@@ -85,6 +85,26 @@ def computed(context):
 def same_without_cache(context):
     """The same request once more with the cache off: ids, scores, texts, metadata, versions."""
     assert_that(results.shown(context.world), equal_to(results.without_cache(context.world)))
+
+
+@then("the right document is among the first {int} results of at least {percent} of the searches")
+def right_among_first(context, places, share):
+    """Of searches that have right answers: questions of the knowledge base, or the texts of documents."""
+    quality = results.quality(context.world)
+    assert_that(quality.share_within(places), greater_than_or_equal_to(share), str(quality))
+
+
+@then("the mean reciprocal rank of the right documents is at least {float}")
+def reciprocal_rank(context, floor):
+    """Mean of 1/place of the first right document, 0 where there is none."""
+    quality = results.quality(context.world)
+    assert_that(quality.mean_reciprocal_rank(), greater_than_or_equal_to(floor), str(quality))
+
+
+@then("every ranking is that of the stored vectors")
+def ranked_as_stored(context):
+    """Of searches by the texts of documents: brute force over the vectors in Qdrant gives the same scores."""
+    assert_that(rankings.ranked_otherwise(context.world), nothing_wrong())
 
 
 @then("the pages show {int} documents, each once, in the order of their ids")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -23,8 +24,6 @@ from support.world import World
 
 # Largest difference in any number between two embeddings of the same text.
 SAME = 1e-5
-# A word of one token: the model's window is counted in tokens.
-LONG_WORD = "window "
 # The log is written a moment after the answer.
 LOGGED_WITHIN_S = 3.0
 
@@ -44,19 +43,6 @@ def embed_batch(world: World, texts: Sequence[str], **options: Any) -> Answer:
 def new_texts(world: World, count: int, about: str = "texts") -> list[str]:
     """Sentences that nobody has embedded before: they name this run and scenario."""
     return sentences(count, f"{world.names.prefix}{about}")
-
-
-def long_text(words: int) -> str:
-    """A text of so many words."""
-    return (LONG_WORD * words).strip()
-
-
-def embed_differing_at_the_end(world: World, words: int) -> list[Answer]:
-    """Two texts of so many words that differ in the last one, each embedded without the cache."""
-    head = long_text(words - 1)
-    answers = [embed(world, f"{head} {last}", use_cache=False) for last in ("garden", "invoice")]
-    assert_that(answers, every_item(succeeded()))
-    return answers
 
 
 def service(world: World) -> Embedding:
@@ -85,15 +71,6 @@ def times_asked(world: World, since: diagnosis.Marks) -> int:
         return sum(world.last.request_id in line for line in log.splitlines())
 
     return eventually(look, bool, within=LOGGED_WITHIN_S, what="the embedding service has logged the request")
-
-
-def alone_and_batched(world: World) -> tuple[list[float], list[float]]:
-    """The embedding of a short text alone, and between longer ones in a batch, without the cache."""
-    short = "a short text"
-    alone = embed(world, short, use_cache=False)
-    batch = embed_batch(world, [long_text(150), short, long_text(60)], use_cache=False)
-    assert_that([alone, batch], every_item(succeeded()))
-    return alone.body["embedding"], batch.body["embeddings"][1]
 
 
 def shuffled(known: Sequence[str], new: Sequence[str]) -> list[str]:
@@ -136,55 +113,60 @@ def embed_directly(world: World, texts: Sequence[str]) -> list[list[float]]:
     return [list(embed(world, text, use_cache=False).body["embedding"]) for text in texts]
 
 
-def least_like_golden(world: World) -> tuple[float, str]:
-    """The golden text whose fresh embedding is least like its golden vector, and how like it is (cosine)."""
-    expected = golden()
-    answer = embed_batch(world, list(expected), use_cache=False)
-    assert_that(answer, succeeded())
-    world.evidence["vectors"] = answer.body["embeddings"]
-    alike = {
-        text: cosine(vector, own)
-        for (text, own), vector in zip(expected.items(), answer.body["embeddings"], strict=True)
-    }
-    text = min(alike, key=alike.__getitem__)
-    return alike[text], text
-
-
-def furthest_from_length_one(world: World) -> float:
-    """How far the length of one of the scenario's embeddings is from 1 at most."""
-    return max(abs(float(np.linalg.norm(vector)) - 1.0) for vector in world.evidence["vectors"])
-
-
-def embed_pairs(world: World, pairs: Sequence[tuple[str, str]]) -> None:
-    """Embed both texts of every pair and keep how like each is to its own and to every other partner."""
-    answer = embed_batch(world, [text for pair in pairs for text in pair])
-    assert_that(answer, succeeded())
-    vectors = answer.body["embeddings"]
-    firsts, seconds = vectors[::2], vectors[1::2]
-    world.evidence["alike"] = {
-        (one, other): cosine(firsts[i], seconds[j])
-        for i, (one, _) in enumerate(pairs)
-        for j, (_, other) in enumerate(pairs)
-    }
-    world.evidence["pairs"] = list(pairs)
-
-
-def least_related(world: World) -> tuple[float, str]:
-    """The pair of the same meaning that is least alike."""
-    return min((alike, f"{one} / {other}") for (one, other), alike in _related(world, True).items())
-
-
-def most_alike_unrelated(world: World) -> tuple[float, str]:
-    """The two texts of different pairs that are most alike."""
-    return max((alike, f"{one} / {other}") for (one, other), alike in _related(world, False).items())
-
-
-def _related(world: World, related: bool) -> dict[tuple[str, str], float]:
-    pairs = world.evidence["pairs"]
-    return {texts: alike for texts, alike in world.evidence["alike"].items() if (texts in pairs) is related}
-
-
 def cosine(one: Sequence[float], other: Sequence[float]) -> float:
     """Cosine of the angle between two vectors."""
     a, b = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
     return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+
+
+def of_requests(world: World) -> list[tuple[str, list[float]]]:
+    """Text and embedding of all that the scenario's last requests have embedded, in their order."""
+    found: list[tuple[str, list[float]]] = []
+    for each in world.attempts:
+        assert each.ok, f"{each.what}: {each.code}"
+        body = each.answer.body
+        vectors = body["embeddings"] if "embeddings" in body else [body["embedding"]]
+        found += zip(each.about, vectors, strict=True)
+    assert found, "nothing has been embedded in this scenario yet"
+    return found
+
+
+def apart(world: World, one: int, other: int) -> float:
+    """Largest difference in any number between two embeddings of the last requests, counted from 1."""
+    found = of_requests(world)
+    most = max(one, other)
+    assert most <= len(found), f"there is no embedding {most}: there are {len(found)}"
+    return furthest_apart(found[one - 1][1], found[other - 1][1])
+
+
+def unlike_golden(world: World, floor: float) -> list[str]:
+    """Texts whose embedding has a smaller cosine than ``floor`` to its golden vector."""
+    expected = golden()
+    return [
+        f'the cosine of "{text}" with its golden vector is {alike:.6f}, not at least {floor}'
+        for text, vector in of_requests(world)
+        if not (alike := cosine(vector, expected[text])) >= floor
+    ]
+
+
+def of_other_length(world: World, least: float, most: float) -> list[str]:
+    """Texts whose embedding is shorter or longer."""
+    return [
+        f'the length of the vector of "{text}" is {length:.6f}'
+        for text, vector in of_requests(world)
+        if not least <= (length := float(np.linalg.norm(vector))) <= most
+    ]
+
+
+def unlike_their_row(world: World, floor: float, ceiling: float) -> list[str]:
+    """Texts of one row that are not alike, and texts of different rows that are."""
+    last = world.last_request
+    assert last is not None and last.table, "no texts of a table have been embedded in this scenario"
+    row_of = {text.strip(): number for number, row in enumerate(last.table) for text in row.values()}
+    return [
+        f'"{one}" and "{other}" have a similarity of {alike:.3f},'
+        f" not {f'at least {floor}' if related else f'at most {ceiling}'}"
+        for (one, first), (other, second) in itertools.combinations(of_requests(world), 2)
+        for related, alike in [(row_of[one] == row_of[other], cosine(first, second))]
+        if (alike < floor if related else alike > ceiling)
+    ]

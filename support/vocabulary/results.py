@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hamcrest import all_of as every_matcher
@@ -18,6 +19,7 @@ from support.vocabulary.requests import making
 from support.world import World
 
 LARGEST_LIMIT = 1000
+MOST_SHOWN = 12
 SHOWN = ("id", "score", "text", "metadata", "version")
 
 
@@ -30,6 +32,40 @@ def answer(world: World) -> Answer:
 def ranking(world: World) -> list[Hit]:
     """The results, best first, by the ids of the documents."""
     return [_hit(each) for each in answer(world).body["results"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """At which place each search found its right document; 0 where it did not."""
+
+    places: dict[str, int]
+
+    def share_within(self, places: int) -> float:
+        """Share of the searches with the right document among so many results."""
+        return sum(0 < place <= places for place in self.places.values()) / len(self.places)
+
+    def mean_reciprocal_rank(self) -> float:
+        """Mean of 1/place, 0 for a search without its document."""
+        return sum(1 / place for place in self.places.values() if place) / len(self.places)
+
+    def __str__(self) -> str:
+        wrong = [f"{what} (place {place or 'none'})" for what, place in self.places.items() if place != 1]
+        return (
+            f"{len(self.places)} searches, first place {self.share_within(1):.1%}, first five"
+            f" {self.share_within(5):.1%}, mean reciprocal rank {self.mean_reciprocal_rank():.3f};"
+            f" not first: {'; '.join(wrong[:MOST_SHOWN]) or 'none'}"
+        )
+
+
+def quality(world: World) -> Quality:
+    """How well the last searches found their right documents."""
+    assert_that(world.attempts, all_succeeded())
+    places = {}
+    for each in world.attempts:
+        assert each.about, f"{each.what} has no right answer"
+        found = [place for place, hit in enumerate(each.answer.body["results"], 1) if hit["id"] in each.about]
+        places[each.what] = found[0] if found else 0
+    return Quality(places)
 
 
 def score(world: World, item: str) -> float:

@@ -125,7 +125,12 @@ def document(row: Mapping[str, str], columns: Sequence[str] = ("id", "text", "ve
 
 
 def numbers(text: str) -> list[float]:
-    """``[1, 0.5]`` or ``1, 0.5`` as a vector. Raises ``TableError`` for anything else."""
+    """``[1, 0.5]`` or ``1, 0.5`` as a vector; ``384 numbers`` is one of so many ones.
+
+    Raises ``TableError`` for anything else.
+    """
+    if counted := re.fullmatch(r"\s*(\d+) numbers\s*", text):
+        return [1.0] * int(counted[1])
     try:
         found = json.loads(text if text.strip().startswith("[") else f"[{text}]")
     except ValueError:

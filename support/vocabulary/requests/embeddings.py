@@ -8,6 +8,7 @@ from typing import Any
 
 from support.drivers.gateway import Answer
 from support.drivers.providers import DISPLAY_NAMES
+from support.corpus.golden import golden
 from support.vocabulary import tables
 from support.vocabulary.requests.grammar import Asking, Call, request
 from support.vocabulary.tables import Option
@@ -46,6 +47,12 @@ def embed(ask: Asking, text: str) -> list[Call]:
 def embed_batch(ask: Asking, texts: list[str]) -> list[Call]:
     """Asks for the embeddings of several texts in one request."""
     return [_batch(ask, texts)]
+
+
+@request("embeds the golden texts", "embeds the golden texts", options=OF_THE_SERVICE)
+def embed_golden(ask: Asking) -> list[Call]:
+    """Asks in one request for the embeddings of the texts whose vectors are known."""
+    return [_batch(ask, list(golden()))]
 
 
 @request(

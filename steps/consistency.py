@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from behave import then
-from hamcrest import assert_that, empty, equal_to, less_than_or_equal_to
+from hamcrest import assert_that, empty, equal_to, less_than_or_equal_to, starts_with
 
 from support.matchers.complaints import nothing_wrong
 from support.matchers.sides import agree
@@ -56,6 +56,15 @@ def settles(context, wording, item):
 def all_settle(context, wording):
     """All collections and documents of the scenario; nothing is in flight, and the stores agree."""
     assert_that(agreement.halves_after(context.world, wording), empty())
+
+
+@then("Qdrant and PostgreSQL hold the collection {string} under one name, which begins with that of the run")
+def own_name(context, alias):
+    """And no other collection of this scenario."""
+    name = context.world.names.collection(alias)
+    held = stores.named(context.world, context.world.names.prefix)
+    assert_that(held, equal_to({"PostgreSQL": [name], "Qdrant": [name]}))
+    assert_that(name, starts_with(context.world.names.run.prefix))
 
 
 @then("every acknowledged document is in both stores, and no refused one in either")

@@ -1,67 +1,53 @@
-"""Steps about other scenarios of the run: isolation and clean-up."""
+"""Steps about other scenarios of the run, and other users of the stores: isolation and clean-up."""
 
 from __future__ import annotations
 
 from behave import given, then, when
-from hamcrest import all_of, assert_that, contains_string, empty, equal_to, has_item
+from hamcrest import assert_that, equal_to
 
-from support.vocabulary import collections, documents, neighbours, stores
-
-
-@given("another scenario that stored {int} document(s)")
-def neighbour_stored(context, count):
-    """A second world with a clean-up of its own."""
-    context.world.evidence["neighbour"] = neighbours.that_stored(context.world, count)
+from support.matchers.complaints import nothing_wrong
+from support.matchers.requests import all_succeeded
+from support.vocabulary import neighbours, stores
 
 
-@when("another scenario makes its own collection {string}")
-def neighbour_makes(context, alias):
-    """The same alias in another world."""
-    neighbour = context.world.evidence["neighbour"] = neighbours.beside(context.world)
-    collections.have(neighbour.world, alias)
+@given("{actor} of another scenario {request}")
+def neighbour_has_made(context, actor, request):
+    """In a second scenario beside this one, with names and a clean-up of its own; it must succeed."""
+    assert_that(neighbours.ask(context.world, actor, request), all_succeeded())
 
 
-@then("that collection is empty")
-def neighbour_is_empty(context):
-    """Nothing of this scenario is seen there."""
-    assert_that(documents.titles_listed(context.world.evidence["neighbour"].world, 10), empty())
+@when("{actor} of another scenario {request}")
+def neighbour_makes(context, actor, request):
+    """In a second scenario beside this one, with names and a clean-up of its own."""
+    neighbours.ask(context.world, actor, request)
 
 
-@when("the clean-up of that scenario has run")
+@when("the other scenario is cleaned up")
 def neighbour_cleans_up(context):
-    """As it runs at the end of every scenario."""
-    context.world.evidence["neighbour"].clean_up()
+    """As at the end of every scenario."""
+    neighbours.of(context.world).clean_up()
 
 
-@when("that scenario ends without its clean-up")
-def neighbour_leaves(context):
-    """As after a crash of its clean-up."""
-    context.world.evidence["left"] = context.world.evidence["neighbour"].leftovers()
-
-
-@then("no store holds anything of that scenario")
+@then("the check for leftovers of the other scenario finds nothing")
 def nothing_left(context):
-    """The check for leftovers finds nothing."""
-    assert_that(context.world.evidence["neighbour"].leftovers(), empty())
+    """The check that follows every scenario."""
+    assert_that(neighbours.of(context.world).leftovers(), nothing_wrong())
 
 
-@then("the check for leftovers names the collection in both stores")
-def leftovers_named(context):
-    """Both stores are looked at."""
-    left = context.world.evidence["left"]
-    assert_that(
-        left, all_of(has_item(contains_string("in PostgreSQL")), has_item(contains_string("in Qdrant")))
-    )
+@then("the check for leftovers of the other scenario finds {string} in Qdrant and in PostgreSQL")
+def leftovers_named(context, alias):
+    """The check that follows every scenario names the collection in each store, and nothing else."""
+    assert_that(neighbours.left_otherwise(context.world, alias), nothing_wrong())
 
 
-@given("a collection that someone else keeps in the vector store")
+@given("a collection of somebody else in Qdrant")
 def foreign_collection(context):
     """Made directly in the store, under a name that is not the suite's."""
-    context.world.evidence["foreign"] = stores.have_foreign_collection(context.world)
+    context.world.foreign = stores.have_foreign_collection(context.world)
 
 
-@then("the collection of someone else is untouched")
+@then("the collection of somebody else is unchanged")
 def foreign_untouched(context):
-    """It still holds what it held."""
-    foreign = context.world.evidence["foreign"]
+    """It holds what it held."""
+    foreign = context.world.foreign
     assert_that(stores.points_of(context.world, foreign.name), equal_to(foreign.points))

@@ -134,4 +134,5 @@ def page_size(context, size):
 @then("the pages together are the results of the same search without pages")
 def pages_are_the_ranking(context):
     """With the same scores, in the same order."""
-    assert_that(results.paged_hits(context.world), equal_to(results.unpaged_hits(context.world)))
+    paged, whole = results.paged_hits(context.world), results.unpaged_hits(context.world)
+    assert_that(paged, equal_to(whole), "the results of all pages")

@@ -10,25 +10,10 @@ from hamcrest import (
     has_entries,
     less_than_or_equal_to,
     only_contains,
-    starts_with,
 )
 
 from support.matchers.sides import agree
 from support.vocabulary import stores
-
-
-@when("an operator looks for what this run has made")
-def look_for_own(context):
-    """Collections of this scenario's name in either store, of whatever run."""
-    context.world.evidence["named"] = stores.named(context.world, context.world.names.prefix)
-
-
-@then("both stores know the collection only under a name of this run")
-def names_carry_run(context):
-    """Both stores list exactly the scenario's collection, and its name starts with the run."""
-    name = context.world.names.collection(context.world.collection)
-    assert_that(context.world.evidence["named"], equal_to({"PostgreSQL": [name], "Qdrant": [name]}))
-    assert_that(name, starts_with(context.world.names.run.prefix))
 
 
 @then("the row and the point of {string} agree in version, text, metadata and vector")

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from support.citadel import Citadel
     from support.faults import Fault
     from support.properties import Trial
+    from support.vocabulary.neighbours import Neighbour
+    from support.vocabulary.platform import Diagnosis
     from support.vocabulary.requests.grammar import Request
     from support.vocabulary.requests.operations import Prepared
+    from support.vocabulary.stores import Foreign
 
 
 # The status of a batch of which some items have failed.
@@ -166,6 +169,12 @@ class World:
     provider_mark: int = 0
     # The keys that providers were given in this scenario.
     provider_keys: dict[str, str] = field(default_factory=dict)
+    # Another scenario that is played beside this one.
+    neighbour: Neighbour | None = None
+    # A collection that is not the suite's.
+    foreign: Foreign | None = None
+    # What the doctor has found, and of which settings.
+    diagnosis: Diagnosis | None = None
     # The faults in force.
     faults: list[Fault] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=partial(itertools.count, 1))

@@ -17,7 +17,7 @@ from support.corpus import reference_texts
 from support.corpus.knowledge_base import Article, KnowledgeBase, KnowledgeBaseError, Question
 from support.corpus.reference_texts import FEWEST_WORDS, MOST_WORDS, passages
 from support.reference.embedding.model import MiniLM
-from support.vocabulary.corpora import Quality
+from support.vocabulary.results import Quality
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
@@ -158,10 +158,10 @@ def test_the_real_model_answers_the_questions_with_room_to_spare(model: MiniLM) 
         ]
         places[question.text] = min(ranking.index(answer) + 1 for answer in question.answers)
     quality = Quality(places)
-    assert quality.share_within(1) >= FIRST_PLACE, quality.told()
-    assert quality.share_within(5) >= FIRST_FIVE, quality.told()
+    assert quality.share_within(1) >= FIRST_PLACE, str(quality)
+    assert quality.share_within(5) >= FIRST_FIVE, str(quality)
     # A knowledge base without a hard question would not notice a slightly worse search.
-    assert quality.share_within(1) < 1, quality.told()
+    assert quality.share_within(1) < 1, str(quality)
 
 
 def test_passages_are_of_a_size_the_model_reads_whole(model: MiniLM) -> None:

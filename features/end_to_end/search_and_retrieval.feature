@@ -102,43 +102,26 @@ Feature: Search and retrieval
   @key.score-threshold-is-exact
   Scenario Outline: A score threshold decides to the last digit: <threshold>
     Why it matters: the nearest numbers to either side of a score must decide; whether the number itself is
-    included, the contract leaves open. All scores here are exact in binary.
+    included, the contract leaves open. The scores here are exact: each vector has a length of 16.
 
     Given the collection "points":
-      | option     | value       |
-      | dimensions | 2           |
-      | distance   | dot product |
+      | option     | value |
+      | dimensions | 5     |
     And the documents:
-      | id     | vector         |
-      | high   | [0.75, 1]      |
-      | middle | [0.5078125, 1] |
-      | low    | [0.25, 1]      |
-    When a reader searches for the vector [1, 0] with score threshold <threshold>
+      | id     | vector            |
+      | high   | [15, 5, 2, 1, 1]  |
+      | middle | [13, 7, 5, 3, 2]  |
+      | low    | [7, 13, 5, 3, 2]  |
+    When a reader searches for the vector [1, 0, 0, 0, 0] with score threshold <threshold>
     Then the results are <results>
     And the answer shows:
-      | field           | value |
-      | results.1.score | 0.75  |
+      | field           | value  |
+      | results.1.score | 0.9375 |
 
     Examples:
       | threshold  | results             |
-      | 0.50781244 | "high" and "middle" |
-      | 0.50781256 | "high"              |
-
-  @key.scores-are-exact
-  Scenario: Scores are told with all their digits
-    Given the collection "points":
-      | option     | value       |
-      | dimensions | 2           |
-      | distance   | dot product |
-    And the documents:
-      | id     | vector         |
-      | high   | [0.75, 1]      |
-      | middle | [0.5078125, 1] |
-    When a reader searches for the vector [1, 0]
-    Then the answer shows:
-      | field           | value     |
-      | results.1.score | 0.75      |
-      | results.2.score | 0.5078125 |
+      | 0.81249994 | "high" and "middle" |
+      | 0.81250006 | "high"              |
 
   @key.nearest-first-for-each-distance
   Scenario Outline: Whatever the distance, the nearest come first: <distance>

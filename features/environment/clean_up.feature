@@ -1,21 +1,23 @@
 @use.with_stores=visible
 Feature: Nothing stays behind
-  A suite that leaves things in the stores poisons its own next run and other people's data.
+  A suite that leaves things in the stores disturbs its own next run and other people's data.
 
-  Scenario: A scenario's clean-up removes all that it stored
-    Given another scenario that stored 3 documents
-    When the clean-up of that scenario has run
-    Then no store holds anything of that scenario
+  Scenario: A scenario's clean-up removes everything it stored
+    Given an editor of another scenario creates the collection "notes"
+    And an editor of another scenario stores 3 documents
+    When the other scenario is cleaned up
+    Then the check for leftovers of the other scenario finds nothing
 
   Scenario: What a scenario leaves behind is found and named
     Why it matters: a check for leftovers that finds nothing may simply be blind.
 
-    Given another scenario that stored 3 documents
-    When that scenario ends without its clean-up
-    Then the check for leftovers names the collection in both stores
+    Given an editor of another scenario creates the collection "notes"
+    When an editor of another scenario stores 3 documents
+    Then the check for leftovers of the other scenario finds "notes" in Qdrant and in PostgreSQL
 
-  Scenario: Data that the suite did not make survives its clean-up
-    Given a collection that someone else keeps in the vector store
-    And another scenario that stored 3 documents
-    When the clean-up of that scenario has run
-    Then the collection of someone else is untouched
+  Scenario: Data that the suite did not make survive its clean-up
+    Given a collection of somebody else in Qdrant
+    And an editor of another scenario creates the collection "notes"
+    And an editor of another scenario stores 3 documents
+    When the other scenario is cleaned up
+    Then the collection of somebody else is unchanged

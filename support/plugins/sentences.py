@@ -259,7 +259,7 @@ def _wrong_options(kind: Kind, step: Any) -> str:
     try:
         if kind.rows:
             for row in rows:
-                tables.document(row)
+                kind.rows(row)
         else:
             tables.options(rows, kind.options)
     except tables.TableError as error:

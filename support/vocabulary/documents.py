@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from hamcrest import assert_that, equal_to, only_contains
+from hamcrest import assert_that
 
 from support.drivers.gateway import Answer, GatewayUnreachable
 from support.matchers.answers import succeeded
@@ -18,22 +16,7 @@ from support.vocabulary.texts import sentences
 from support.world import World
 
 LARGEST_BATCH = 50
-# Values that a careless store would change: the largest exact integer, tiny and huge numbers, lists, blanks.
-DELICATE_METADATA: dict[str, Any] = {
-    "largest": 9007199254740991,
-    "smallest": -9007199254740991,
-    "tiny": 1e-12,
-    "fraction": 0.1,
-    "zero": 0,
-    "yes": True,
-    "words": ["one", "", "drei", "四"],
-    "mixed": [1, 2.5, False, "x"],
-    "quoted": 'it\'s "quoted" \\ and back',
-    "nothing": [],
-}
 TOGETHER_WITHIN_S = 5.0
-# Signs that an id may have, and that a careless store would cut off or take for a pattern.
-TRIFLES = (".", "-", "_", ":", "0")
 
 
 def store(world: World, title: str, text: str, metadata: Mapping[str, Any] | None = None) -> Answer:
@@ -89,12 +72,6 @@ def rewrite(world: World, title: str, **changes: Any) -> Answer:
     _remember(world, title, changes.get("text"))
     update = partial(world.citadel.gateway.call, "updateVector", json_body=changes)
     return _write(world, collection, item, partial(update, collection=collection, vector_id=item))
-
-
-def write_text_and_vector(world: World, title: str) -> list[Answer]:
-    """Store a document, and rewrite it, with a text and a vector in one request."""
-    both: dict[str, Any] = {"text": "A text of its own.", "vector": [1.0] + [0.0] * 383}
-    return [submit(world, title, **both), rewrite(world, title, **both)]
 
 
 def rewriting(world: World, title: str) -> Callable[[], Answer]:
@@ -197,13 +174,6 @@ def have_batch(world: World, documents: Sequence[Mapping[str, Any]]) -> None:
     assert not failed, f"documents of the batch failed: {failed[:3]}"
 
 
-def have_table(world: World, documents: Sequence[Mapping[str, str]]) -> None:
-    """Store documents given as rows with title, text and further columns as metadata."""
-    for row in documents:
-        metadata = {name: value for name, value in row.items() if name not in ("title", "text")}
-        have(world, row["title"], row["text"], metadata or None)
-
-
 def together(tasks: Sequence[Callable[[], Answer]]) -> list[Answer]:
     """Run ``tasks`` at the same moment, each in a thread of its own; answers in the order of the tasks."""
     start = threading.Barrier(len(tasks))
@@ -253,67 +223,15 @@ def store_new_batch(world: World, count: int) -> Answer:
     return _batch(world, [{"title": f"item {number}", "text": text} for number, text in enumerate(texts, 1)])
 
 
-def store_flawed_batch(world: World, flawed: int, count: int) -> Answer:
-    """A batch whose document number ``flawed`` has an empty text."""
-    texts = sentences(count, world.names.prefix)
-    texts[flawed - 1] = ""
-    return _batch(world, [{"title": f"item {number}", "text": text} for number, text in enumerate(texts, 1)])
-
-
-def store_mixed_batch(world: World, title: str, count: int) -> Answer:
-    """A batch of a document as it is stored already, and ``count`` new ones."""
-    new = [
-        {"title": f"item {n}", "text": text} for n, text in enumerate(sentences(count, world.names.prefix))
-    ]
-    return _batch(world, [{"title": title, "text": last_text(world, title)}, *new])
-
-
-def store_near_ids(world: World) -> Answer:
-    """Store documents in one request whose ids differ only in case or in one sign at the end."""
-    base = f"Trifle.{world.names.run.id}.{world.names.scenario}"
-    ids = [base, base.lower(), base.upper(), *(f"{base}{sign}" for sign in TRIFLES)]
-    titles = [f"trifle {number}" for number in range(len(ids))]
-    for title, item in zip(titles, ids, strict=True):
-        world.names.call(title, item)
-    texts = sentences(len(ids), world.names.prefix)
-    return _batch(world, [{"title": t, "text": text} for t, text in zip(titles, texts, strict=True)])
-
-
 def batch(world: World) -> list[str]:
     """Titles of the scenario's last batch, in its order."""
     return list(world.evidence["batch"])
-
-
-def otherwise_than_stored(world: World) -> dict[str, str]:
-    """Documents of the last batch that are not read with the text they were stored with, and what came."""
-    found = {}
-    for title in batch(world):
-        answer = read(world, title)
-        if answer.body.get("text") != last_text(world, title):
-            found[title] = str(answer.body.get("text", answer.code))
-    return found
-
-
-def have_pages(world: World, pages: Mapping[str, object]) -> None:
-    """Store documents by title, each with its number of pages as metadata."""
-    for title, number in pages.items():
-        have(world, title, f"The {title} document has some pages.", {"pages": number})
 
 
 def outcomes(world: World) -> list[tuple[str, str]]:
     """``(title, outcome)`` of each document of the last batch, in the order of the answer."""
     results = world.last.body["results"]
     return [(world.names.alias_of(result["id"]), result.get("outcome", "failed")) for result in results]
-
-
-def in_id_order(world: World, titles: Sequence[str]) -> list[str]:
-    """Titles in the order of their ids' bytes."""
-    return sorted(titles, key=lambda title: world.names.document(title).encode())
-
-
-def exactly(value: Any) -> str:
-    """A form in which 1, 1.0 and true differ."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def store_together(world: World, count: int, title: str) -> list[Answer]:
@@ -332,107 +250,3 @@ def _batch(world: World, documents: Sequence[Mapping[str, Any]]) -> Answer:
     for document in documents:
         _remember(world, document["title"], document["text"])
     return store_batch(world, documents)
-
-
-def ingest_again(world: World) -> list[Answer]:
-    """Store every document of ``have_many`` once more, in the batches of the first time."""
-    titles: list[str] = world.evidence["titles"]
-    texts = sentences(len(titles), world.names.prefix)
-    pairs = [{"title": title, "text": text} for title, text in zip(titles, texts, strict=True)]
-    return [
-        store_batch(world, pairs[start : start + LARGEST_BATCH])
-        for start in range(0, len(pairs), LARGEST_BATCH)
-    ]
-
-
-def otherwise_than(answers: Sequence[Answer], outcome: str, version: int) -> list[str]:
-    """Documents of these batches that were answered with another outcome or version."""
-    assert_that(
-        [answer.ok for answer in answers], only_contains(True), f"the batches {list(map(str, answers))}"
-    )
-    return [
-        f"{result['id']}: {result.get('outcome', result['status'])} in version {result.get('version')}"
-        for answer in answers
-        for result in answer.body["results"]
-        if (result.get("outcome"), result.get("version")) != (outcome, version)
-    ]
-
-
-def store_batch_with_misfit(world: World, misfit: int, count: int) -> Answer:
-    """A batch of vectors of which number ``misfit`` is one number too short for the text collection."""
-    return store_batch(
-        world,
-        [
-            {"title": f"item {number}", "vector": [1.0] * (383 if number == misfit else 384)}
-            for number in range(1, count + 1)
-        ],
-    )
-
-
-def delete_batch(world: World, titles: Sequence[str]) -> Answer:
-    """Ask for the deletion of several documents at once."""
-    places = [place(world, title) for title in titles]
-    world.wrote = True
-    answer = world.citadel.gateway.call(
-        "batchVectors",
-        json_body={"operation": "delete", "collection": places[0][0], "ids": [item for _c, item in places]},
-        key=world.key,
-    )
-    for result in answer.body["results"] if answer.ok else []:
-        if result["status"] < 300:
-            world.ledger.acknowledged[places[0][0], result["id"]] = 0
-    return answer
-
-
-def partly_failed(answer: Answer) -> dict[int, str]:
-    """The places of a batch that failed, from 1, with the problem of each.
-
-    The answer must say in its status and its counts alike that the batch was carried out in part.
-    """
-    assert_that(answer.status, equal_to(207), f"a batch carried out in part: {answer}")
-    results = answer.body["results"]
-    failed = {
-        result["index"] + 1: str(result["problem"]["code"]) for result in results if result["status"] >= 300
-    }
-    told = [answer.body["failed_count"], answer.body["success_count"]]
-    assert_that(
-        told, equal_to([len(failed), len(results) - len(failed)]), "failed and successful by its counts"
-    )
-    return failed
-
-
-def list_while_changing(world: World, size: int) -> list[str]:
-    """List page by page; between pages documents come and go.
-
-    After each odd page one is stored that belongs before what was listed, after each even page one is
-    deleted that was listed: never both, which would keep what follows in its place. The last that is
-    yet to come is deleted each time.
-    """
-    titles = in_id_order(world, world.evidence["titles"])
-    listed: list[str] = []
-    gone: list[str] = []
-    cursor: str | None = None
-    for number in itertools.count(1):
-        page = list_page(world, size, cursor)
-        listed += [world.names.alias_of(item["id"]) for item in page.body["items"]]
-        cursor = page.body["next_cursor"]
-        if cursor is None:
-            break
-        going = [title for title in titles if title not in listed and title not in gone][-1:]
-        if number % 2:
-            have(world, f"a newcomer {number}", f"What came after {len(listed)} documents.")
-        else:
-            going.append(listed[-1])
-        for title in going:
-            assert_that(delete(world, title), succeeded(), f'deleting "{title}" between two pages')
-        gone += going
-    world.evidence["gone"] = gone
-    return listed
-
-
-def listed_otherwise_than_once(world: World) -> dict[str, int]:
-    """Documents that were there all the time and how often they were listed, where that is not once."""
-    listed: list[str] = world.evidence["listed"]
-    alive = [title for title in world.evidence["titles"] if title not in world.evidence["gone"]]
-    assert alive and world.evidence["gone"], "nothing went, or nothing stayed"
-    return {title: listed.count(title) for title in alive if listed.count(title) != 1}

@@ -66,17 +66,31 @@ def _number(value: Any) -> bool:
 def deviations(answer: Answer, rows: Sequence[Mapping[str, str]]) -> list[str]:
     """The fields of an answer that are otherwise than the table says, each with both values."""
     wrong = []
-    for name, expected in tables.pairs(rows):
-        found = member(answer, name)
-        if not fits(expected, found):
-            wrong.append(f"{name}: expected {expected.strip() or 'nothing'}, was {_shown(found)}")
+    for written, expected in tables.pairs(rows):
+        for name in _each(answer, written):
+            found = member(answer, name)
+            if not fits(expected, found):
+                wrong.append(f"{name}: expected {expected.strip() or 'nothing'}, was {_shown(found)}")
     return wrong
+
+
+def _each(answer: Answer, name: str) -> list[str]:
+    """The fields that ``services.*.status`` means: the one of every member, or the name itself."""
+    head, star, rest = name.partition(".*")
+    if not star:
+        return [name]
+    found = member(answer, head)
+    keys = (
+        [str(place) for place in range(1, len(found) + 1)] if isinstance(found, list) else list(found or ())
+    )
+    return [each for key in keys for each in _each(answer, f"{head}.{key}{rest}")] or [f"{head}.1{rest}"]
 
 
 def member(answer: Answer, name: str) -> Any:
     """A field of an answer: a header by its name, else a member, such as ``cache info.status``.
 
-    ``number of results`` is the length of a list. Raises ``TableError`` for a field that no answer has.
+    ``number of results`` is the length of a list, ``results.1.id`` the id of the first. Raises ``TableError``
+    for a field that no answer has.
     """
     if re.fullmatch(r"[A-Z][A-Za-z]*(-[A-Za-z]+)*", name):
         told: Any = answer.headers.get(name, _ABSENT)

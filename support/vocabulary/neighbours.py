@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from support.isolation import residue
 from support.isolation.names import Names
-from support.vocabulary import collections, documents
-from support.world import World
+from support.vocabulary import requests
+from support.vocabulary.requests import Request
+from support.world import Attempt, World
 
 # Far above the number of scenarios a run can have.
 NUMBER_OFFSET = 500
@@ -31,19 +32,29 @@ class Neighbour:
         return residue.found(self.world.citadel, self.world.names.prefix)
 
 
-def beside(world: World) -> Neighbour:
-    """A scenario beside this one; whatever happens, its clean-up runs at the end of this one."""
-    actions: list[Callable[[], None]] = []
-    names = Names(world.names.run, world.names.scenario + NUMBER_OFFSET)
-    neighbour = Neighbour(World(world.citadel, names, actions.append), actions)
-    world.undo(neighbour.clean_up)
-    return neighbour
+def of(world: World) -> Neighbour:
+    """The scenario beside this one, made at first use; it is cleaned up with this one at the latest."""
+    if world.neighbour is None:
+        actions: list[Callable[[], None]] = []
+        names = Names(world.names.run, world.names.scenario + NUMBER_OFFSET)
+        world.neighbour = Neighbour(World(world.citadel, names, actions.append), actions)
+        world.undo(world.neighbour.clean_up)
+    return world.neighbour
 
 
-def that_stored(world: World, count: int) -> Neighbour:
-    """A scenario beside this one that has stored ``count`` documents."""
-    neighbour = beside(world)
-    collections.have(neighbour.world, "notes")
-    for number in range(count):
-        documents.have(neighbour.world, f"note {number}", f"Note number {number} of another scenario.")
-    return neighbour
+def ask(world: World, actor: str, request: Request) -> list[Attempt]:
+    """A request made in the other scenario; what came of it is judged by this one."""
+    other = of(world).world
+    attempts = requests.in_turn(other, requests.prepare(other, actor, request))
+    world.attempts, world.answer, world.pages = other.attempts, other.answer, other.pages
+    return attempts
+
+
+def left_otherwise(world: World, alias: str) -> list[str]:
+    """What the check for leftovers should have found of a collection and did not, and what else it found."""
+    name = of(world).world.names.collection(alias)
+    expected = {f"collection {name} in {store}" for store in ("PostgreSQL", "Qdrant")}
+    found = set(of(world).leftovers())
+    return [f"not found: {each}" for each in sorted(expected - found)] + [
+        f"found as well: {each}" for each in sorted(found - expected)
+    ]

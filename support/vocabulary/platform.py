@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from support import addresses, doctor
@@ -23,6 +22,14 @@ SERVICES = {
     "gateway": ("INTEGRATION_TEST_HOST", "http://127.0.0.1:{port}"),
 }
 MADE_UP_KEY = "at_a_key_that_nobody_was_given"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What the doctor found, and of which settings."""
+
+    settings: Settings
+    findings: list[Finding]
 
 
 def health(world: World) -> Answer:
@@ -85,14 +92,25 @@ def of_this_run(world: World) -> Settings:
     return Settings.load(variables, dotenv=None) if variables else world.citadel.settings
 
 
-def examine(settings: Settings, output: Path) -> list[Finding]:
-    """The doctor's findings."""
-    return doctor.examine(settings, output)
+def examine(world: World, settings: Settings, output: Path) -> None:
+    """Let the doctor look at the environment that the settings name."""
+    world.diagnosis = Diagnosis(settings, doctor.examine(settings, output))
 
 
-def unhealthy(findings: Sequence[Finding]) -> dict[str, Finding]:
-    """What the doctor wants mended, by name."""
-    return {finding.what: finding for finding in findings if not finding.ok}
+def failed(world: World) -> dict[str, str]:
+    """Advice by name of the checks that failed."""
+    return {finding.what: finding.mend for finding in _diagnosis(world).findings if not finding.ok}
+
+
+def printed(world: World) -> str:
+    """The diagnosis and the settings as they are printed."""
+    found = _diagnosis(world)
+    return doctor.table(found.settings, found.findings) + repr(found.settings)
+
+
+def _diagnosis(world: World) -> Diagnosis:
+    assert world.diagnosis is not None, "the doctor has examined nothing in this scenario yet"
+    return world.diagnosis
 
 
 def _silent_port() -> int:

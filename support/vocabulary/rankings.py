@@ -29,7 +29,11 @@ def ranked_otherwise(world: World) -> list[str]:
         expected = np.sort(matrix @ asked)[::-1][:LIMIT]
         told = np.asarray([hit["score"] for hit in hits])
         own = np.asarray([matrix[row_of[hit["id"]]] @ asked for hit in hits])
-        if len(hits) != len(expected) or np.abs(told - expected).max() > TIE or np.abs(told - own).max() > TIE:
+        if (
+            len(hits) != len(expected)
+            or np.abs(told - expected).max() > TIE
+            or np.abs(told - own).max() > TIE
+        ):
             wrong.append(
                 f"{each.what}: the platform tells {told.round(5)}, the vectors give {expected.round(5)}"
             )

@@ -124,6 +124,11 @@ def document(row: Mapping[str, str], columns: Sequence[str] = ("id", "text", "ve
     return {**made, **({"metadata": metadata} if metadata else {})}
 
 
+def texts(row: Mapping[str, str]) -> list[Any]:
+    """The texts in the cells of a row, whatever its columns are called."""
+    return [words(each) for each in row.values()]
+
+
 def numbers(text: str) -> list[float]:
     """``[1, 0.5]`` or ``1, 0.5`` as a vector; ``384 numbers`` is one of so many ones.
 

@@ -21,7 +21,7 @@ CONTENT = {
 }
 LARGEST_BATCH = 100
 # Long texts: so many are embedded well within the embedding service's limit on a busy machine too.
-LONG_TEXTS = 16
+LONG_TEXTS = 8
 MOST_PAGES = 500
 
 
@@ -125,14 +125,14 @@ def store_random(ask: Asking, count: int) -> list[Call]:
     return [_batch(ask, made[start : start + LARGEST_BATCH]) for start in range(0, count, LARGEST_BATCH)]
 
 
-@request("stores these documents", "stores these documents", rows=True)
+@request("stores these documents", "stores these documents", rows=tables.document)
 def store_rows(ask: Asking) -> list[Call]:
     """Inserts the documents of the table one by one."""
     made = [tables.document(row) for row in ask.rows]
     return [_insert(ask, each.get("id", ""), {k: v for k, v in each.items() if k != "id"}) for each in made]
 
 
-@request("stores these documents in one batch", "stores these documents in one batch", rows=True)
+@request("stores these documents in one batch", "stores these documents in one batch", rows=tables.document)
 def store_rows_in_batch(ask: Asking) -> list[Call]:
     """Inserts the documents of the table in one request."""
     return [_batch(ask, [tables.document(row) for row in ask.rows])]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from support.corpus.golden import golden
 from support.drivers.gateway import Answer
 from support.drivers.providers import DISPLAY_NAMES
-from support.corpus.golden import golden
 from support.vocabulary import tables
 from support.vocabulary.requests.grammar import Asking, Call, request
 from support.vocabulary.tables import Option
@@ -63,10 +63,10 @@ def embed_short_batch(ask: Asking, count: int) -> list[Call]:
     return [_batch(ask, [f"text {number}" for number in range(1, count + 1)])]
 
 
-@request("embeds these texts in one batch", "embeds these texts in one batch", rows=True)
+@request("embeds these texts in one batch", "embeds these texts in one batch", rows=tables.texts)
 def embed_rows(ask: Asking) -> list[Call]:
     """Asks in one request for the embeddings of the texts in all cells of the table."""
-    return [_batch(ask, [tables.words(cell) for row in ask.rows for cell in row.values()])]
+    return [_batch(ask, [text for row in ask.rows for text in tables.texts(row)])]
 
 
 @request("embeds {int} new texts in one batch", "embeds 20 new texts in one batch", options=OF_THE_SERVICE)

@@ -76,7 +76,8 @@ class Kind:
     meaning: str
     example: str
     options: Mapping[str, Option]
-    rows: bool
+    # How a row of its table is read, where the table holds rows and not options.
+    rows: Callable[[Mapping[str, str]], Any] | None
 
     @property
     def pattern(self) -> str:
@@ -104,9 +105,13 @@ REQUEST_ID = Option("X-Request-ID", "the id under which every service is asked",
 
 
 def request(
-    pattern: str, example: str, *, options: Mapping[str, Option] | None = None, rows: bool = False
+    pattern: str,
+    example: str,
+    *,
+    options: Mapping[str, Option] | None = None,
+    rows: Callable[[Mapping[str, str]], Any] | None = None,
 ) -> Callable[[Callable[..., list[Call]]], Callable[..., list[Call]]]:
-    """Define a kind of request; ``rows`` means that its table holds documents and not options."""
+    """Define a kind of request; ``rows`` reads a row of a table that holds no options."""
 
     def define(prepare: Callable[..., list[Call]]) -> Callable[..., list[Call]]:
         known = {"request id": REQUEST_ID, **(options or {})}

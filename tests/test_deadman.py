@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from support.isolation import lease, schema
+from support.isolation.beacon import Beacon
 from support.isolation.names import Run
 from support.isolation.processes import GUARD, Identity, carriers, lives
 from support.settings import ROOT
@@ -220,6 +222,24 @@ def test_schema_and_lease_of_the_dead_run_are_given_back(stores: Endpoints, tmp_
     connection.close()
     client.flushdb()
     client.close()
+
+
+def test_collections_of_the_dead_run_are_deleted_and_no_others(stores: Endpoints, tmp_path: Path) -> None:
+    run, others = Run.current(), Run.current()
+    light = Beacon(stores.qdrant_url, None, run)
+    light.light()
+    left = {f"{others.prefix}s001_handbook", "of_others"}
+    for name in (f"{run.prefix}s001_handbook", *left):
+        body = {"vectors": {"size": 4, "distance": "Dot"}}
+        url = f"{stores.qdrant_url}/collections/{name}"
+        httpx.put(url, json=body, trust_env=False).raise_for_status()
+    deadman = DeadMan.start(tmp_path / "deadman.log")
+    for each in (run, others):
+        deadman.delete_collections(stores.qdrant_url, None, each)
+    light._heart.stop()
+    abandon(deadman)
+    told = httpx.get(f"{stores.qdrant_url}/collections", trust_env=False).json()["result"]["collections"]
+    assert {each["name"] for each in told} == left
 
 
 def test_a_database_that_another_run_has_leased_since_is_left_alone(

@@ -151,6 +151,10 @@ class DeadMan:
             "release_redis", url=url, index=index, key=lease_key, run=_holder(url, index, lease_key)
         )
 
+    def delete_collections(self, url: str, key: str | None, run: Run) -> str:
+        """Delete the run's collections in this Qdrant, with its beacon; nothing where no beacon is lit."""
+        return self._register("delete_collections", url=url, api_key=key, run=run.id)
+
     def delete_link(self, url: str, link: str) -> str:
         """Delete this link of a Toxiproxy that lives on."""
         return self._register("delete_link", url=url, link=link)
@@ -304,6 +308,13 @@ def _release_redis(order: Order) -> None:
     _say(f"gave back Redis database {order['index']}")
 
 
+def _delete_collections(order: Order) -> None:
+    from support.isolation import beacon
+
+    deleted = beacon.remove(order["url"], order["api_key"], Run(order["run"]))
+    _say(f"deleted {len(deleted)} collections in Qdrant")
+
+
 def _lift_fault(order: Order) -> None:
     # Only a run with faults pays for the imports.
     from support.faults import remedies
@@ -326,6 +337,7 @@ _ACTIONS: Mapping[str, Callable[[Order], None]] = {
     "delete_link": _delete_link,
     "drop_schema": _drop_schema,
     "release_redis": _release_redis,
+    "delete_collections": _delete_collections,
     "remove_directory": _remove_directory,
 }
 
@@ -344,6 +356,7 @@ def _attempt(undo: partial[None], orders: Iterable[Order]) -> None:
     secrets = Secrets()
     for order in orders:
         secrets.add_password_of(order.get("url") or order.get("remedy", {}).get("url"), "password")
+        secrets.add(order.get("api_key"), "key of Qdrant")
     try:
         undo()
     except Exception as error:

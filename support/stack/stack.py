@@ -276,6 +276,8 @@ class Stack:
         given = self.settings.qdrant_url
         if given is not None:
             beacon = Beacon(given, key, self.run)
+            removal = workshop.deadman.delete_collections(given, key, self.run)
+            self._closing.callback(workshop.deadman.forget, removal)
             self._closing.callback(beacon.put_out)
             beacon.light()
             self._keeping.append(beacon.keep)

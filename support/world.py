@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -175,6 +176,9 @@ class World:
     foreign: Foreign | None = None
     # What the doctor has found, and of which settings.
     diagnosis: Diagnosis | None = None
+    # The start of a gateway that cannot become ready yet, and how many there had been before.
+    starting: Future[None] | None = None
+    starts: int = 0
     # The faults in force.
     faults: list[Fault] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=partial(itertools.count, 1))

@@ -189,12 +189,12 @@ def test_the_proof_is_written_for_people_and_machines(tmp_path: Path) -> None:
 
 
 def test_a_row_is_run_by_its_name_and_an_outline_by_its_key() -> None:
-    redis = of_key("broken-link-refuses-only-dependents", r"redis\.hang")
+    redis = of_key("redis-outage-refuses-only-dependents", r"redis\.hang")
     assert len(redis) == 1 and redis[0].row.endswith("| redis.hang")
     asked = arguments(redis)
-    assert asked[:3] == [redis[0].file, "-t", "@key.broken-link-refuses-only-dependents"]
+    assert asked[:3] == [redis[0].file, "-t", "@key.redis-outage-refuses-only-dependents"]
     assert asked[3] == "-n" and re.search(asked[4], f"{redis[0].name} -- @1.13 ") and len(asked) == 5
-    whole = of_key("broken-link-refuses-only-dependents")
+    whole = of_key("redis-outage-refuses-only-dependents")
     assert len(whole) > 1 and arguments(whole) == asked[:3]
     with pytest.raises(LookupError, match=r"no scenario has the tag @key\.nobody"):
         of_key("nobody")

@@ -14,7 +14,7 @@ from behave.parser import parse_file
 from behave.runner_util import load_step_modules
 from behave.step_registry import registry
 
-from support.faults import matrix
+from support.faults import matrix, wording
 from support.faults.terms import LINK_KINDS, PROCESS_KINDS, TARGETS
 from support.plugins import parameter_types
 from support.plugins.run import TAG_FAMILIES, TAGS
@@ -231,7 +231,7 @@ def test_every_dependency_is_put_under_every_fault_or_a_reason_is_given() -> Non
     # Faults are made elsewhere; how narrow a link is and what a service dies of have scenarios of their own.
     kinds = {*PROCESS_KINDS, *LINK_KINDS} - {"narrow", "choke"}
     assert kinds == {matrix.kind_of(fault) for fault in matrix.FAULTS}
-    assert set(TARGETS) == set(matrix.DEPENDENCIES.values())
+    assert set(TARGETS) == set(wording.NAMES)
 
 
 def test_scenarios_are_short_and_end_in_what_is_observed() -> None:
@@ -262,9 +262,7 @@ def test_features_speak_the_language_of_the_business() -> None:
 
 def test_a_cell_is_known_by_its_id_and_by_the_words_of_the_features() -> None:
     for cell in matrix.CELLS:
-        words = f"{cell}".removeprefix(matrix.TO_THE_LINK).replace(" ", "_")
-        fault = words.removeprefix(dependency := _words_of(cell.dependency)).removeprefix("_")
-        for tag in (f"fault.{cell.id}", f"fault.{dependency}.{fault}"):
+        for tag in (f"fault.{cell.id}", f"fault.{cell}".replace(" ", "_")):
             assert matrix.cell_of(["outage", tag]) == cell
             assert matrix.by_id(tag) == f"fault.{cell.id}"
     for tag in ("fault.redis.burnt", "fault.nobody.cut", "fault.redis", "outage"):
@@ -274,10 +272,6 @@ def test_a_cell_is_known_by_its_id_and_by_the_words_of_the_features() -> None:
 def test_every_tag_of_the_matrix_names_a_cell() -> None:
     tagged = [(each.name, tag) for each in scenarios() for tag in each.tags if tag.startswith(matrix.TAG)]
     assert [(name, tag) for name, tag in tagged if not matrix.names_a_cell(tag)] == []
-
-
-def _words_of(dependency: str) -> str:
-    return {name: words for words, name in matrix.DEPENDENCIES.items()}[dependency].replace(" ", "_")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from behave.parser import parse_feature
 
 from support.contract.promises import PROMISES, TARGETS
+from support.faults.wording import written as written_faults
 from support.plugins import sentences, vocabulary
 from support.reporting.vocabulary import PAGE, Vocabulary, as_page, as_text, write
 from support.vocabulary import failures, requests
@@ -37,9 +38,9 @@ def test_every_request_is_an_example_of_itself() -> None:
 
 
 def test_every_fault_is_worded_once_and_read_back() -> None:
-    worded = [wording for wording, *_ in failures.written()]
+    worded = [wording for wording, *_ in written_faults()]
     assert len(worded) == len(set(worded)) > 40
-    for wording, target, failure in failures.written():
+    for wording, target, failure in written_faults():
         named = failures.parse(wording)
         assert (named.target, named.failure) == (target, failure)
 
@@ -48,7 +49,7 @@ def test_page_and_text_hold_every_sentence_fault_and_promise(collected: Vocabula
     text = as_text(collected)
     for each in collected.sentences:
         assert each.pattern in text
-    for wording in [wording for wording, *_ in failures.written()]:
+    for wording in [wording for wording, *_ in written_faults()]:
         assert wording in text
     for tag in (*PROMISES, *TARGETS):
         assert f"@{tag}" in text

@@ -1,8 +1,8 @@
 """The matrix of dependencies and faults: what must be struck, and what need not.
 
 A cell is held by the scenario with its tag, ``@fault.redis.cut``, or waived with a reason. In an outline the
-placeholders stand in the tag (``@fault.<service>.<fault>``): the words of the rows are known here, and the
-run puts the ids in their place. A test holds the features to it, and the results of a run tell what became of
+fault's wording stands in the tag (``@fault.<fault>``): the words of the rows are known here, and the run puts
+the ids in their place. A test holds the features to it, and the results of a run tell what became of
 each cell.
 """
 
@@ -11,30 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-# The names that features give to what a fault can strike.
-DEPENDENCIES = {
-    "the vector store": "qdrant",
-    "the metadata store": "postgresql",
-    "the cache": "redis",
-    "the embedding service": "embedding",
-    "the providers": "providers",
-    "the gateway": "gateway",
-}
-# What can happen to a process, and to the link that leads to it: the words of the features for each fault.
-PROCESS_FAULTS = {"crashes": "crashed", "stops in good order": "stopped", "freezes": "frozen"}
-LINK_FAULTS = {
-    "is cut": "cut",
-    "resets every connection": "reset",
-    "passes nothing on": "hang",
-    "loses every answer": "mute",
-    "breaks every answer off": "torn",
-    "lets answers drip": "drip",
-    "is slower than the limit": "slow_beyond_limit",
-    "is slow within the limit": "slow_within_limit",
-}
-TO_THE_LINK = "the link to "
+from support.faults import wording
+
 # Begins the tag of a scenario that holds a cell.
 TAG = "fault."
+TO_THE_LINK = "the connection to "
+# The faults of processes and of connections, by their names in the matrix, with the words of the features.
+PROCESS_FAULTS = {failure.in_matrix: words for words, failure in wording.OF_PROCESSES.items()}
+LINK_FAULTS = {
+    failure.in_matrix: words for words, failure in wording.OF_CONNECTIONS.items() if failure.in_matrix
+}
 
 
 def kind_of(fault: str) -> str:
@@ -56,13 +42,12 @@ class Cell:
 
     def __str__(self) -> str:
         """In the words of the features."""
-        link = TO_THE_LINK if self.fault in LINK_FAULTS.values() else ""
-        return f"{link}{_WORDS[self.dependency]} {_WORDS[self.fault]}"
+        link = TO_THE_LINK if self.fault in LINK_FAULTS else ""
+        return f"{link}{wording.NAMES[self.dependency]} {FAULTS[self.fault]}"
 
 
-_WORDS = {name: words for each in (DEPENDENCIES, PROCESS_FAULTS, LINK_FAULTS) for words, name in each.items()}
-FAULTS = (*PROCESS_FAULTS.values(), *LINK_FAULTS.values())
-CELLS = tuple(Cell(dependency, fault) for dependency in DEPENDENCIES.values() for fault in FAULTS)
+FAULTS = {**PROCESS_FAULTS, **LINK_FAULTS}
+CELLS = tuple(Cell(dependency, fault) for dependency in wording.NAMES for fault in FAULTS)
 _NO_LINK = "the way to the gateway is the clients' own: the platform can promise nothing on it"
 _AS_A_CRASH = "nothing of the end reaches the gateway but the closed connections, as in a crash"
 _NO_STATE = "it keeps nothing, so that a lost answer is the same as a lost request"
@@ -71,34 +56,20 @@ _KEEP_NOTHING = ("embedding", "providers")
 WAIVED: Mapping[Cell, str] = {
     **{Cell(each, "stopped"): _AS_A_CRASH for each in _KEEP_NOTHING},
     **{
-        Cell(each, "frozen"): "the link that passes nothing on shows the gateway the same"
+        Cell(each, "frozen"): "the connection that blackholes all traffic shows the gateway the same"
         for each in _KEEP_NOTHING
     },
     **{Cell(each, "mute"): _NO_STATE for each in _KEEP_NOTHING},
     **{Cell(each, "slow_beyond_limit"): _CLOSED for each in _KEEP_NOTHING},
     Cell("gateway", "frozen"): "nobody is left to answer: how long to wait is the client's decision",
-    **{Cell("gateway", fault): _NO_LINK for fault in LINK_FAULTS.values()},
+    **{Cell("gateway", fault): _NO_LINK for fault in LINK_FAULTS},
 }
 
 NOT_RUN, WAIVED_CELL = "not run", "waived"
 
 
-def _spellings(names: Iterable[str]) -> dict[str, str]:
-    """The names themselves and, as behave writes them in tags, the words that stand for them."""
-    wanted = set(names)
-    return {
-        spelling: name
-        for name, words in _WORDS.items()
-        if name in wanted
-        for spelling in (name, words.replace(" ", "_"))
-    }
-
-
-_OF_TAG = {
-    f"{TAG}{dependency}.{fault}": Cell(of, what)
-    for dependency, of in _spellings(DEPENDENCIES.values()).items()
-    for fault, what in _spellings(FAULTS).items()
-}
+# A placeholder of an outline stands for the fault in the words of the features, as behave tags them.
+_OF_TAG = {f"{TAG}{spelling}": cell for cell in CELLS for spelling in (cell.id, str(cell).replace(" ", "_"))}
 
 
 def names_a_cell(tag: str) -> bool:

@@ -12,7 +12,8 @@ from behave.cucumber_expression import (
     use_step_matcher_for_cucumber_expressions,
 )
 
-from support.faults.matrix import DEPENDENCIES, LINK_FAULTS, PROCESS_FAULTS
+from support.faults.wording import DEPENDENCIES as SERVERS
+from support.faults.wording import written as written_faults
 from support.vocabulary import (
     actors,
     caches,
@@ -60,7 +61,7 @@ STORES = ("the vector store", "the metadata store", "the cache")
 ACTIVITIES = ("storing", "searching", "reading", "deleting")
 
 # Words of parameters that may be something else as well: a delay of so many ms, a duration.
-NAMED = {"fault": [wording for wording, *_ in failures.written()], "limit": [*time_limits.NAMED]}
+NAMED = {"fault": [wording for wording, *_ in written_faults()], "limit": [*time_limits.NAMED]}
 
 _NUMBER = r"\d+(?:\.\d+)?"
 
@@ -95,8 +96,8 @@ def install() -> None:
     _define("size", rf"\d+ (?:{_plurals(BYTES)})", int, size)
     for name, choices in (
         ("provider", PROVIDERS),
-        ("dependency", DEPENDENCIES),
-        ("store", {name: DEPENDENCIES[name] for name in STORES}),
+        ("dependency", outages.DEPENDENCIES),
+        ("store", {name: outages.DEPENDENCIES[name] for name in STORES}),
         ("role", ROLES),
         ("distance", collections.DISTANCES),
         ("ailment", outages.AILMENTS),
@@ -119,7 +120,7 @@ def install() -> None:
     _define("request", requests.ANY.regexp, requests.Request, requests.parse)
     _define("fault", failures.REGEXP, failures.Named, failures.parse)
     _define("limit", time_limits.REGEXP, str, str)
-    _define("server", _any_of(failures.DEPENDENCIES), str, failures.DEPENDENCIES.__getitem__)
+    _define("server", _any_of(SERVERS), str, SERVERS.__getitem__)
     one = f"(?:{_any_of(ACTIVITIES)})"
     _define("activities", rf"{one}(?:(?:, {one})* and {one})?", list, enumeration)
     for name, listed in (
@@ -133,8 +134,8 @@ def install() -> None:
         ("credential", rights.CREDENTIALS),
         ("hostile_place", hostile_words.PLACES),
         ("hostile_content", hostile_traffic.CONTENTS),
-        ("process_fault", PROCESS_FAULTS),
-        ("link_fault", LINK_FAULTS),
+        ("process_fault", outages.PROCESS_FAULTS),
+        ("link_fault", outages.LINK_FAULTS),
     ):
         _define(name, _any_of(listed), str, str)
 

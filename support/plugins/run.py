@@ -44,7 +44,7 @@ TAG_MEANINGS = {
 }
 TAGS = set(TAG_MEANINGS)
 TAG_FAMILIES = re.compile(
-    r"(allure\.issue:.+|(use|not)\.with_(mode|stores|providers|live)=.+|fixture\..+|key\.[a-z0-9]+(-[a-z0-9]+)*|fault\.[^.]+\.[^.]+|G[1-7]|N(1[0-5]|[1-9])|NFR-.+)"
+    r"(allure\.issue:.+|(use|not)\.with_(mode|stores|providers|live)=.+|fixture\..+|key\.[a-z0-9]+(-[a-z0-9]+)*|fault\..+|G[1-7]|N(1[0-5]|[1-9])|NFR-.+)"
 )
 REFUSED = 2
 # How long a run may take to unwind when the command that started it is gone.

@@ -22,6 +22,8 @@ from support.vocabulary.requests.grammar import Kind
 NEAREST = 3
 ALIKE = 0.45
 COLUMNS = "Columns: "
+# Ends of the sentences whose table holds the options or the rows of their request.
+OF_OPTIONS = ("{request}:", "{request} with:")
 _PARAMETER = re.compile(r"\{([^}]*)\}")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _NUMBERS = re.compile(r"-?\b\d+(?:\.\d+)?\b")
@@ -139,7 +141,9 @@ def _requests_of(definition: Definition, step: Any) -> Iterator[Kind]:
         for argument in definition.matcher.match(step.name).arguments:
             if isinstance(argument.value, requests.Request):
                 yield argument.value.kind
-    for row in step.table.rows if step.table is not None and "request" in step.table.headings else ():
+    for row in (
+        step.table.rows if step.table is not None and {"actor", "request"} <= {*step.table.headings} else ()
+    ):
         try:
             yield requests.parse(row["request"].strip()).kind
         except tables.TableError:
@@ -240,13 +244,13 @@ def _wrong_table(definition: Definition, step: Any) -> str:
         return ""
     headings, columns = list(step.table.headings), definition.columns
     for argument in definition.matcher.match(step.name).arguments:
-        if isinstance(argument.value, requests.Request):
+        if isinstance(argument.value, requests.Request) and definition.pattern.endswith(OF_OPTIONS):
             return _wrong_options(argument.value.kind, step)
     family = tuple(name.removesuffix("<name>") for name in columns if name.endswith("<name>"))
     for heading in headings:
         if columns and heading not in columns and not (family and heading.startswith(family)):
             return f"there is no column {heading!r}; known are: {', '.join(columns)}"
-    for row in step.table.rows if "request" in headings else ():
+    for row in step.table.rows if {"actor", "request"} <= {*headings} else ():
         try:
             requests.parse(row["request"].strip())
         except tables.TableError as error:

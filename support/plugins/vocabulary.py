@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 
 from support.contract.promises import GUARANTEES, NEVER, TARGETS
+from support.faults import wording
 from support.plugins import parameter_types, sentences
 from support.plugins.run import TAG_MEANINGS
 from support.promises import ACCEPTANCE, CONTRACT
 from support.reporting.vocabulary import Asked, Glossary, Vocabulary
-from support.vocabulary import actors, failures, requests, time_limits
+from support.vocabulary import actors, requests, time_limits
 
 # Their words are told by glossaries of their own.
 TOLD_ELSEWHERE = {"actor", "fault", "limit", "request"}
@@ -45,7 +46,7 @@ def _glossaries() -> list[Glossary]:
         Glossary(
             "faults",
             'Begin with "Given" or "When"; "... recovers" ends those of one server, "all faults end" all.',
-            [(wording, failure.meaning) for wording, _target, failure in failures.written()],
+            [(wording, failure.meaning) for wording, _target, failure in wording.written()],
             ("fault", "what happens"),
         ),
         Glossary(

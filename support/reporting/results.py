@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from support import waiting
 from support.contract.coverage import Coverage
 from support.contract.validator import Contract
-from support.faults import matrix
+from support.faults import matrix, wording
 from support.printable import as_json, printable
 from support.reporting import losses, outages
 from support.reporting.journal import union_of_seconds
@@ -437,11 +437,11 @@ def _fault_table(told: dict[str, str]) -> list[str]:
         "",
         "A cell is held by the scenario with its tag, as in `@fault.redis.cut`.",
         "",
-        f"| fault | {' | '.join(matrix.DEPENDENCIES)} |",
-        f"|---|{'---|' * len(matrix.DEPENDENCIES)}",
+        f"| fault | {' | '.join(wording.DEPENDENCIES)} |",
+        f"|---|{'---|' * len(wording.DEPENDENCIES)}",
     ]
-    for words, fault in {**matrix.PROCESS_FAULTS, **matrix.LINK_FAULTS}.items():
-        cells = [told[matrix.Cell(dependency, fault).id] for dependency in matrix.DEPENDENCIES.values()]
+    for fault, words in matrix.FAULTS.items():
+        cells = [told[matrix.Cell(dependency, fault).id] for dependency in wording.DEPENDENCIES.values()]
         lines.append(f"| {words} | {' | '.join(cells)} |")
     lines += ["", "| waived | because |", "|---|---|"]
     for reason in dict.fromkeys(matrix.WAIVED.values()):

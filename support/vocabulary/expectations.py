@@ -33,6 +33,8 @@ def exactly(value: Any) -> str:
 def fits(expected: str, found: Any) -> bool:
     """Whether a value is as the cell expects."""
     expected = expected.strip()
+    if expected.startswith("not "):
+        return not fits(expected.removeprefix("not "), found)
     if expected == "absent":
         return found is _ABSENT or found is None
     if expected.startswith("absent or "):
@@ -43,8 +45,6 @@ def fits(expected: str, found: Any) -> bool:
         return found is not None
     if expected == "empty":
         return found in ([], {}, "")
-    if expected.startswith("not "):
-        return not fits(expected.removeprefix("not "), found)
     if expected.startswith("contains "):
         wanted = tables.cell(expected.removeprefix("contains "))
         return wanted in found

@@ -10,13 +10,32 @@ from functools import partial
 
 from support.drivers.gateway import Answer, GatewayUnreachable
 from support.faults import Fault
-from support.faults.matrix import LINK_FAULTS, PROCESS_FAULTS, kind_of
+from support.faults.matrix import kind_of
 from support.promises import ACCEPTANCE
 from support.vocabulary import collections, documents, platform, searches, stores
 from support.waiting import eventually
 from support.world import World
 
 # Answers that admit an outage of a dependency.
+PROCESS_FAULTS = {"crashes": "crashed", "stops in good order": "stopped", "freezes": "frozen"}
+LINK_FAULTS = {
+    "is cut": "cut",
+    "resets every connection": "reset",
+    "passes nothing on": "hang",
+    "loses every answer": "mute",
+    "breaks every answer off": "torn",
+    "lets answers drip": "drip",
+    "is slower than the limit": "slow_beyond_limit",
+    "is slow within the limit": "slow_within_limit",
+}
+DEPENDENCIES = {
+    "the vector store": "qdrant",
+    "the metadata store": "postgresql",
+    "the cache": "redis",
+    "the embedding service": "embedding",
+    "the providers": "providers",
+    "the gateway": "gateway",
+}
 UNAVAILABLE = ("dependency-unavailable", "dependency-timeout")
 PROVIDER_FAILED = ("provider-unavailable", "provider-timeout", "provider-error", "circuit-open")
 # How long a held-back write is given to reach the metadata store.

@@ -326,7 +326,7 @@ def retries_at_two_layers() -> None:
 
 @defect(
     "calls to the cache have no time limit",
-    key="broken-link-refuses-only-dependents",
+    key="redis-outage-refuses-only-dependents",
     message=r"(no answer \(ReadTimeout|answered \d+ in \d{5} ms).*later than",
     row=r"redis\.hang",
 )
@@ -341,7 +341,7 @@ def cache_waited_for() -> None:
 
 @defect(
     "reads share three connections with writes that wait for the vector store",
-    key="broken-link-refuses-only-dependents",
+    key="qdrant-outage-refuses-only-dependents",
     message=r"dependency=postgresql|later than|naming postgresql",
     row=r"qdrant\.hang",
 )
@@ -359,7 +359,7 @@ def reads_wait_behind_writes() -> None:
 
 @defect(
     "whatever goes wrong while a document is read is told as not found",
-    key="failed-process-refuses-only-dependents",
+    key="postgresql-outage-refuses-only-dependents",
     message=r"answered 404 vector-not-found",
     row=r"postgresql\.crashed",
 )
@@ -380,7 +380,7 @@ def every_problem_is_the_callers() -> None:
 
 @defect(
     "a collection that cannot be looked up is said not to exist",
-    key="failed-process-refuses-only-dependents",
+    key="postgresql-outage-refuses-only-dependents",
     message=r"answered 404 collection-not-found",
     row=r"postgresql\.crashed",
 )
@@ -639,7 +639,7 @@ def stop_cuts_off() -> None:
 
 @defect(
     "the time limit of a call begins anew with every byte of its answer",
-    key="slow-link-refuses-only-dependents",
+    key="qdrant-outage-refuses-only-dependents",
     message=r"(searchVectors|insertVector).*later than 5 s",
     row=r"qdrant\.drip",
 )

@@ -484,7 +484,7 @@ def commits_not_waited_for() -> None:
     "a metadata store that takes no writes is told as the caller's mistake",
     key="postgresql-write-fault-keeps-reads",
     message=r"403",
-    row="only be read",
+    row="is read-only",
 )
 def read_only_as_forbidden() -> None:
     from support.reference.gateway.postgres import Lease
@@ -588,7 +588,7 @@ def failed_creation_told_as_refusal() -> None:
     "an error of the cache ends the request",
     key="redis-write-fault-changes-nothing",
     message=r"storing: .*50[03]|searching: .*50[03]",
-    row="full",
+    row="is out of memory",
 )
 def cache_errors_fail_requests() -> None:
     from support.reference.gateway.cache import Cache

@@ -32,7 +32,7 @@ from support.settings import Mode, Settings
 
 if TYPE_CHECKING:
     # Against a deployed platform the stack's packages need not be installed.
-    from support.stack.deadman import DeadMan
+    from support.lifecycle.deadman import DeadMan
     from support.stack.process import ServiceProcess
     from support.stack.stack import Stack
 
@@ -281,7 +281,7 @@ def _inside(stack: Stack) -> dict[str, Store]:
 def _deployed(settings: Settings, run: Run, secrets: Secrets, logs: Path) -> Citadel:
     deadman = None
     if settings.faults:
-        from support.stack.deadman import DeadMan
+        from support.lifecycle.deadman import DeadMan
 
         deadman = DeadMan.start(logs / "deadman.log")
     journal = Journal(secrets)

@@ -26,10 +26,10 @@ from support.drivers.qdrant import Point, VectorStore
 from support.drivers.redis import CacheStore
 from support.isolation import kept, schema
 from support.isolation.names import Run
+from support.lifecycle.deadman import DeadMan
 from support.redaction import Secrets
 from support.reporting.journal import Journal
 from support.stack import servers
-from support.stack.deadman import DeadMan
 from support.stack.ports import free_ports
 from support.stack.process import ServiceProcess
 from support.stack.servers import Workshop

@@ -20,8 +20,8 @@ from support.isolation import lease, schema
 from support.isolation.beacon import Beacon
 from support.isolation.names import Run
 from support.isolation.processes import GUARD, Identity, carriers, lives
+from support.lifecycle.deadman import SUITE_ENDING, DeadMan, DeadManGone
 from support.settings import ROOT
-from support.stack.deadman import SUITE_ENDING, DeadMan, DeadManGone
 from support.waiting import consistently, eventually
 from tests.own_stores import Endpoints, started
 
@@ -38,7 +38,7 @@ time.sleep(60)
 SUITE = """
 import json, os, subprocess, sys
 from pathlib import Path
-from support.stack.deadman import DeadMan
+from support.lifecycle.deadman import DeadMan
 directory, script = Path(sys.argv[1]), sys.argv[2]
 deadman = DeadMan.start(directory / "deadman.log")
 run = directory / "run"

@@ -21,8 +21,8 @@ from support.faults.remedies import carry_out
 from support.faults.states import CacheServer, Database, Store
 from support.isolation import lease, schema
 from support.isolation.names import Run
+from support.lifecycle.deadman import DeadMan
 from support.stack import servers
-from support.stack.deadman import DeadMan
 from support.stack.ports import free_ports
 from support.stack.servers import Workshop
 from support.waiting import eventually

@@ -22,7 +22,7 @@ from support.faults.guard import Guard
 from support.faults.harms import CLOCK_TOLERANCE_S
 from support.faults.terms import SKEW_S
 from support.faults.toxiproxy import Toxiproxy
-from support.stack.deadman import DeadMan
+from support.lifecycle.deadman import DeadMan
 from support.stack.ports import free_ports
 from support.stack.process import ServiceFailed, ServiceProcess
 from support.stack.servers import LOOPBACK, Workshop, answers, get_json, python_service

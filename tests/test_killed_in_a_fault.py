@@ -44,7 +44,7 @@ from pathlib import Path
 from support.faults import Faults
 from support.faults.commands import load
 from support.faults.states import CacheServer, Database
-from support.stack.deadman import DeadMan
+from support.lifecycle.deadman import DeadMan
 told = json.loads(sys.argv[1])
 faults = Faults(
     told["links"],

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
-from support.stack.deadman import DeadMan
+from support.lifecycle.deadman import DeadMan
 from support.stack.links.relay import Pipe
 from support.stack.ports import free_ports
 from support.stack.servers import LOOPBACK, Workshop, answers, python_service

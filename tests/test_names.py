@@ -44,7 +44,6 @@ def test_names_fit_the_contract(run: Run, alias: str, other: str) -> None:
     names = Names(run, 7)
     for each in (alias, other):
         assert re.fullmatch(COLLECTIONS, names.collection(each))
-        assert re.fullmatch(DOCUMENTS, names.document(each))
 
 
 @given(st.lists(ALIASES, min_size=2, max_size=20, unique=True), RUNS)
@@ -66,7 +65,13 @@ def test_scenarios_do_not_meet(run: Run, one: int, other: int, alias: str) -> No
     first, second = Names(run, one), Names(run, other)
     if one != other:
         assert not first.collection(alias).startswith(second.prefix)
-        assert first.document(alias) != second.document(alias)
+
+
+@given(RUNS, ALIASES)
+def test_a_document_has_the_id_that_the_scenario_says(run: Run, alias: str) -> None:
+    """An older sentence may call one by words with blanks: then it gets an id that the contract allows."""
+    item = Names(run, 1).document(alias)
+    assert item == alias or (" " in alias and re.fullmatch(DOCUMENTS, item))
 
 
 def test_an_unknown_name_is_its_own_alias() -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from support.isolation.processes import lives
+from support.lifecycle.deadman import DeadMan
 from support.settings import ROOT
 from support.stack import process as process_module
-from support.stack.deadman import DeadMan
 from support.stack.ports import FIRST, LAST, claim, free_ports
 from support.stack.process import ServiceFailed, ServiceProcess
 from support.stack.servers import LOOPBACK, Workshop, answers, get_json, python_service
@@ -192,7 +192,7 @@ def test_a_killed_suite_takes_its_servers_with_it(tmp_path: Path) -> None:
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from support.stack.deadman import DeadMan\n"
+        "from support.lifecycle.deadman import DeadMan\n"
         "from support.stack.servers import Workshop, answers, python_service\n"
         "directory, port = Path(sys.argv[1]), int(sys.argv[2])\n"
         "workshop = Workshop(directory, directory, DeadMan.start(directory / 'deadman.log'))\n"

@@ -168,9 +168,10 @@ def _follow(owner: Identity, within: float) -> None:
             os.close(handle)
     with contextlib.suppress(OSError):
         print("interrupted: the process that started this run is gone", file=sys.stderr, flush=True)
+    end = threading.Timer(within, os._exit, (1,))
+    end.daemon = True
+    end.start()
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(within)
-    os._exit(1)
 
 
 def carriers(known: Collection[Mark] = (), variable: str = MARK) -> Iterator[tuple[Identity, Mark]]:

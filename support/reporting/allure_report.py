@@ -11,8 +11,8 @@ from pathlib import Path
 
 from support.isolation import kept
 from support.isolation.names import Run
+from support.lifecycle.deadman import DeadMan
 from support.settings import ROOT
-from support.stack.deadman import DeadMan
 
 VERSION = "3.18.0"
 TOOLS = ROOT / ".acceptance" / "tools"

@@ -16,7 +16,7 @@ import psutil
 
 from support.faults.clocks import Clock
 from support.isolation.processes import LAST, SERVER, Mark, carriers, fresh_mark, lives
-from support.stack.deadman import DeadMan
+from support.lifecycle.deadman import DeadMan
 from support.waiting import NotYet, eventually
 
 READY_WITHIN_S = 30.0

@@ -24,7 +24,7 @@ import redis
 
 from support import addresses
 from support.faults.clocks import Clock
-from support.stack.deadman import DeadMan
+from support.lifecycle.deadman import DeadMan
 from support.stack.process import ServiceProcess
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,10 +19,10 @@ from support.faults.toxiproxy import Toxiproxy
 from support.isolation import kept, lease, schema
 from support.isolation.beacon import Beacon
 from support.isolation.names import Run
+from support.lifecycle.deadman import DeadMan
 from support.promises import Promises
 from support.settings import PROVIDER_KEYS, Settings
 from support.stack import servers
-from support.stack.deadman import DeadMan
 from support.stack.ports import free_ports
 from support.stack.process import ServiceProcess
 from support.stack.servers import LOOPBACK, Workshop, answers, python_service

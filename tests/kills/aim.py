@@ -47,7 +47,7 @@ def take() -> None:
 
     subprocess.Popen.__init__ = started  # type: ignore[method-assign]
     # Its first import would be in the middle of what is watched.
-    from support.stack.deadman import DeadMan
+    from support.lifecycle.deadman import DeadMan
 
     write = DeadMan._write
 

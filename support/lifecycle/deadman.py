@@ -87,7 +87,12 @@ class DeadMan:
         environment.pop(MARK, None)
         with self.log.open("ab") as output, _held_back(*SUITE_ENDING):
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "support.stack.deadman", *([str(self.faults)] if self.faults else [])],
+                [
+                    sys.executable,
+                    "-m",
+                    "support.lifecycle.deadman",
+                    *([str(self.faults)] if self.faults else []),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -1,0 +1,1 @@
+"""What a run owes the machine it runs on: that everything of it ends with it."""

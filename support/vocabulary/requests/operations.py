@@ -215,10 +215,15 @@ def _with_unknown(name: str) -> Flawed:
             return
         if name in prepared.path:
             yield replace(prepared, path={**prepared.path, name: UNKNOWN[name]})
-        elif not prepared.path and name in (operation.body or {}).get("properties", {}):
+        elif not prepared.path and name in _fields(prepared):
             yield replace(prepared, body={**prepared.body, name: UNKNOWN[name]})
 
     return spoil
+
+
+def _fields(prepared: Prepared) -> set[str]:
+    """The fields that the content has, and those that the contract lists for it."""
+    return {*(prepared.operation.body or {}).get("properties", {}), *(prepared.body or {})}
 
 
 def _with_invalid_parameters(prepared: Prepared) -> Iterator[Prepared]:

@@ -71,8 +71,8 @@ Feature: Limits, cached answers and keys of external providers
       | option              | value |
       | requests per minute | 5     |
     When a reader asks Jina to embed "question {n} {unique}" 12 times at the same moment
-    Then 5 requests succeed and 7 are refused with "provider-rate-limited"
-    And Jina received exactly 5 requests
+    Then Jina received exactly 5 requests
+    And 5 requests succeed and 7 are refused with "provider-rate-limited"
     When a reader asks Jina to embed "one more question {unique}"
     Then the request is refused with "provider-rate-limited"
     And the answer shows:

@@ -192,6 +192,7 @@ Feature: Ingesting is exact
       | a search limit                | 1                 | 0                 |
       | a search offset               | 0                 | -1                |
       | a page size                   | 1                 | 0                 |
+      | a number of filter conditions | 1                 | 0                 |
       | a number of filter choices    | 1                 | 0                 |
       | a number of dimensions        | 1                 | 0                 |
       | a whole number                | -9007199254740991 | -9007199254740992 |

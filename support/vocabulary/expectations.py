@@ -22,6 +22,8 @@ _COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
     "more than": operator.gt,
     "less than": operator.lt,
 }
+_BOUND = re.compile(rf"({'|'.join(_COMPARED)}) +(-?[\d.]+(?:[eE][+-]?\d+)?)")
+_PART = re.compile(r'contains ".*"')
 _ABSENT = object()
 
 
@@ -35,7 +37,7 @@ def fits(expected: str, found: Any) -> bool:
     expected = expected.strip()
     if expected.startswith("not "):
         return not fits(expected.removeprefix("not "), found)
-    if expected == "absent":
+    if expected in ("", "absent"):
         return found is _ABSENT or found is None
     if expected.startswith("absent or "):
         return fits("absent", found) or fits(expected.removeprefix("absent or "), found)
@@ -47,16 +49,20 @@ def fits(expected: str, found: Any) -> bool:
         return found in ([], {}, "")
     if expected.startswith("contains "):
         wanted = tables.cell(expected.removeprefix("contains "))
-        return wanted in found
-    for words, compare in _COMPARED.items():
-        if expected.startswith(f"{words} "):
-            bound = tables.cell(expected.removeprefix(words))
-            number = isinstance(found, int | float) and not isinstance(found, bool)
-            return number and compare(found, bound)
+        return isinstance(found, str | list | Mapping) and _holds(found, wanted)
+    if compared := _BOUND.fullmatch(expected):
+        return _number(found) and _COMPARED[compared[1]](found, tables.cell(compared[2]))
     wanted = tables.cell(expected)
     if isinstance(found, str) and not isinstance(wanted, str):
         wanted = expected
     return exactly(wanted) == exactly(found) or (_number(wanted) and _number(found) and wanted == found)
+
+
+def _holds(found: str | list[Any] | Mapping[str, Any], wanted: Any) -> bool:
+    """Whether a text has a part, a list an element, an object a member."""
+    if isinstance(found, str):
+        return str(wanted) in found
+    return exactly(wanted) in map(exactly, found)
 
 
 def _number(value: Any) -> bool:
@@ -119,23 +125,32 @@ def _fields(answer: Answer) -> str:
 
 
 def of_document(held: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """What of a document is otherwise than the table says; metadata that are named must be all there are."""
+    """What of a document is otherwise than the table says; metadata that are named must be all there are.
+
+    Values of metadata are of the very type that the cell shows, 5 is not 5.0; a bound (``at least 5``) holds
+    for numbers of either type. Text that looks like a bound stands in quotes.
+    """
     wrong: list[str] = []
     metadata: dict[str, Any] = {}
     named = False
+    held_metadata = held.get("metadata") or {}
     for name, expected in tables.pairs(rows):
         if name == "no metadata":
             named = True
         elif name.startswith(METADATA):
             named = True
-            value = tables.cell(expected)
-            metadata |= {} if value is MISSING else {name.removeprefix(METADATA): value}
+            key, value = name.removeprefix(METADATA), tables.cell(expected)
+            if _BOUND.fullmatch(expected.strip()) and fits(expected, held_metadata.get(key)):
+                value = held_metadata[key]
+            metadata |= {} if value is MISSING else {key: value}
         elif name == "vector":
             wanted = tables.numbers(expected)
             if list(held.get("vector") or []) != wanted:
                 wrong.append(f"vector: expected {wanted}, was {_shown(held.get('vector'))}")
         elif name == "text":
             wanted_text = tables.words(expected)
+            if _PART.fullmatch(expected.strip()) and fits(expected, held.get("text")):
+                wanted_text = held.get("text")
             if held.get("text") != (None if wanted_text is MISSING else wanted_text):
                 wrong.append(f"text: expected {_shown(wanted_text)}, was {_shown(held.get('text'))}")
         elif name not in held:

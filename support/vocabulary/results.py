@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ def unpaged_hits(world: World) -> list[Hit]:
     """The results of the last search made once more without pages."""
     last = world.last_request
     assert last is not None, "no search has been made in this scenario yet"
-    text = last.request.text.partition(" in pages of ")[0]
+    text = re.sub(r" in pages of \d+", "", last.request.text)
     found = _again(world, {"limit": str(LARGEST_LIMIT)}, text)
     return [_hit(each) for each in found]
 

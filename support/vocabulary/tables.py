@@ -180,8 +180,8 @@ def on_or_off(text: str) -> bool:
 
 
 def names(text: str) -> list[str]:
-    """``Voyage, Jina`` as a list."""
-    return [name.strip() for name in re.split(r",| and ", text) if name.strip()]
+    """``Voyage, Jina`` as a list, in quotes or not."""
+    return [name.strip() for name in re.split(r",| and ", text.strip().strip('"')) if name.strip()]
 
 
 def _present(name: str, value: Any) -> dict[str, Any]:

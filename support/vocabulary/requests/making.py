@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 from support.drivers.gateway import GatewayUnreachable
@@ -38,19 +37,20 @@ def prepare(
     """
     kind = request.kind
     options = request.options if kind.rows else (*request.options, *table)
-    asking = Asking(
-        world,
-        actor,
-        actors.key_of(world, actor),
-        options=tables.options(options, kind.options),
-        rows=table if kind.rows else (),
-        alias=collection,
-    )
+    key = actors.key_of(world, actor)
     world.last_request = Made(actor, request, tuple(table), collection)
     calls: list[Call] = []
     for number in range(1, times + 1):
-        arguments = [filled(world, each, number) for each in request.arguments]
-        calls += kind.prepare(replace(asking, number=number), *arguments)
+        asking = Asking(
+            world,
+            actor,
+            key,
+            options=tables.options([filled(world, row, number) for row in options], kind.options),
+            rows=[filled(world, row, number) for row in table] if kind.rows else (),
+            number=number,
+            alias=collection,
+        )
+        calls += kind.prepare(asking, *(filled(world, each, number) for each in request.arguments))
     return calls
 
 
@@ -98,6 +98,8 @@ def filled(world: World, value: Any, number: int = 1) -> Any:
     """``{n}`` is the number of the repetition, ``{unique}`` a word that no other scenario has."""
     if isinstance(value, list):
         return [filled(world, each, number) for each in value]
+    if isinstance(value, Mapping):
+        return {name: filled(world, each, number) for name, each in value.items()}
     if isinstance(value, str):
         return value.replace("{n}", str(number)).replace("{unique}", world.names.prefix)
     return value

@@ -19,7 +19,7 @@ from support.errors import Unavailable
 from support.faults import FaultError, Faults
 from support.faults.clocks import SHARED_MEMORY
 from support.faults.guard import Guard
-from support.faults.harms import CLOCK_TOLERANCE_S
+from support.faults.injectors import CLOCK_TOLERANCE_S
 from support.faults.terms import SKEW_S
 from support.faults.toxiproxy import Toxiproxy
 from support.lifecycle.deadman import DeadMan

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from support.faults import remedies
-from support.faults.harms import Link
+from support.faults.injectors import Link
 from support.faults.remedies import Remedy, RemedyFailed
 from support.faults.terms import TARGETS, kinds_of
 from support.isolation.processes import Mark, fresh_mark

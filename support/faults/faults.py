@@ -14,7 +14,7 @@ from support.errors import Unavailable
 from support.faults import states
 from support.faults.commands import Commanded, Pairs, ProgramsEnder
 from support.faults.guard import Guard
-from support.faults.harms import LINK_HARMS, PROCESS_HARMS, Harm, Link, Service
+from support.faults.injectors import LINK_HARMS, PROCESS_HARMS, Harm, Link, Service
 from support.faults.reach import Reach
 from support.faults.states import Store
 from support.faults.terms import LINK_KINDS, LONGEST_S, TARGETS

@@ -20,7 +20,7 @@ from redis.retry import Retry
 from support import addresses
 from support.errors import Unavailable
 from support.faults import remedies
-from support.faults.harms import Harm, Link, Service
+from support.faults.injectors import Harm, Link, Service
 from support.faults.remedies import Remedy
 from support.faults.terms import LONGEST_S
 from support.isolation import lease

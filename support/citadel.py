@@ -23,7 +23,7 @@ from support.drivers.redis import CacheStore
 from support.errors import Unavailable as Unavailable
 from support.faults import Faults, commands
 from support.faults.guard import Guard
-from support.faults.states import CacheServer, Database, Store
+from support.faults.store_faults import CacheServer, Database, Store
 from support.isolation.names import Run
 from support.promises import Promises, promises_for
 from support.redaction import Secrets

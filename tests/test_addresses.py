@@ -21,7 +21,7 @@ from support import addresses, doctor
 from support.addresses import AddressError
 from support.audit.command import _stores as audit_stores
 from support.faults.guard import Guard
-from support.faults.states import Database
+from support.faults.store_faults import Database
 from support.faults.toxiproxy import Toxiproxy
 from support.isolation import lease, schema
 from support.isolation.names import Run

@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from support.faults import remedies, unlifted
-from support.faults.states import Database
+from support.faults.store_faults import Database
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.isolation import lease, schema
 from support.isolation.names import Run
@@ -43,7 +43,7 @@ import json, sys, time
 from pathlib import Path
 from support.faults import Faults
 from support.faults.commands import load
-from support.faults.states import CacheServer, Database
+from support.faults.store_faults import CacheServer, Database
 from support.lifecycle.deadman import DeadMan
 told = json.loads(sys.argv[1])
 faults = Faults(

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from support.errors import Unavailable
-from support.faults import states
+from support.faults import store_faults
 from support.faults.commands import Commanded, Pairs, ProgramsEnder
 from support.faults.guard import Guard
 from support.faults.injectors import LINK_HARMS, PROCESS_HARMS, Harm, Link, Service
 from support.faults.reach import Reach
-from support.faults.states import Store
+from support.faults.store_faults import Store
 from support.faults.terms import LINK_KINDS, LONGEST_S, TARGETS
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.faults.wiretap import Wiretap
@@ -264,7 +264,7 @@ class Faults:
         if kind in LINK_HARMS:
             assert link is not None
             return LINK_HARMS[kind](link, **parameters)
-        return states.harm(self._stores[target], kind, link)
+        return store_faults.harm(self._stores[target], kind, link)
 
     def _link(self, target: str) -> Link | None:
         if self._control is None or target not in self._links:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.faults import states
+from support.faults import store_faults
 from support.faults.commands import Pairs
 from support.faults.reach import Reach
 from support.faults.terms import CLOCK_KINDS, LINK_KINDS, PROCESS_KINDS
@@ -40,4 +40,4 @@ def _meaning(reach: Reach, pairs: Pairs, target: str, kind: str) -> str:
         return f"{' '.join(pair.do)} | healed by: {' '.join(pair.undo)}"
     if kind in (*PROCESS_KINDS, *CLOCK_KINDS, *LINK_KINDS):
         return MEANINGS[kind]
-    return states.meaning(target, kind)
+    return store_faults.meaning(target, kind)

@@ -26,7 +26,7 @@ def quick_heartbeats(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(heartbeat, "DEAD_AFTER_S", DEAD_AFTER_S)
     monkeypatch.setattr(heartbeat, "WATCHED_S", WATCHED_S)
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    monkeypatch.setattr("support.faults.unlifted.FOLDER", folder / "faults")
+    monkeypatch.setattr("support.faults.orphaned_faults.FOLDER", folder / "faults")
     monkeypatch.setattr("support.isolation.processes.left_by_the_dead", lambda *_: ())
     monkeypatch.setattr("support.isolation.processes.end_what_dead_runs_left", lambda *_: [])
 

@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import pytest
 
-from support.faults import remedies, unlifted
+from support.faults import orphaned_faults, remedies
 from support.faults.store_faults import Database
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.isolation import lease, schema
@@ -220,7 +220,7 @@ def test_what_the_death_of_a_machine_left_is_healed_by_the_next_run(
                 within=HEALED_WITHIN_S,
                 what="nobody is left to heal",
             )
-    monkeypatch.setattr("support.faults.unlifted.FOLDER", file.parent)
+    monkeypatch.setattr("support.faults.orphaned_faults.FOLDER", file.parent)
     lines = [line for line in sweep(Settings.load({}, dotenv=None)) if "fault" in line]
     assert [line.split()[0] for line in lines] == ["lifted"] * len(FAULTS), lines
     assert others.state() == before
@@ -230,23 +230,25 @@ def test_what_the_death_of_a_machine_left_is_healed_by_the_next_run(
 def test_what_cannot_be_healed_yet_is_kept_for_another_time(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     remedy = remedies.by_cache_commands(f"redis://:secret-word@127.0.0.1:{port}/0", [["CLIENT", "UNPAUSE"]])
-    unlifted.remember([{"fault": "redis paused", "remedy": remedy}], tmp_path)
+    orphaned_faults.remember([{"fault": "redis paused", "remedy": remedy}], tmp_path)
     (file,) = tmp_path.glob("*.json")
-    assert list(unlifted.of_the_dead(tmp_path)) == [], "this process is alive"
-    assert unlifted.lift(file) == [] and file.exists(), "nobody lifts what a living process looks after"
+    assert list(orphaned_faults.of_the_dead(tmp_path)) == [], "this process is alive"
+    assert orphaned_faults.lift(file) == [] and file.exists(), (
+        "nobody lifts what a living process looks after"
+    )
     let_go(file)
-    assert list(unlifted.of_the_dead(tmp_path)) == [file]
-    (line,) = unlifted.lift(file)
+    assert list(orphaned_faults.of_the_dead(tmp_path)) == [file]
+    (line,) = orphaned_faults.lift(file)
     assert "the fault redis paused of a dead run could not be lifted: " in line
     assert line.endswith("healed by: CLIENT UNPAUSE") and "secret-word" not in line
     assert file.exists()
-    unlifted.remember([], tmp_path)
+    orphaned_faults.remember([], tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def let_go(file: Path) -> None:
     """As if the process had died that looks after the file."""
-    unlifted._held.pop(file).close()
+    orphaned_faults._held.pop(file).close()
 
 
 @pytest.mark.parametrize("content", [
@@ -261,8 +263,8 @@ def test_a_file_that_the_suite_has_not_written_is_told_in_one_line(content: byte
     tmp_path.chmod(0o700)
     file = tmp_path / "1.json"
     file.write_bytes(content)
-    assert list(unlifted.of_the_dead(tmp_path)) == [file]
-    (line,) = unlifted.lift(file)
+    assert list(orphaned_faults.of_the_dead(tmp_path)) == [file]
+    (line,) = orphaned_faults.lift(file)
     assert line.startswith("faults that a dead run left are not lifted, because ") and "\n" not in line
     assert str(file) in line and file.exists()
 
@@ -273,7 +275,7 @@ def test_a_file_that_the_suite_has_not_written_is_told_in_one_line(content: byte
 def test_a_remedy_that_others_can_have_written_is_not_carried_out(by: str, tmp_path: Path) -> None:
     folder, harmed = tmp_path / "faults", tmp_path / "harmed"
     remedy = remedies.by_program(["touch", str(harmed)], 5)
-    unlifted.remember([{"fault": "redis frozen", "remedy": remedy}], folder)
+    orphaned_faults.remember([{"fault": "redis frozen", "remedy": remedy}], folder)
     (file,) = folder.glob("*.json")
     let_go(file)
     if by == "a folder for all":
@@ -287,7 +289,7 @@ def test_a_remedy_that_others_can_have_written_is_not_carried_out(by: str, tmp_p
         pytest.skip("only root can give files away")
     else:
         shutil.chown(folder if "folder" in by else file, "nobody")
-    (line,) = unlifted.lift(file)
+    (line,) = orphaned_faults.lift(file)
     assert "are not lifted, because" in line and "\n" not in line
     assert not harmed.exists()
 

@@ -11,7 +11,7 @@ import httpx
 import psycopg2
 import redis
 
-from support.faults import unlifted
+from support.faults import orphaned_faults
 from support.isolation import beacon, heartbeat, kept, lease, processes, schema
 from support.isolation.heartbeat import Sign
 from support.isolation.names import Run
@@ -47,7 +47,7 @@ def leftovers(settings: Settings, *, also_kept: bool) -> list[tuple[str, str]]:
         if mark not in spared
     ]
     found += [("run directory", str(path)) for path, run in abandoned if also_kept or run.id not in kept_here]
-    found += [("fault", str(file)) for file in unlifted.of_the_dead(unlifted.FOLDER)]
+    found += [("fault", str(file)) for file in orphaned_faults.of_the_dead(orphaned_faults.FOLDER)]
     if settings.mode is Mode.DEPLOYED:
         return found
     things = _things(settings)
@@ -99,7 +99,7 @@ def _remove(settings: Settings, kind: str, name: str) -> list[str]:
             kept.remove(Path(name))
         return [f"removed the run directory {name}"]
     if kind == "fault":
-        return unlifted.lift(Path(name))
+        return orphaned_faults.lift(Path(name))
     if kind == "schema":
         dropped = schema.drop(settings.database_url or "", name)
         return [f"dropped the schema {name} of a dead run"] if dropped else []

@@ -408,10 +408,10 @@ def _note_fault(order: Order) -> None:
 def _keep_remedies(orders: Iterable[Order], changed: Iterable[Order]) -> None:
     """Have the remedies outlive this machine that would be wanted after its death."""
     if any(each.get("outlives") for each in changed):
-        from support.faults import unlifted
+        from support.faults import orphaned_faults
 
         left = [each for each in orders if each.get("outlives") and not each.get("lifted")]
-        unlifted.remember(left, *map(Path, sys.argv[1:]))
+        orphaned_faults.remember(left, *map(Path, sys.argv[1:]))
 
 
 def _lift_overdue(orders: dict[str, Order]) -> None:

@@ -17,7 +17,7 @@ from redis.retry import Retry
 
 from support.errors import Unavailable
 from support.faults import FaultError, Faults
-from support.faults.remedies import carry_out
+from support.faults.rollbacks import carry_out
 from support.faults.store_faults import CacheServer, Database, Store
 from support.isolation import lease, schema
 from support.isolation.names import Run

@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import pytest
 
-from support.faults import orphaned_faults, remedies
+from support.faults import orphaned_faults, rollbacks
 from support.faults.store_faults import Database
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.isolation import lease, schema
@@ -229,7 +229,7 @@ def test_what_the_death_of_a_machine_left_is_healed_by_the_next_run(
 
 def test_what_cannot_be_healed_yet_is_kept_for_another_time(tmp_path: Path) -> None:
     (port,) = free_ports(1)
-    remedy = remedies.by_cache_commands(f"redis://:secret-word@127.0.0.1:{port}/0", [["CLIENT", "UNPAUSE"]])
+    remedy = rollbacks.by_cache_commands(f"redis://:secret-word@127.0.0.1:{port}/0", [["CLIENT", "UNPAUSE"]])
     orphaned_faults.remember([{"fault": "redis paused", "remedy": remedy}], tmp_path)
     (file,) = tmp_path.glob("*.json")
     assert list(orphaned_faults.of_the_dead(tmp_path)) == [], "this process is alive"
@@ -274,7 +274,7 @@ def test_a_file_that_the_suite_has_not_written_is_told_in_one_line(content: byte
 )
 def test_a_remedy_that_others_can_have_written_is_not_carried_out(by: str, tmp_path: Path) -> None:
     folder, harmed = tmp_path / "faults", tmp_path / "harmed"
-    remedy = remedies.by_program(["touch", str(harmed)], 5)
+    remedy = rollbacks.by_program(["touch", str(harmed)], 5)
     orphaned_faults.remember([{"fault": "redis frozen", "remedy": remedy}], folder)
     (file,) = folder.glob("*.json")
     let_go(file)

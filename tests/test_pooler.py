@@ -18,7 +18,7 @@ import pytest
 from support import doctor
 from support.drivers.errors import StoreUnreachable
 from support.drivers.postgres import MetadataStore, Pooled
-from support.faults import remedies
+from support.faults import rollbacks
 from support.isolation import schema
 from support.isolation.names import Run
 from support.redaction import Secrets
@@ -147,9 +147,9 @@ def test_drivers_and_remedies_refuse_a_pooler_and_change_nothing_in_its_session(
     with pytest.raises(StoreUnreachable, match="a connection pooler answers"):
         store.execute("SELECT 1")
     with pytest.raises(Pooled):
-        remedies.connect(pool.silent)
+        rollbacks.connect(pool.silent)
     with pytest.raises(Pooled):
-        remedies.carry_out(remedies.by_statements(pool.silent, ["CREATE TABLE public.mine (note text)"]))
+        rollbacks.carry_out(rollbacks.by_statements(pool.silent, ["CREATE TABLE public.mine (note text)"]))
     assert pool.session() == before
     assert ("public", "mine") not in pool.tables()
     store = MetadataStore(pool.server_url, "public", Journal(Secrets()))

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from support.faults import remedies
+from support.faults import rollbacks
 from support.faults.injectors import Link
-from support.faults.remedies import Remedy, RemedyFailed
+from support.faults.rollbacks import Remedy, RemedyFailed
 from support.faults.terms import TARGETS, kinds_of
 from support.isolation.processes import Mark, fresh_mark
 from support.waiting import eventually
@@ -121,11 +121,11 @@ class Commanded:
         self._done = True
 
     def undo(self) -> None:
-        remedies.carry_out(self.remedy())
+        rollbacks.carry_out(self.remedy())
         self._done = False
 
     def remedy(self) -> Remedy:
-        return remedies.by_program(self._pair.undo, self._pair.within_s)
+        return rollbacks.by_program(self._pair.undo, self._pair.within_s)
 
     def hits(self) -> int:
         if not self._done or (self._pair.check and not self._seen()):
@@ -145,7 +145,7 @@ class Commanded:
         mark = fresh_mark()
         registration = self._undertaker.end_program(mark) if self._undertaker else ""
         try:
-            remedies.run(arguments, self._pair.within_s, mark)
+            rollbacks.run(arguments, self._pair.within_s, mark)
         finally:
             if self._undertaker:
                 self._undertaker.forget(registration)

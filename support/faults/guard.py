@@ -16,7 +16,7 @@ import psycopg2.extensions
 
 from support import addresses
 from support.errors import Unavailable
-from support.faults import remedies
+from support.faults import rollbacks
 from support.settings import Settings
 
 PRODUCTION = re.compile(r"prod|live", re.IGNORECASE)
@@ -82,7 +82,7 @@ class Guard:
 
     def _told(self) -> str:
         try:
-            connection = remedies.connect(self.database_url or "")
+            connection = rollbacks.connect(self.database_url or "")
         except psycopg2.Error as error:
             raise Unavailable(f"the platform's PostgreSQL cannot be asked: {_first_line(error)}") from None
         try:
@@ -94,7 +94,7 @@ class Guard:
             connection.close()
 
     def _take(self) -> None:
-        lease = remedies.connect(self.database_url or "")
+        lease = rollbacks.connect(self.database_url or "")
         with lease.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_lock(%s)", (LEASE,))
             if cursor.fetchone() != (True,):

@@ -12,9 +12,9 @@ from typing import Protocol
 import psutil
 
 from support.errors import Unavailable
-from support.faults import clocks, remedies
+from support.faults import clocks, rollbacks
 from support.faults.clocks import Clock
-from support.faults.remedies import Remedy
+from support.faults.rollbacks import Remedy
 from support.faults.terms import SKEW_S
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.faults.wiretap import Wiretap
@@ -127,7 +127,7 @@ class Cut:
         self.link.control.enable(self.link.name)
 
     def remedy(self) -> Remedy:
-        return remedies.by_enabling_link(self.link.control.url, self.link.name)
+        return rollbacks.by_enabling_link(self.link.control.url, self.link.name)
 
     def hits(self) -> int:
         refuses, cut = self._state()
@@ -310,7 +310,7 @@ class ToxicHarm:
                 raise
 
     def remedy(self) -> Remedy:
-        return remedies.by_removing_toxic(self.link.control.url, self.link.name, self.name)
+        return rollbacks.by_removing_toxic(self.link.control.url, self.link.name, self.name)
 
     def hits(self) -> int:
         """How often the toxic has acted; 1 for its presence where the proxy does not count (Toxiproxy)."""

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from support.faults import remedies
+from support.faults import rollbacks
 from support.isolation import trust
 from support.redaction import Secrets
 from support.settings import ROOT
@@ -78,7 +78,7 @@ def _lift(file: Path) -> list[str]:
         secrets = Secrets()
         secrets.add_password_of(each["remedy"].get("url"), "password")
         try:
-            remedies.carry_out(each["remedy"])
+            rollbacks.carry_out(each["remedy"])
             lines.append(f"lifted the fault {each['fault']} that a dead run had left")
         except Exception as error:
             left.insert(0, each)
@@ -86,7 +86,7 @@ def _lift(file: Path) -> list[str]:
             lines.append(
                 secrets.redact(
                     f"the fault {each['fault']} of a dead run could not be lifted: {reason};"
-                    f" healed by: {remedies.told(each['remedy'])}"
+                    f" healed by: {rollbacks.told(each['remedy'])}"
                 )
             )
     if left:
@@ -137,5 +137,5 @@ def _is_fault(told: object) -> bool:
     return (
         isinstance(told, dict)
         and isinstance(told.get("fault"), str)
-        and remedies.is_remedy(told.get("remedy"))
+        and rollbacks.is_remedy(told.get("remedy"))
     )

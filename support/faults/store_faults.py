@@ -19,9 +19,9 @@ from redis.retry import Retry
 
 from support import addresses
 from support.errors import Unavailable
-from support.faults import remedies
+from support.faults import rollbacks
 from support.faults.injectors import Harm, Link, Service
-from support.faults.remedies import Remedy
+from support.faults.rollbacks import Remedy
 from support.faults.terms import LONGEST_S
 from support.isolation import lease
 from support.waiting import eventually
@@ -65,7 +65,7 @@ class Database:
 
     def ask(self, question: str, *values: object) -> tuple[Any, ...]:
         """The first row of an answer; empty where there is none."""
-        connection = remedies.connect(self.url)
+        connection = rollbacks.connect(self.url)
         try:
             with connection.cursor() as cursor:
                 # Without values a % in the statement is one.
@@ -76,7 +76,7 @@ class Database:
 
     def run(self, statements: Sequence[str]) -> None:
         """Run statements, one after another."""
-        remedies.carry_out(remedies.by_statements(self.url, statements))
+        rollbacks.carry_out(rollbacks.by_statements(self.url, statements))
 
     def sessions_dropped(self) -> str:
         """The statement that ends the gateway's sessions in this database; the suite's own stay."""
@@ -126,10 +126,10 @@ class _DatabaseHarm:
     def undo(self) -> None:
         remedy = self.remedy()
         if remedy is not None:
-            remedies.carry_out(remedy)
+            rollbacks.carry_out(remedy)
 
     def remedy(self) -> Remedy | None:
-        return remedies.by_statements(self.database.url, self._undone_by())
+        return rollbacks.by_statements(self.database.url, self._undone_by())
 
     def hits(self) -> int:
         """What the server's log shows; where nobody sees it, 1 while the fault is in force."""
@@ -248,7 +248,7 @@ class Locked(_DatabaseHarm):
         self._holder: psycopg2.extensions.connection | None = None
 
     def do(self) -> None:
-        self._holder = holder = remedies.connect(self.database.url)
+        self._holder = holder = rollbacks.connect(self.database.url)
         holder.autocommit = False
         with holder.cursor() as cursor:
             cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = {int(LONGEST_S * 1000)}")
@@ -394,7 +394,7 @@ class _Settings:
         self._set(self._before)
 
     def remedy(self) -> Remedy | None:
-        return remedies.by_cache_commands(self._cache.url, _configured(self._before))
+        return rollbacks.by_cache_commands(self._cache.url, _configured(self._before))
 
     def hits(self) -> int:
         client = lease.connect(self._cache.url)
@@ -404,7 +404,7 @@ class _Settings:
             client.close()
 
     def _set(self, settings: Mapping[str, str]) -> None:
-        remedies.carry_out(remedies.by_cache_commands(self._cache.url, _configured(settings)))
+        rollbacks.carry_out(rollbacks.by_cache_commands(self._cache.url, _configured(settings)))
 
     def _errors(self, client: redis.Redis) -> int:
         told: Any = client.info("errorstats")
@@ -449,15 +449,15 @@ class Paused:
     def do(self) -> None:
         self._before = self._arrivals()
         pause = ["CLIENT", "PAUSE", str(int(LONGEST_S * 1000)), "WRITE"]
-        remedies.carry_out(remedies.by_cache_commands(self._cache.url, [pause]))
+        rollbacks.carry_out(rollbacks.by_cache_commands(self._cache.url, [pause]))
         self._done_unseen = "write"
 
     def undo(self) -> None:
-        remedies.carry_out(self.remedy())
+        rollbacks.carry_out(self.remedy())
         self._done_unseen = ""
 
     def remedy(self) -> Remedy:
-        return remedies.by_cache_commands(self._cache.url, [["CLIENT", "UNPAUSE"]])
+        return rollbacks.by_cache_commands(self._cache.url, [["CLIENT", "UNPAUSE"]])
 
     def hits(self) -> int:
         """What has come for it since; 1 while it pauses where nobody counts."""
@@ -515,7 +515,7 @@ class NoClients:
             self._healer = None
 
     def remedy(self) -> Remedy:
-        return remedies.by_cache_commands(self._cache.url, _configured({"maxclients": self._limit}))
+        return rollbacks.by_cache_commands(self._cache.url, _configured({"maxclients": self._limit}))
 
     def hits(self) -> int:
         if self._healer is None:

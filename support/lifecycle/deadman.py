@@ -322,17 +322,17 @@ def _delete_collections(order: Order) -> None:
 
 def _lift_fault(order: Order) -> None:
     # Only a run with faults pays for the imports.
-    from support.faults import remedies
+    from support.faults import rollbacks
 
-    remedies.carry_out(order["remedy"])
+    rollbacks.carry_out(order["remedy"])
     order["lifted"] = True
     _say(f"lifted the fault {order['fault']}")
 
 
 def _delete_link(order: Order) -> None:
-    from support.faults import remedies
+    from support.faults import rollbacks
 
-    remedies.carry_out(remedies.by_deleting_link(order["url"], order["link"]))
+    rollbacks.carry_out(rollbacks.by_deleting_link(order["url"], order["link"]))
     _say(f"deleted the link {order['link']}")
 
 
@@ -399,10 +399,10 @@ def _orders_left(suite: Identity) -> list[Order] | None:
 
 def _note_fault(order: Order) -> None:
     """When the fault has to be over; and what a person would have to do if this machine died as well."""
-    from support.faults import remedies
+    from support.faults import rollbacks
 
     order["due"] = time.monotonic() + float(order["within_s"])
-    _say(f"the fault {order['fault']} is about to strike; it is healed by: {remedies.told(order['remedy'])}")
+    _say(f"the fault {order['fault']} is about to strike; it is healed by: {rollbacks.told(order['remedy'])}")
 
 
 def _keep_remedies(orders: Iterable[Order], changed: Iterable[Order]) -> None:

@@ -17,8 +17,8 @@ exit_unless_installed()
 from support import doctor, fuzz, mishap, options
 from support.audit import command
 from support.citadel import Citadel
+from support.faults import capabilities, plan
 from support.faults import commands as fault_commands
-from support.faults import plan, reach
 from support.faults.commands import CommandsError
 from support.isolation.names import Run
 from support.isolation.processes import Identity, own_mark
@@ -201,7 +201,7 @@ def _vocabulary(results: Path, *, as_text: bool) -> int:
 def _doctor(settings: Settings) -> int:
     findings = doctor.examine(settings, OUTPUT)
     print(doctor.table(settings, findings))
-    print(settings.secrets().redact(reach.text(doctor.faults(settings).table())))
+    print(settings.secrets().redact(capabilities.text(doctor.faults(settings).table())))
     return 0 if all(finding.ok for finding in findings) else REFUSED
 
 

@@ -19,9 +19,9 @@ from support.admission import NotAdmitted
 from support.drivers.postgres import Pooled, refuse_pooler
 from support.errors import Unavailable
 from support.faults import commands
+from support.faults.capabilities import Reach
 from support.faults.commands import CommandsError
 from support.faults.guard import Guard
-from support.faults.reach import Reach
 from support.faults.terms import unknown
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.isolation import lease, schema

@@ -15,10 +15,10 @@ import pytest
 from support import doctor, steadiness
 from support.citadel import Citadel
 from support.errors import Unavailable
-from support.faults import FaultError, Faults, commands, plan, reach
+from support.faults import FaultError, Faults, capabilities, commands, plan
+from support.faults.capabilities import Reach
 from support.faults.commands import CommandsError
 from support.faults.guard import Guard
-from support.faults.reach import Reach
 from support.faults.terms import LINK_KINDS, LONGEST_S, STATE_KINDS, TARGETS, kinds_of
 from support.isolation.names import Run
 from support.isolation.processes import Mark
@@ -189,7 +189,7 @@ def test_each_mode_has_its_table() -> None:
     listed = kinds(**attached, CITADEL_FAULTS="postgresql:locked")["postgresql"]
     assert listed == [*LINK_KINDS, "locked"]
     assert kinds(**PLATFORM) == {target: [] for target in TARGETS}
-    text = reach.text(doctor.faults(settings(**PLATFORM, CITADEL_FAULTS="redis")).table())
+    text = capabilities.text(doctor.faults(settings(**PLATFORM, CITADEL_FAULTS="redis")).table())
     assert "CITADEL_ENVIRONMENT does not say which environment may be struck" in text
 
 

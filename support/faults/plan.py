@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from support.faults import store_faults
+from support.faults.capabilities import Reach
 from support.faults.commands import Pairs
-from support.faults.reach import Reach
 from support.faults.terms import CLOCK_KINDS, LINK_KINDS, PROCESS_KINDS
 
 MEANINGS = {

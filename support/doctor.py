@@ -21,8 +21,8 @@ from support.errors import Unavailable
 from support.faults import commands
 from support.faults.capabilities import Reach
 from support.faults.commands import CommandsError
+from support.faults.fault_types import unknown
 from support.faults.guard import Guard
-from support.faults.terms import unknown
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.isolation import lease, schema
 from support.settings import Mode, Settings

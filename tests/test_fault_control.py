@@ -18,8 +18,8 @@ from support.errors import Unavailable
 from support.faults import FaultError, Faults, capabilities, commands, plan
 from support.faults.capabilities import Reach
 from support.faults.commands import CommandsError
+from support.faults.fault_types import LINK_KINDS, LONGEST_S, STATE_KINDS, TARGETS, kinds_of
 from support.faults.guard import Guard
-from support.faults.terms import LINK_KINDS, LONGEST_S, STATE_KINDS, TARGETS, kinds_of
 from support.isolation.names import Run
 from support.isolation.processes import Mark
 from support.settings import ROOT, Settings

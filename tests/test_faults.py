@@ -18,9 +18,9 @@ import pytest
 from support.errors import Unavailable
 from support.faults import FaultError, Faults
 from support.faults.clocks import SHARED_MEMORY
+from support.faults.fault_types import SKEW_S
 from support.faults.guard import Guard
 from support.faults.injectors import CLOCK_TOLERANCE_S
-from support.faults.terms import SKEW_S
 from support.faults.toxiproxy import Toxiproxy
 from support.lifecycle.deadman import DeadMan
 from support.stack.ports import free_ports

@@ -15,7 +15,7 @@ from behave.runner_util import load_step_modules
 from behave.step_registry import registry
 
 from support.faults import matrix, wording
-from support.faults.terms import LINK_KINDS, PROCESS_KINDS, TARGETS
+from support.faults.fault_types import LINK_KINDS, PROCESS_KINDS, TARGETS
 from support.plugins import parameter_types
 from support.plugins.run import TAG_FAMILIES, TAGS
 from tests.scenarios import scenarios

@@ -18,7 +18,7 @@ import pytest
 
 from support import waiting
 from support.faults import clocks
-from support.faults.terms import LONGEST_S
+from support.faults.fault_types import LONGEST_S
 from support.isolation import heartbeat, kept, schema
 from support.isolation.heartbeat import Sign
 from support.isolation.names import Run

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from support.faults import clocks
 from support.faults.commands import Pairs
-from support.faults.terms import CLOCK_KINDS, LINK_KINDS, PROCESS_KINDS, STATE_KINDS, TARGETS, kinds_of
+from support.faults.fault_types import CLOCK_KINDS, LINK_KINDS, PROCESS_KINDS, STATE_KINDS, TARGETS, kinds_of
 from support.settings import Mode, Settings
 
 # Healing them needs a way in that a server of others does not promise.

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from support.faults import rollbacks
+from support.faults.fault_types import TARGETS, kinds_of
 from support.faults.injectors import Link
 from support.faults.rollbacks import Remedy, RemedyFailed
-from support.faults.terms import TARGETS, kinds_of
 from support.isolation.processes import Mark, fresh_mark
 from support.waiting import eventually
 

@@ -14,10 +14,10 @@ from support.errors import Unavailable
 from support.faults import store_faults
 from support.faults.capabilities import Reach
 from support.faults.commands import Commanded, Pairs, ProgramsEnder
+from support.faults.fault_types import LINK_KINDS, LONGEST_S, TARGETS
 from support.faults.guard import Guard
 from support.faults.injectors import LINK_HARMS, PROCESS_HARMS, Harm, Link, Service
 from support.faults.store_faults import Store
-from support.faults.terms import LINK_KINDS, LONGEST_S, TARGETS
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.faults.wiretap import Wiretap
 

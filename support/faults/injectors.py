@@ -14,8 +14,8 @@ import psutil
 from support.errors import Unavailable
 from support.faults import clocks, rollbacks
 from support.faults.clocks import Clock
+from support.faults.fault_types import SKEW_S
 from support.faults.rollbacks import Remedy
-from support.faults.terms import SKEW_S
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.faults.wiretap import Wiretap
 from support.waiting import eventually

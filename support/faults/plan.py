@@ -5,7 +5,7 @@ from __future__ import annotations
 from support.faults import store_faults
 from support.faults.capabilities import Reach
 from support.faults.commands import Pairs
-from support.faults.terms import CLOCK_KINDS, LINK_KINDS, PROCESS_KINDS
+from support.faults.fault_types import CLOCK_KINDS, LINK_KINDS, PROCESS_KINDS
 
 MEANINGS = {
     "crashed": "its process is killed, later started again",

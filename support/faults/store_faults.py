@@ -20,9 +20,9 @@ from redis.retry import Retry
 from support import addresses
 from support.errors import Unavailable
 from support.faults import rollbacks
+from support.faults.fault_types import LONGEST_S
 from support.faults.injectors import Harm, Link, Service
 from support.faults.rollbacks import Remedy
-from support.faults.terms import LONGEST_S
 from support.isolation import lease
 from support.waiting import eventually
 

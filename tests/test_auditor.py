@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support import aftermath
 from support.audit import (
     Counts,
     Finding,
@@ -40,6 +39,7 @@ from support.drivers.postgres import MetadataStore
 from support.drivers.qdrant import Point, PointPage, VectorStore
 from support.drivers.redis import CacheStore
 from support.isolation.lease import LEASE_KEY
+from support.lifecycle import invariants
 from support.redaction import Secrets
 from support.reporting.journal import Journal
 from support.world import Ledger, World
@@ -973,7 +973,7 @@ class After:
             audits=SimpleNamespace(add=self.reports.append),
         )
         world = SimpleNamespace(names=SimpleNamespace(prefix=PREFIX), ledger=self.ledger)
-        return aftermath._disagreements(cast("Citadel", citadel), cast(World, world))
+        return invariants._disagreements(cast("Citadel", citadel), cast(World, world))
 
 
 @pytest.fixture

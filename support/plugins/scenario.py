@@ -7,10 +7,11 @@ from typing import Any
 
 from behave.tag_matcher import ActiveTagMatcher, ValueObject
 
-from support import aftermath, steadiness
+from support import steadiness
 from support.drivers.providers import DISPLAY_NAMES
 from support.isolation import residue
 from support.isolation.names import Names
+from support.lifecycle import invariants
 from support.plugins import attachments
 from support.reporting import diagnosis, outages
 from support.reporting.results import repeating
@@ -72,7 +73,7 @@ def end(context: Any, scenario: Any) -> None:
     failed = scenario.status.has_failed()
     # A step may find out that this mode cannot go on: the scenario is then skipped with its reason.
     broken_off = failed or bool(scenario.skip_reason)
-    problems = aftermath.problems(citadel, world, context.marks, broken_off=broken_off)
+    problems = invariants.problems(citadel, world, context.marks, broken_off=broken_off)
     if "outage" in scenario.effective_tags and not scenario.skip_reason:
         problems += _outage(citadel, scenario, context.marks)
     if problems or failed:

@@ -9,11 +9,11 @@ from uuid import UUID
 
 import numpy as np
 
-from support.aftermath import audit_of
 from support.audit import Report
 from support.drivers.gateway import Answer
 from support.drivers.postgres import MetadataStore, Row
 from support.drivers.qdrant import Point, PointId, VectorStore
+from support.lifecycle.invariants import audit_of
 from support.vocabulary import collections, embeddings
 from support.vocabulary.documents import place
 from support.world import World

@@ -12,7 +12,7 @@ from typing import Any, cast
 import psycopg2
 import pytest
 
-from support import doctor, steadiness
+from support import doctor
 from support.citadel import Citadel
 from support.errors import Unavailable
 from support.faults import FaultError, Faults, capabilities, commands, plan
@@ -22,6 +22,7 @@ from support.faults.fault_types import LINK_KINDS, LONGEST_S, STATE_KINDS, TARGE
 from support.faults.guard import Guard
 from support.isolation.names import Run
 from support.isolation.processes import Mark
+from support.lifecycle import steady_state
 from support.settings import ROOT, Settings
 from support.stack import servers
 from support.stack.ports import free_ports
@@ -316,7 +317,7 @@ def test_a_fault_that_cannot_be_lifted_poisons_the_environment(tmp_path: Path) -
         fault.lift()
     citadel = cast(Citadel, SimpleNamespace(faults=faults))
     with pytest.raises(AssertionError, match=r"environment poisoned.*redis frozen could not be lifted"):
-        steadiness.regain(citadel)
+        steady_state.regain(citadel)
     mark.touch()
     assert faults.poison() == "", "it was tried again"
     assert faults.lift_all() == []

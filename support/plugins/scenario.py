@@ -7,11 +7,10 @@ from typing import Any
 
 from behave.tag_matcher import ActiveTagMatcher, ValueObject
 
-from support import steadiness
 from support.drivers.providers import DISPLAY_NAMES
 from support.isolation import residue
 from support.isolation.names import Names
-from support.lifecycle import invariants
+from support.lifecycle import invariants, steady_state
 from support.plugins import attachments
 from support.reporting import diagnosis, outages
 from support.reporting.results import repeating
@@ -49,7 +48,7 @@ def can_run(context: Any, scenario: Any) -> bool:
 def begin(context: Any, scenario: Any) -> None:
     """Give the scenario its world; the first clean-up registered is the last to run: the residue check."""
     citadel = context.citadel
-    steadiness.regain(citadel)
+    steady_state.regain(citadel)
     names = Names(citadel.run, citadel.next_scenario())
     keep = not citadel.settings.cleanup
 

@@ -37,7 +37,7 @@ from behave.formatter.base import StreamOpener
 from behave.model_type import Status as Outcome
 from behave.runner import ModelRunner
 
-from support.plugins import cleaning, junit, lane, streams
+from support.plugins import cleaning, junit, streams, worker_context
 from support.reporting import losses
 
 AllureFormatter = allure_behave.formatter.AllureFormatter
@@ -94,7 +94,7 @@ def attach_formatter(context: Any) -> None:
     if folder and not _formatters(runner):
         runner.formatters.append(AllureFormatter(StreamOpener(folder), config))
     for formatter in _formatters(runner):
-        if not lane.OWN.is_worker:
+        if not worker_context.OWN.is_worker:
             with losses.kept("what Allure shows about the run"):
                 _describe_run(context, Path(formatter.stream_opener.name))
 
@@ -138,7 +138,7 @@ class EnduringLogger(AllureFileLogger):
 
     @allure_commons.hookimpl
     def report_attached_data(self, body: str | bytes, file_name: str) -> None:
-        content = lane.OWN.shown(body).encode() if isinstance(body, str) else body
+        content = worker_context.OWN.shown(body).encode() if isinstance(body, str) else body
         self._write(file_name, content, "an attachment of the Allure report")
 
     def _report_item(self, item: Any) -> None:
@@ -262,7 +262,7 @@ class TruthfulListener(AllureListener):  # type: ignore[misc]  # allure-behave h
             Label(LabelType.PARENT_SUITE, area),
             Label(LabelType.SUITE, scenario.feature.name),
             Label(LabelType.HOST, socket.gethostname()),
-            Label(LabelType.THREAD, f"worker {lane.OWN.number}"),
+            Label(LabelType.THREAD, f"worker {worker_context.OWN.number}"),
         ]
 
     def _details(self, scenario: Any) -> StatusDetails | None:
@@ -284,7 +284,7 @@ class TruthfulListener(AllureListener):  # type: ignore[misc]  # allure-behave h
 
 
 def _shown_value(_item: Any, _attribute: Any, value: Any) -> Any:
-    return lane.OWN.shown(value) if isinstance(value, str) else value
+    return worker_context.OWN.shown(value) if isinstance(value, str) else value
 
 
 def _verdict(status: Outcome) -> str:
@@ -366,10 +366,10 @@ def _red_if_results_are_lost(original: Callable[..., bool]) -> Callable[..., boo
 
 def _note_cleanup_error(context: Any, _cleanup: Callable[[], None], error: Exception) -> None:
     """behave counts the error but keeps no text: keep it where the reports look for it."""
-    text = lane.OWN.shown(f"CLEANUP-ERROR: {_one_line(error)}")
+    text = worker_context.OWN.shown(f"CLEANUP-ERROR: {_one_line(error)}")
     broken = context.scenario if "scenario" in context else context.feature
     if broken is None:
-        print(lane.OWN.shown("".join(traceback.format_exception(error))), file=sys.stderr)
+        print(worker_context.OWN.shown("".join(traceback.format_exception(error))), file=sys.stderr)
         _global_error(context, text)
     elif broken.error_message:
         broken.error_message += f"\n{text}"
@@ -414,7 +414,7 @@ def _describe_run(context: Any, folder: Path) -> None:
     if "reach" in context:
         secret = context.settings.secrets()
         shown |= {f"faults.{each.target}": secret.redact(str(each)) for each in context.reach.table()}
-    lines = (f"{name} = {' '.join(lane.OWN.shown(value).split())}" for name, value in shown.items())
+    lines = (f"{name} = {' '.join(worker_context.OWN.shown(value).split())}" for name, value in shown.items())
     (folder / "environment.properties").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from behave.configuration import Configuration
 
 from support.options import one_line
-from support.plugins import lane
+from support.plugins import worker_context
 from support.printable import quoted
 from support.reporting.output import ALLURE, JUNIT
 from support.reporting.shards import NotDivided, Shard
@@ -84,7 +84,7 @@ def read(config: Any) -> Asked:
             raise NotUnderstood(f"{option}: all results lie in one folder; name it with -D output=FOLDER")
     if "shard_times" in values and "shard" not in values:
         raise NotUnderstood("-D shard_times: it needs -D shard=NUMBER/PARTS too")
-    if lane.OWN.is_worker:
+    if worker_context.OWN.is_worker:
         seed = int(os.environ[SEED])
     else:
         seed = values.get("seed", random.randrange(MOST + 1))

@@ -17,7 +17,7 @@ from typing import Any
 import behave.runner
 
 from support.mishap import noted
-from support.plugins import lane, run
+from support.plugins import run, worker_context
 from support.settings import ROOT
 
 
@@ -38,12 +38,14 @@ def refusing_what_breaks(context: Any) -> Iterator[None]:
     """Refuse a run that an unexpected error keeps from beginning; the details are written to a file."""
     try:
         yield
-    except lane.Refused:
+    except worker_context.Refused:
         raise
     except Exception as error:
-        if lane.OWN.is_worker:
+        if worker_context.OWN.is_worker:
             raise
-        run.refuse(context, noted(error, lane.OWN.redact, context.output if "output" in context else None))
+        run.refuse(
+            context, noted(error, worker_context.OWN.redact, context.output if "output" in context else None)
+        )
 
 
 def _asking(original: Callable[..., None]) -> Callable[..., None]:

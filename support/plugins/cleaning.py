@@ -10,7 +10,7 @@ from typing import Any
 
 from behave.formatter.base import Formatter, StreamOpener
 
-from support.plugins import lane
+from support.plugins import worker_context
 
 
 class Cleaner(Formatter):  # type: ignore[misc]  # behave has no types
@@ -31,7 +31,7 @@ class Cleaner(Formatter):  # type: ignore[misc]  # behave has no types
 
 def clean(entity: Any) -> None:
     """Clean what a step, a scenario or a feature says of its end."""
-    show = lane.OWN.shown
+    show = worker_context.OWN.shown
     if entity.error_message:
         entity.error_message = show(entity.error_message)
     if getattr(entity, "skip_reason", None):
@@ -51,10 +51,10 @@ def cleaned(error: BaseException) -> BaseException:
     except Exception as broken:
         text = f"(its text cannot be had: {type(broken).__name__})"
     else:
-        if lane.OWN.shown(text) == text:
+        if worker_context.OWN.shown(text) == text:
             return error
     return stand_in(
-        type(error).__name__, lane.OWN.shown(text), failure=isinstance(error, AssertionError)
+        type(error).__name__, worker_context.OWN.shown(text), failure=isinstance(error, AssertionError)
     ).with_traceback(error.__traceback__)
 
 

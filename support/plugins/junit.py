@@ -17,7 +17,7 @@ from typing import Any
 from behave.model_type import Status
 from behave.reporter import junit as stock
 
-from support.plugins import lane
+from support.plugins import worker_context
 from support.reporting import losses
 
 FEATURES = "features/"
@@ -44,9 +44,9 @@ class ValidTree(stock.ElementTreeWithCDATA):  # type: ignore[misc]  # behave has
     def write(self, file: Any, encoding: str) -> None:
         """Write all of it or nothing."""
         for element in self.iter():
-            element.text = element.text and lane.OWN.shown(element.text)
+            element.text = element.text and worker_context.OWN.shown(element.text)
             for name, value in element.attrib.items():
-                element.set(name, lane.OWN.shown(value))
+                element.set(name, worker_context.OWN.shown(value))
         written = io.BytesIO()
         super().write(written, encoding)
         try:

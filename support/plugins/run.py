@@ -22,7 +22,7 @@ from support.faults import matrix
 from support.isolation import processes
 from support.isolation.names import Run
 from support.isolation.sweep import sweep
-from support.plugins import allure_corrections, asked, console, junit, lane, parallel, sentences
+from support.plugins import allure_corrections, asked, console, junit, parallel, sentences, worker_context
 from support.plugins.asked import Asked, NotUnderstood
 from support.reporting import output, results, shards
 from support.reporting.flakiness import fingerprint
@@ -64,7 +64,7 @@ BEGUN = Begun()
 
 def interrupt_on_sigterm() -> None:
     """Make SIGTERM unwind like Ctrl-C, so that every clean-up runs; a worker does that by itself."""
-    if not lane.OWN.is_worker:
+    if not worker_context.OWN.is_worker:
         signal.signal(signal.SIGTERM, _interrupt)
         processes.end_with_owner(ORPHAN_ENDS_WITHIN_S)
 
@@ -81,7 +81,7 @@ def ask(runner: Any) -> None:
     context, config = runner.context, runner.config
     try:
         place = asked.place(config)
-        if not (lane.OWN.is_worker or config.dry_run):
+        if not (worker_context.OWN.is_worker or config.dry_run):
             BEGUN.claim = output.claim(place, "-D output")
             _lead_to(place, config)
         BEGUN.asked = asked.read(config)
@@ -99,7 +99,7 @@ def _lead_to(place: Path, config: Any) -> None:
 def choose(context: Any) -> None:
     """Refuse an unknown tag and an empty selection; put the features in the order asked for."""
     _name_cells(context)
-    if lane.OWN.is_worker:
+    if worker_context.OWN.is_worker:
         return
     runner = context._runner
     tags = {tag for feature in runner.features for tag in _all_tags(feature)}
@@ -165,8 +165,8 @@ def prepare(context: Any) -> None:
     except SettingsError as error:
         refuse(context, str(error))
     context.settings, context.output = settings, BEGUN.asked.output
-    lane.OWN.redact = settings.secrets().redact
-    if lane.OWN.is_worker:
+    worker_context.OWN.redact = settings.secrets().redact
+    if worker_context.OWN.is_worker:
         return
     findings = doctor.examine(settings, context.output)
     context.reach = doctor.faults(settings)
@@ -180,7 +180,7 @@ def prepare(context: Any) -> None:
 def open_report(context: Any) -> None:
     """Let Allure listen, unless the user chose formatters of his own; let the console count."""
     allure_corrections.attach_formatter(context)
-    if not lane.OWN.is_worker:
+    if not worker_context.OWN.is_worker:
         console.announce(context, BEGUN.asked.seed)
 
 
@@ -189,7 +189,7 @@ def start(context: Any) -> None:
     try:
         if not _hand_out(context):
             open_platform(context)
-    except (parallel.NoWorker, lane.Refused) as error:
+    except (parallel.NoWorker, worker_context.Refused) as error:
         refuse(context, str(error))
 
 
@@ -212,14 +212,14 @@ def _hand_out(context: Any) -> bool:
 
 def open_platform(context: Any) -> None:
     """Start the platform or connect to it. Raises ``Refused`` if that cannot be done."""
-    settings, own = context.settings, lane.OWN
+    settings, own = context.settings, worker_context.OWN
     context.opened = time.monotonic()
     logs = context.output / "logs"
     try:
         citadel = Citadel.open(settings, Run.current(), logs / own.name if own.is_worker else logs, own.name)
     except Exception as error:
         message = f"the platform did not start: {settings.secrets().redact(str(error))}"
-        raise lane.Refused(message) from error
+        raise worker_context.Refused(message) from error
     citadel.seed = BEGUN.asked.seed
     context.citadel = citadel
     own.redact = citadel.secrets.redact
@@ -240,8 +240,8 @@ def tell_results(context: Any) -> None:
     parts = list(parallel.figures(context) or [])
     if "citadel" in context:
         parts.append(Figures.of(context.citadel, time.monotonic() - context.opened))
-    if lane.OWN.is_worker:
-        lane.OWN.figures = parts[0] if parts else None
+    if worker_context.OWN.is_worker:
+        worker_context.OWN.figures = parts[0] if parts else None
         return
     if not parts:
         return
@@ -283,7 +283,7 @@ def _outcome(scenario: Any) -> results.Outcome:
         location=str(scenario.location),
         status=scenario.status.name,
         seconds=scenario.duration,
-        reason=lane.OWN.shown(scenario.skip_reason or ""),
+        reason=worker_context.OWN.shown(scenario.skip_reason or ""),
         tags=tuple(map(str, scenario.effective_tags)),
         longest_step=f"{longest.keyword} {longest.name}" if longest else "",
         longest_step_s=longest.duration if longest else 0.0,
@@ -292,12 +292,12 @@ def _outcome(scenario: Any) -> results.Outcome:
 
 def refuse(context: Any, message: str) -> NoReturn:
     """End the run before it began, with one message and a report that says so; a worker leaves that to it."""
-    if lane.OWN.is_worker:
-        raise lane.Refused(message)
+    if worker_context.OWN.is_worker:
+        raise worker_context.Refused(message)
     if BEGUN.claim is not None:
         allure_corrections.report_refusal(context, message)
         junit.report_refusal(context.config.junit_directory, allure_corrections.NOT_STARTED, message)
-    print(f"\nCannot run: {lane.OWN.shown(message)}", file=sys.stderr)
+    print(f"\nCannot run: {worker_context.OWN.shown(message)}", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     # Nothing has been started or everything was stopped; behave would go on and call it "aborted by user".

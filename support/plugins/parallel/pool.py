@@ -22,7 +22,7 @@ from typing import Any
 from behave.model_type import Status
 
 from support.isolation import processes, sweep
-from support.plugins import allure_corrections, lane
+from support.plugins import allure_corrections, worker_context
 from support.plugins.parallel import endings, times
 from support.plugins.parallel.endings import Ending
 from support.plugins.parallel.replay import Call, calls_of_unreported, replay
@@ -64,7 +64,7 @@ class Job:
 class Worker:
     """A worker process as the run sees it."""
 
-    lane: lane.Lane
+    worker_context: worker_context.Lane
     process: subprocess.Popen[bytes]
     line: Connection
     log: Path
@@ -88,7 +88,7 @@ class Worker:
     def ended_how_in_full(self) -> str:
         """How the process ended, and the end of its log if it wrote any."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-SHOWN_LOG_LINES:]
-        return lane.OWN.shown(
+        return worker_context.OWN.shown(
             "\n".join([self.ended_how(), *([f"the end of {self.log}:", *lines] if lines else [])])
         )
 
@@ -326,7 +326,7 @@ class Pool:
 
     def _start_worker(self) -> None:
         self._started += 1
-        own = lane.Lane(self._started)
+        own = worker_context.Lane(self._started)
         log = self._logs / own.name / "worker.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         here, there = Pipe()
@@ -467,7 +467,7 @@ def distribute(
     took. Raises ``NoWorker`` if not one worker can begin.
     """
     runner = context._runner
-    if lane.OWN.is_worker or context.config.dry_run:
+    if worker_context.OWN.is_worker or context.config.dry_run:
         return False
     alone = [feature for feature in runner.features if _selected(feature, context.config, ALONE)]
     shared = [

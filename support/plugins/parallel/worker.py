@@ -30,7 +30,7 @@ from behave.formatter.base import StreamOpener
 from behave.runner import Runner
 from behave.runner_util import reset_runtime
 
-from support.plugins import allure_corrections, lane
+from support.plugins import allure_corrections, worker_context
 from support.plugins.parallel import endings
 from support.plugins.parallel.replay import Recorder
 from support.reporting import losses
@@ -151,7 +151,7 @@ class Worker(Runner):  # type: ignore[misc]  # behave has no types
             self._broken = "a clean-up of the run failed"
         if losses.LOST and not self._broken:
             self._broken = "; ".join(losses.LOST)
-        self._line.tell("ended", lane.OWN.figures, self._broken)
+        self._line.tell("ended", worker_context.OWN.figures, self._broken)
         return failed
 
     def _handed_out(self) -> Iterator[Any]:
@@ -172,12 +172,12 @@ class Worker(Runner):  # type: ignore[misc]  # behave has no types
         begun = time.monotonic()
         yield feature
         left = {
-            number: endings.of_scenario(scenarios[number], lane.OWN.shown)
+            number: endings.of_scenario(scenarios[number], worker_context.OWN.shown)
             for number in sorted(self._unreported)
         }
         self._line.tell(
             "feature",
-            endings.of_feature(feature, lane.OWN.shown),
+            endings.of_feature(feature, worker_context.OWN.shown),
             left,
             self._recorder.taken(),
             # Not even the result of an interrupted one comes back.
@@ -201,7 +201,7 @@ class Worker(Runner):  # type: ignore[misc]  # behave has no types
             self._line.tell(
                 "scenario",
                 number,
-                endings.of_scenario(scenario, lane.OWN.shown),
+                endings.of_scenario(scenario, worker_context.OWN.shown),
                 self._recorder.taken(),
             )
 
@@ -212,14 +212,14 @@ class Worker(Runner):  # type: ignore[misc]  # behave has no types
                 hook(context)
             except BaseException as error:
                 # The run reports it, once for all workers.
-                print(lane.OWN.shown(traceback.format_exc()))
-                refused = isinstance(error, lane.Refused)
+                print(worker_context.OWN.shown(traceback.format_exc()))
+                refused = isinstance(error, worker_context.Refused)
                 message = str(error) if refused else f"{type(error).__name__}: {error}"
-                self._line.tell("failed", lane.OWN.shown(message))
+                self._line.tell("failed", worker_context.OWN.shown(message))
                 self.hook_failures += 1
                 self.abort(reason="before_all failed")
             else:
-                self._line.tell("ready", lane.OWN.introduction)
+                self._line.tell("ready", worker_context.OWN.introduction)
 
         return before_all
 
@@ -229,7 +229,7 @@ class Worker(Runner):  # type: ignore[misc]  # behave has no types
             try:
                 hook(context)
             except BaseException as error:
-                self._broken = lane.OWN.shown(f"after_all: {type(error).__name__}: {error}")
+                self._broken = worker_context.OWN.shown(f"after_all: {type(error).__name__}: {error}")
                 raise
 
         return after_all
@@ -247,7 +247,7 @@ def main() -> int:
     descriptor = int(os.environ.pop(LINE))
     os.set_inheritable(descriptor, False)
     line = Line(Connection(descriptor), interruption)
-    lane.OWN.number = line.task.number
+    worker_context.OWN.number = line.task.number
     config = Configuration(sys.argv[1:])
     config.format, config.outputs, config.reporters = [], [], []
     config.userdata.pop(allure_corrections.RESULTS, None)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from support.reference.emulators.spoilt import SPOILT, spoilt
+from support.reference.emulators.malformed_responses import SPOILT, spoilt
 from support.reference.emulators.wire import Answer, Call, Dialect
 
 PROVIDERS = (

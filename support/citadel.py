@@ -16,6 +16,7 @@ from support.contract.coverage import Coverage
 from support.contract.validator import Contract
 from support.drivers.embedding import Embedding
 from support.drivers.gateway import Gateway
+from support.drivers.journal import Journal
 from support.drivers.postgres import MetadataStore
 from support.drivers.providers import Providers
 from support.drivers.qdrant import VectorStore
@@ -27,7 +28,6 @@ from support.faults.store_faults import CacheServer, Database, Store
 from support.isolation.names import Run
 from support.promises import Promises, promises_for
 from support.redaction import Secrets
-from support.reporting.journal import Journal
 from support.settings import Mode, Settings
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from support.audit import Stores
 from support.audit.content import canonical, checksum
+from support.drivers.journal import Journal
 from support.drivers.postgres import MetadataStore
 from support.drivers.qdrant import Point, VectorStore
 from support.drivers.redis import CacheStore
@@ -28,7 +29,6 @@ from support.isolation import kept, schema
 from support.isolation.names import Run
 from support.lifecycle.deadman import DeadMan
 from support.redaction import Secrets
-from support.reporting.journal import Journal
 from support.stack import servers
 from support.stack.ports import free_ports
 from support.stack.process import ServiceProcess

@@ -18,10 +18,10 @@ from support.__main__ import main
 from support.audit import Progress, Stores
 from support.audit.command import Meter
 from support.drivers.errors import StoreUnreachable
+from support.drivers.journal import Journal
 from support.drivers.postgres import MetadataStore
 from support.drivers.qdrant import VectorStore, _likely_following, _sheet
 from support.redaction import Secrets
-from support.reporting.journal import Journal
 from support.settings import PROVIDER_KEYS, VARIABLES
 from tests.own_stores import Endpoints, Writer, close, open_stores, started
 

@@ -35,13 +35,13 @@ from support.audit import (
 from support.audit.cached import encode, encode_vector
 from support.audit.content import canonical, checksum, sha256
 from support.drivers.gateway import GatewayUnreachable
+from support.drivers.journal import Journal
 from support.drivers.postgres import MetadataStore
 from support.drivers.qdrant import Point, PointPage, VectorStore
 from support.drivers.redis import CacheStore
 from support.isolation.lease import LEASE_KEY
 from support.lifecycle import invariants
 from support.redaction import Secrets
-from support.reporting.journal import Journal
 from support.world import Ledger, World
 from tests.filled_stores import Filled
 from tests.own_stores import MODEL, Endpoints, Link, Writer, close, embedded, open_stores, started

@@ -12,11 +12,11 @@ import pytest
 
 from support.audit import Stores
 from support.drivers.errors import NoSuchCollection, StoreUnreachable
+from support.drivers.journal import Journal
 from support.drivers.postgres import MetadataStore
 from support.drivers.qdrant import Point, VectorStore
 from support.drivers.redis import CacheStore
 from support.redaction import Secrets
-from support.reporting.journal import Journal
 from tests.own_stores import SIZE, Endpoints, Link, Writer, close, embedded, free_port, open_stores, started
 
 

@@ -9,13 +9,13 @@ from typing import Any, cast
 import pytest
 
 from support.citadel import Citadel, Inconclusive
+from support.drivers.journal import Journal
 from support.isolation.names import Names, Run
 from support.load import runner
 from support.load.plan import OpenLoop, Plan
 from support.load.runner import LoadResult
 from support.load.verdicts import Outcome
 from support.redaction import Secrets
-from support.reporting.journal import Journal
 from support.reporting.results import performance_sentences
 from support.settings import Mode
 from support.vocabulary import documents, loads

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
+from support.drivers.journal import Entry
 from support.faults import Fault
 from support.reporting import outages
-from support.reporting.journal import Entry
 from support.reporting.outages import Outage, Phase
 
 

@@ -17,12 +17,12 @@ import pytest
 
 from support import doctor
 from support.drivers.errors import StoreUnreachable
+from support.drivers.journal import Journal
 from support.drivers.postgres import MetadataStore, Pooled
 from support.faults import rollbacks
 from support.isolation import schema
 from support.isolation.names import Run
 from support.redaction import Secrets
-from support.reporting.journal import Journal
 from support.settings import Settings
 from support.stack import servers
 from support.stack.ports import free_ports

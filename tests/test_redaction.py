@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.drivers.journal import Journal, union_of_seconds
 from support.redaction import MASK, Secrets
-from support.reporting.journal import Journal, union_of_seconds
 
 VALUES = st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789_-", min_size=6, max_size=40)
 # What a mask itself consists of cannot be hidden by it.

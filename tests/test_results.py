@@ -14,9 +14,9 @@ from support.audit import Report, Verdict
 from support.citadel import AuditTally, Citadel
 from support.contract.coverage import Coverage
 from support.contract.validator import Contract
+from support.drivers.journal import Entry, Journal
 from support.redaction import Secrets
 from support.reporting import results
-from support.reporting.journal import Entry, Journal
 from support.reporting.results import Outcome
 from support.settings import Mode
 

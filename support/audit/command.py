@@ -18,11 +18,11 @@ from support.audit.cached import opaque
 from support.audit.report import Report, Verdict
 from support.audit.terms import EVERYTHING, Options, Progress, Scope, Stores
 from support.drivers.errors import StoreUnreachable
+from support.drivers.journal import Journal
 from support.drivers.postgres import MetadataStore
 from support.drivers.qdrant import VectorStore
 from support.drivers.redis import CacheStore
 from support.promises import promises_for
-from support.reporting.journal import Journal
 from support.settings import Settings
 
 CODES = {Verdict.CLEAN: 0, Verdict.FINDINGS: 1, Verdict.UNKNOWN: 2}

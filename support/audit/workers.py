@@ -15,10 +15,10 @@ from typing import Any
 
 from support.audit.scan import Outcome, Range, RangeScan
 from support.drivers.errors import StoreUnreachable
+from support.drivers.journal import Journal
 from support.drivers.postgres import MetadataStore
 from support.drivers.qdrant import VectorStore
 from support.redaction import Secrets
-from support.reporting.journal import Journal
 
 
 @dataclass(frozen=True, slots=True)

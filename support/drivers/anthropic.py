@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from support import addresses
-from support.reporting.journal import Journal
+from support.drivers.journal import Journal
 from support.settings import Live
 
 TIMEOUT_S = 30.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from support.drivers.http import JsonClient
-from support.reporting.journal import Journal
+from support.drivers.journal import Journal
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 LARGEST_BATCH = 32

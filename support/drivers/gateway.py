@@ -17,8 +17,8 @@ from support.contract.coverage import Coverage
 from support.contract.disclosure import disclosed
 from support.contract.validator import Contract
 from support.drivers import wire
+from support.drivers.journal import Journal
 from support.redaction import Secrets
-from support.reporting.journal import Journal
 
 CONNECT_S = 2.0
 # Longer than any time limit of the contract's operations except the consistency check (60 s).

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from support.reporting.journal import Journal
+from support.drivers.journal import Journal
 
 TIMEOUT_S = 5.0
 

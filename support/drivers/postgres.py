@@ -19,7 +19,7 @@ from psycopg2 import sql
 
 from support import addresses
 from support.drivers.errors import StoreUnreachable
-from support.reporting.journal import Journal
+from support.drivers.journal import Journal
 
 STORE = "postgresql"
 PAGE = 1000

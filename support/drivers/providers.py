@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from support.drivers.http import JsonClient
-from support.reporting.journal import Journal
+from support.drivers.journal import Journal
 
 # A number that no request reaches: the record is asked for its position only.
 NOTHING = 2**53

@@ -24,7 +24,7 @@ from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from support import addresses
 from support.drivers.errors import NoSuchCollection, StoreUnreachable
-from support.reporting.journal import Journal
+from support.drivers.journal import Journal
 
 STORE = "qdrant"
 PAGE = 500

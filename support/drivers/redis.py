@@ -13,7 +13,7 @@ from redis.retry import Retry
 
 from support import addresses
 from support.drivers.errors import StoreUnreachable
-from support.reporting.journal import Journal
+from support.drivers.journal import Journal
 
 STORE = "redis"
 PAGE = 500

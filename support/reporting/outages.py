@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from support.reporting.journal import Entry
+from support.drivers.journal import Entry
 
 if TYPE_CHECKING:
     from support.faults import Fault

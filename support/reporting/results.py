@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from support import waiting
 from support.contract.coverage import Coverage
 from support.contract.validator import Contract
+from support.drivers.journal import union_of_seconds
 from support.faults import matrix, wording
 from support.printable import as_json, printable
 from support.reporting import losses, outages
-from support.reporting.journal import union_of_seconds
 from support.reporting.output import DOCUMENT, SUMMARY
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from support.faults import commands as fault_commands
 from support.faults.commands import CommandsError
 from support.isolation.names import Run
 from support.isolation.processes import Identity, own_mark
-from support.isolation.sweep import STORE_ERRORS, end_processes, leftovers, sweep
+from support.lifecycle.sweep import STORE_ERRORS, end_processes, leftovers, sweep
 from support.reporting import allure_report, flakiness, output, shards
 from support.settings import ROOT, Settings, SettingsError
 

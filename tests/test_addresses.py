@@ -25,7 +25,7 @@ from support.faults.store_faults import Database
 from support.faults.toxiproxy import Toxiproxy
 from support.isolation import lease, schema
 from support.isolation.names import Run
-from support.isolation.sweep import _things
+from support.lifecycle.sweep import _things
 from support.reference.gateway import config as gateway_config
 from support.reference.gateway.cache import Cache
 from support.reference.gateway.metrics import Metrics

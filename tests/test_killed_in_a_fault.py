@@ -25,7 +25,7 @@ from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.isolation import lease, schema
 from support.isolation.names import Run
 from support.isolation.processes import lives
-from support.isolation.sweep import sweep
+from support.lifecycle.sweep import sweep
 from support.settings import ROOT, Settings
 from support.stack import servers
 from support.stack.ports import free_ports

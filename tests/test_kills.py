@@ -23,7 +23,7 @@ import pytest
 from support.isolation import kept
 from support.isolation.names import Run
 from support.isolation.processes import MARK, Identity, own_mark
-from support.isolation.sweep import sweep
+from support.lifecycle.sweep import sweep
 from support.settings import ROOT, Settings
 from support.stack import servers
 from support.stack.ports import free_ports
@@ -200,7 +200,7 @@ def left_by(command: list[str], folder: Path, aim: dict[str, object], workers: i
 
 def next_start(folder: Path) -> None:
     """What every run does before it begins."""
-    script = "from support.isolation.sweep import sweep; from support.settings import Settings; "
+    script = "from support.lifecycle.sweep import sweep; from support.settings import Settings; "
     script += "print(sweep(Settings.load({}, dotenv=None)))"
     subprocess.run(
         [sys.executable, "-c", script],

@@ -22,7 +22,7 @@ from support.faults.fault_types import LONGEST_S
 from support.isolation import heartbeat, kept, schema
 from support.isolation.heartbeat import Sign
 from support.isolation.names import Run
-from support.isolation.sweep import leftovers, sweep
+from support.lifecycle.sweep import leftovers, sweep
 from support.settings import ROOT, Settings
 from support.stack import servers
 from support.stack.ports import free_ports

@@ -17,7 +17,7 @@ import pytest
 from support.isolation import beacon, kept, lease, schema
 from support.isolation.names import Run
 from support.isolation.processes import own_mark
-from support.isolation.sweep import leftovers, sweep
+from support.lifecycle.sweep import leftovers, sweep
 from support.settings import Settings
 from support.waiting import eventually
 from tests.own_stores import Endpoints, started

@@ -21,7 +21,7 @@ from support.citadel import Citadel
 from support.faults import matrix
 from support.isolation import processes
 from support.isolation.names import Run
-from support.isolation.sweep import sweep
+from support.lifecycle.sweep import sweep
 from support.plugins import allure_corrections, asked, console, junit, parallel, sentences, worker_context
 from support.plugins.asked import Asked, NotUnderstood
 from support.reporting import output, results, shards

@@ -17,7 +17,7 @@ from typing import Any
 from support.faults.clocks import Clock
 from support.isolation.names import Run
 from support.isolation.processes import Identity, end_with_owner, own_mark
-from support.isolation.sweep import end_processes
+from support.lifecycle.sweep import end_processes
 from support.promises import promises_for
 from support.settings import ROOT, Settings
 from support.stack.process import ServiceProcess

@@ -21,7 +21,8 @@ from typing import Any
 
 from behave.model_type import Status
 
-from support.isolation import processes, sweep
+from support.isolation import processes
+from support.lifecycle import sweep
 from support.plugins import allure_corrections, worker_context
 from support.plugins.parallel import endings, times
 from support.plugins.parallel.endings import Ending

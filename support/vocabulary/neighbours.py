@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from support.isolation import residue
 from support.isolation.names import Names
+from support.lifecycle import residue
 from support.vocabulary import requests
 from support.vocabulary.requests import Request
 from support.world import Attempt, World

@@ -19,7 +19,7 @@ from support.audit import Options, Scope, Stores, audit
 from support.citadel import WIDE_LIMIT_RPM, Citadel
 from support.contract import validator
 from support.isolation.names import Run
-from support.reporting import diagnosis
+from support.lifecycle import diagnosis
 from support.settings import ROOT, Settings
 
 CONFIG = Path(__file__).with_name("contract") / "schemathesis.toml"

@@ -10,7 +10,7 @@ from support.audit import Counts, Options, Report, Scope, Stores, Verdict, audit
 from support.drivers.errors import StoreUnreachable
 from support.drivers.gateway import Answer
 from support.drivers.http import WitnessUnreachable
-from support.reporting import diagnosis
+from support.lifecycle import diagnosis
 from support.waiting import NotYet, eventually
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from behave.tag_matcher import ActiveTagMatcher, ValueObject
 
 from support.drivers.providers import DISPLAY_NAMES
 from support.isolation.names import Names
-from support.lifecycle import invariants, residue, steady_state
+from support.lifecycle import diagnosis, invariants, residue, steady_state
 from support.plugins import attachments
-from support.reporting import diagnosis, outages
+from support.reporting import outages
 from support.reporting.results import repeating
 from support.world import World
 

@@ -14,9 +14,9 @@ from support.corpus.golden import golden
 from support.drivers.embedding import Embedding, Work
 from support.drivers.gateway import Answer
 from support.errors import Unavailable
+from support.lifecycle import diagnosis
 from support.matchers.answers import succeeded
 from support.matchers.every import every_item
-from support.reporting import diagnosis
 from support.vocabulary import documents
 from support.vocabulary.texts import sentences
 from support.waiting import eventually

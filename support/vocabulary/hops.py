@@ -11,8 +11,8 @@ from typing import TypeVar
 from hamcrest import assert_that
 
 from support.drivers.gateway import Answer
+from support.lifecycle import diagnosis
 from support.matchers.answers import succeeded
-from support.reporting import diagnosis
 from support.vocabulary import collections, documents, outages, platform, searches
 from support.vocabulary.providers import witness
 from support.waiting import NotYet, eventually

@@ -14,7 +14,7 @@ from support.drivers.gateway import Answer
 from support.drivers.providers import SeenRequest
 from support.promises import ACCEPTANCE
 from support.redaction import Secrets
-from support.reference.emulators.witness import KINDS
+from support.reference.emulators.request_recorder import KINDS
 from support.vocabulary.providers import answers, embeddings, witness
 from support.vocabulary.tables import TableError
 from support.world import Attempt, Order

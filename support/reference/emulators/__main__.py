@@ -16,7 +16,7 @@ import sys
 import uvicorn
 
 from support.reference.emulators.app import create_app
-from support.reference.emulators.witness import Witness
+from support.reference.emulators.request_recorder import Witness
 
 KEEP_ALIVE_S = 75
 DRAIN_S = 3

@@ -32,9 +32,7 @@ from support.reference.emulators.huggingface import HuggingFace
 from support.reference.emulators.jina import Jina
 from support.reference.emulators.mistral import Mistral
 from support.reference.emulators.openai import Azure, OpenAI
-from support.reference.emulators.voyage import Voyage
-from support.reference.emulators.wire import NOT_JSON, Answer, Call, Dialect, Refused
-from support.reference.emulators.witness import (
+from support.reference.emulators.request_recorder import (
     KINDS,
     LONGEST_HOLD_S,
     NORMAL,
@@ -44,6 +42,8 @@ from support.reference.emulators.witness import (
     Seen,
     Witness,
 )
+from support.reference.emulators.voyage import Voyage
+from support.reference.emulators.wire import NOT_JSON, Answer, Call, Dialect, Refused
 
 # Path prefix -> provider and its dialect. Anthropic's customers get their vectors from Voyage.
 PREFIXES: dict[str, tuple[str, Dialect]] = {

@@ -85,25 +85,25 @@ class ConsoleFormatter(Formatter):  # type: ignore[misc]  # behave has no types
     def began(self, scenario: Any, lane: str) -> None:
         """A worker has begun a scenario; a terminal shows what each of them is at."""
         if scenario.should_run(self.config):
-            self._begun_by[worker_context] = _name(scenario)
+            self._begun_by[lane] = _name(scenario)
             self._write_live()
 
     def ended(self, scenario: Any, lane: str) -> None:
         """A worker's scenario has ended, its hooks and clean-ups included."""
-        self._begun_by.pop(worker_context, None)
+        self._begun_by.pop(lane, None)
         if not scenario.should_run(self.config) and not scenario.skip_reason:
             return
-        if scenario.feature is not self._feature_of.get(worker_context):
-            self._feature_of[worker_context] = scenario.feature
-            self._write(f"{worker_context:3} {scenario.feature.name}  ({scenario.filename})\n")
+        if scenario.feature is not self._feature_of.get(lane):
+            self._feature_of[lane] = scenario.feature
+            self._write(f"{lane:3} {scenario.feature.name}  ({scenario.filename})\n")
         self._begun += 1
-        self._write(self._line(scenario, worker_context))
+        self._write(self._line(scenario, lane))
         self._write_live()
 
     def ended_feature(self, feature: Any, lane: str) -> None:
         """A worker's feature has ended; only a broken hook or clean-up of its own is shown."""
         if feature.status.is_hook_error():
-            heading = f"{worker_context:3} {feature.name}  ({feature.filename})\n"
+            heading = f"{lane:3} {feature.name}  ({feature.filename})\n"
             self._write(heading + "".join(f"      {line}\n" for line in _broken(feature)))
 
     def close(self) -> None:
@@ -119,7 +119,7 @@ class ConsoleFormatter(Formatter):  # type: ignore[misc]  # behave has no types
     def _line(self, scenario: Any, lane: str = "") -> str:
         status = scenario.status
         word = "FAILED" if status.has_failed() else WORDS.get(status, status.name)
-        mark = f"{worker_context:3} " if worker_context else ""
+        mark = f"{lane:3} " if lane else ""
         line = f"{self._count()} {word:7} {scenario.duration:6.2f} s  {mark}{_name(scenario)}\n"
         if status is Status.skipped and scenario.skip_reason:
             line += f"{'':18}because: {scenario.skip_reason}\n"
@@ -135,9 +135,7 @@ class ConsoleFormatter(Formatter):  # type: ignore[misc]  # behave has no types
 
     def _write_live(self) -> None:
         if self._live and self._begun_by:
-            doing = " | ".join(
-                f"{worker_context} {name}" for worker_context, name in sorted(self._begun_by.items())
-            )
+            doing = " | ".join(f"{lane} {name}" for lane, name in sorted(self._begun_by.items()))
             self._write(worker_context.OWN.shown(f"{self._count()} ... {doing}")[:WIDTH])
 
     def _write(self, text: str) -> None:

@@ -14,7 +14,7 @@ class Refused(Exception):
 
 
 @dataclass(slots=True)
-class Lane:
+class WorkerContext:
     """What a worker tells the run besides its scenarios; the hooks fill it in."""
 
     number: int = 0
@@ -37,4 +37,4 @@ class Lane:
         return self.number > 0
 
 
-OWN = Lane()
+OWN = WorkerContext()

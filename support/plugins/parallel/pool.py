@@ -65,7 +65,7 @@ class Job:
 class Worker:
     """A worker process as the run sees it."""
 
-    worker_context: worker_context.Lane
+    lane: worker_context.WorkerContext
     process: subprocess.Popen[bytes]
     line: Connection
     log: Path
@@ -327,7 +327,7 @@ class Pool:
 
     def _start_worker(self) -> None:
         self._started += 1
-        own = worker_context.Lane(self._started)
+        own = worker_context.WorkerContext(self._started)
         log = self._logs / own.name / "worker.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         here, there = Pipe()

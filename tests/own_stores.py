@@ -25,7 +25,7 @@ from support.drivers.journal import Journal
 from support.drivers.postgres import MetadataStore
 from support.drivers.qdrant import Point, VectorStore
 from support.drivers.redis import CacheStore
-from support.isolation import kept, schema
+from support.isolation import kept, lease, schema
 from support.isolation.names import Run
 from support.lifecycle.deadman import DeadMan
 from support.redaction import Secrets
@@ -34,6 +34,9 @@ from support.stack.ports import free_ports
 from support.stack.process import ServiceProcess
 from support.stack.servers import Workshop
 
+# Every character that ends or changes something in an address; and the same as an address quotes it.
+ODD_PASSWORD = "p/a?s#s@w:o%r d'\""
+ODD_PASSWORD_QUOTED = "p%2Fa%3Fs%23s%40w%3Ao%25r%20d%27%22"
 SIZE = 8
 MODEL = "all-MiniLM-L6-v2"
 SCHEMA = "platform"
@@ -109,6 +112,19 @@ def node(workshop: Workshop, port: int, key: str = "") -> ServiceProcess:
         ready=servers.answers(f"http://{servers.LOOPBACK}:{port}/", {}),
         environment={"QDRANT_NODE_API_KEY": key},
     )
+
+
+def add_odd_users(database_url: str, redis_url: str) -> None:
+    """A user ``odd`` with ``ODD_PASSWORD`` in both, a database of that name, and the rights a run needs."""
+    connection = schema.connect(database_url)
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE odd LOGIN SUPERUSER PASSWORD %s", (ODD_PASSWORD,))
+        cursor.execute("CREATE DATABASE odd OWNER odd")
+    connection.close()
+    client = lease.connect(redis_url)
+    rights = f"~{lease.PLATFORM_KEYS} ~{lease.LEASE_KEY} +@all -@admin -@dangerous +info".split()
+    client.execute_command("ACL", "SETUSER", "odd", "on", f">{ODD_PASSWORD}", *rights)  # type: ignore[no-untyped-call]
+    client.close()
 
 
 def free_port() -> int:

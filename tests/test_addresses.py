@@ -36,12 +36,11 @@ from support.settings import Settings, SettingsError
 from support.stack import servers
 from support.stack.ports import free_ports
 from support.stack.stack import names_behind_links
-from tests.own_stores import free_port, node, workshop_of
+from tests.own_stores import ODD_PASSWORD, ODD_PASSWORD_QUOTED, add_odd_users, free_port, node, workshop_of
+from tests.qdrant_front import PREFIX, READ_ONLY_KEY, below_a_path
 from tests.tls_front import Certificates, tls_in_front_of
 
 ATTACHED = os.environ.get("ATTACHED_DATABASE_URL", "")
-PASSWORD = "p/a?s#s@w:o%r d'\""
-QUOTED = "p%2Fa%3Fs%23s%40w%3Ao%25r%20d%27%22"
 API_KEY = "a-key-of-the-vectors"
 
 
@@ -60,11 +59,12 @@ class Places:
     redis_password: str
     qdrant: int
     qdrant_tls: int
+    qdrant_below: str
     ca: str
     other_ca: str
     cert: str
     key: str
-    word: str = QUOTED
+    word: str = ODD_PASSWORD_QUOTED
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def places() -> Iterator[Places]:
         for service in (postgres.service, valkey.service, vectors):
             closing.callback(service.stop)
             service.start()
-        _add_users(postgres.suite_url, valkey.url)
+        add_odd_users(postgres.suite_url, valkey.url)
         context = certificates.server("localhost")
         suite = addresses.of(postgres.suite_url)
         yield Places(
@@ -109,23 +109,12 @@ def places() -> Iterator[Places]:
             redis_password=addresses.of(valkey.url).password or "",
             qdrant=node_port,
             qdrant_tls=closing.enter_context(tls_in_front_of(node_port, context)),
+            qdrant_below=f"127.0.0.1:{closing.enter_context(below_a_path(node_port, API_KEY))}{PREFIX}",
             ca=certificates.ca_file,
             other_ca=others.ca_file,
             cert=str(cert),
             key=str(key),
         )
-
-
-def _add_users(database_url: str, redis_url: str) -> None:
-    connection = schema.connect(database_url)
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE ROLE odd LOGIN SUPERUSER PASSWORD %s", (PASSWORD,))
-        cursor.execute("CREATE DATABASE odd OWNER odd")
-    connection.close()
-    client = lease.connect(redis_url)
-    rights = f"~{lease.PLATFORM_KEYS} ~{lease.LEASE_KEY} +@all -@admin -@dangerous +info".split()
-    client.execute_command("ACL", "SETUSER", "odd", "on", f">{PASSWORD}", *rights)  # type: ignore[no-untyped-call]
-    client.close()
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +189,8 @@ QDRANT_WORKS = [
     "http://127.0.0.1:{qdrant}/",
     "http://localhost:{qdrant}",
     "https://localhost:{qdrant_tls}",
+    "http://{qdrant_below}",
+    "http://{qdrant_below}/",
 ]
 
 # The clients could go along with these, but not all, or not with what is there: one line, before the run.
@@ -276,7 +267,7 @@ def test_postgresql_in_all_clients(form: str, places: Places, links: Toxiproxy, 
     )
     url = settings.database_url or ""
     _each_client_of_postgresql(settings, links)
-    assert PASSWORD not in repr(settings) and QUOTED not in repr(settings)
+    assert ODD_PASSWORD not in repr(settings) and ODD_PASSWORD_QUOTED not in repr(settings)
     assert addresses.of(url).url == url, "read again it is the same"
 
 
@@ -322,7 +313,7 @@ def test_redis_in_all_clients(form: str, places: Places, links: Toxiproxy, tmp_p
     assert examined("Redis", settings, tmp_path).ok, doctor.table(
         settings, doctor.examine(settings, tmp_path)
     )
-    assert PASSWORD not in repr(settings) and QUOTED not in repr(settings)
+    assert ODD_PASSWORD not in repr(settings) and ODD_PASSWORD_QUOTED not in repr(settings)
     leased = lease.take(settings.redis_url or "", Run.current())
     try:
         assert lease.index_of(leased.url) >= lease.index_of(settings.redis_url or "")
@@ -488,14 +479,18 @@ def test_what_does_not_work_is_told_by_the_examination(
     assert variable in found.mend
     for line in (found.seen, found.mend):
         assert "\n" not in line
-        assert not [word for word in (PASSWORD, QUOTED, places.redis_password, API_KEY) if word in line]
+        assert not [
+            word
+            for word in (ODD_PASSWORD, ODD_PASSWORD_QUOTED, places.redis_password, API_KEY)
+            if word in line
+        ]
     assert found.seen.rpartition(": ")[2], "it says what was seen"
 
 
 def test_a_unix_socket_goes_with_no_toxiproxy_of_others(
     places: Places, links: Toxiproxy, tmp_path: Path
 ) -> None:
-    url = f"postgresql://odd:{QUOTED}@/odd?host={places.pg_dir}&port={places.pg}"
+    url = f"postgresql://odd:{ODD_PASSWORD_QUOTED}@/odd?host={places.pg_dir}&port={places.pg}"
     settings = Settings.load({"TEST_DATABASE_URL": url, "TOXIPROXY_URL": links.url}, dotenv=None)
     found = examined("Toxiproxy", settings, tmp_path)
     assert not found.ok and "TEST_DATABASE_URL" in found.mend
@@ -506,8 +501,16 @@ def test_what_is_not_written_in_the_variable_is_not_heeded() -> None:
     assert not [name for name in os.environ if name.startswith("PG") and name != "PGPASSFILE"]
 
 
+def test_a_qdrant_whose_key_may_only_read_is_told(places: Places, tmp_path: Path) -> None:
+    environ = {"QDRANT_URL": f"http://{places.qdrant_below}", "QDRANT_API_KEY": READ_ONLY_KEY}
+    found = examined("Qdrant", Settings.load(environ, dotenv=None), tmp_path)
+    assert not found.ok
+    assert "may not make, write to and delete a collection" in found.seen
+    assert "QDRANT_API_KEY" in found.mend and READ_ONLY_KEY not in found.seen + found.mend
+
+
 def test_a_read_only_postgresql_is_told(places: Places, tmp_path: Path) -> None:
-    url = f"postgresql://odd:{QUOTED}@127.0.0.1:{places.pg}/odd"
+    url = f"postgresql://odd:{ODD_PASSWORD_QUOTED}@127.0.0.1:{places.pg}/odd"
     options = {
         f"{url}?options=-cdefault_transaction_read_only%3Don": "read-only",
         f"postgresql://small:small-word@127.0.0.1:{places.pg}/odd": "may not create a schema",
@@ -585,6 +588,6 @@ def test_the_refusal_of_an_address_says_nothing_of_it() -> None:
 
 
 def test_psycopg2_reads_the_same_as_we_write() -> None:
-    form = f"postgresql://odd:{QUOTED}@[::1]:77/o%2Fdd?options=-c%20a%3Db&sslmode=require"
+    form = f"postgresql://odd:{ODD_PASSWORD_QUOTED}@[::1]:77/o%2Fdd?options=-c%20a%3Db&sslmode=require"
     read = psycopg2.extensions.parse_dsn(addresses.postgresql(form).url)
     assert read == psycopg2.extensions.parse_dsn(form)

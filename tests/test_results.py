@@ -232,10 +232,10 @@ def test_every_cell_of_the_fault_matrix_is_told_as_it_is(citadel: Any, tmp_path:
     summary, document, _table = written(
         citadel,
         [
-            outcome("a row", tags=("outage", "fault.the_cache.crashes")),
-            outcome("another", "error", tags=("fault.the_cache.is_cut",)),
+            outcome("a row", tags=("outage", "fault.Redis_crashes")),
+            outcome("another", "error", tags=("fault.the_connection_to_Redis_is_cut",)),
             outcome("no row", "skipped", tags=("fault.gateway.stopped",)),
-            outcome("slow", tags=("fault.the_providers.slow_within_limit",)),
+            outcome("slow", tags=("fault.the_connection_to_the_providers_is_slow_within_its_limit",)),
         ],
         tmp_path,
     )
@@ -247,4 +247,4 @@ def test_every_cell_of_the_fault_matrix_is_told_as_it_is(citadel: Any, tmp_path:
     assert told["qdrant.crashed"] == "not run"
     assert told["providers.frozen"] == "waived"
     assert "| is cut | not run | not run | failed | not run | not run | waived |" in document
-    assert "the providers freezes | the link that passes nothing on shows the gateway the same |" in document
+    assert "the providers freezes | the connection that blackholes all traffic shows the gateway the same |" in document

@@ -536,7 +536,7 @@ def refuse_pooler(connection: psycopg2.extensions.connection, statement_timeout_
 
 def options_of(url: str, ours: str) -> str:
     """Our server options after those of the URL (such as a search path), which psycopg2 would drop."""
-    return f"{addresses.of(url).options.get('options', '')} {ours}".strip()
+    return f"{addresses.postgresql(url).options.get('options', '')} {ours}".strip()
 
 
 def _uuid(told: str | bytes | None, _cursor: object) -> UUID | None:

@@ -689,7 +689,7 @@ def attempts_cut_short() -> None:
 @defect(
     "a search without its vector store answers with nothing found",
     key="qdrant-outage-reported-and-lossless",
-    message=r"searching: .*answered 200",
+    message=r"searches for .*answered 200",
 )
 def outage_as_empty_answer() -> None:
     from support.reference.gateway.problems import DependencyDown, DependencyTimeout

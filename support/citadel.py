@@ -250,7 +250,7 @@ def _started(settings: Settings, run: Run, secrets: Secrets, logs: Path, worker:
                 settings.faults,
                 stores=_inside(stack),
                 pairs=commands.load(settings.fault_commands),
-                undertaker=stack.deadman,
+                reaper=stack.deadman,
             ),
             rows=rows,
             vectors=VectorStore(endpoints.qdrant_url, endpoints.qdrant_api_key, journal),

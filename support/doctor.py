@@ -19,7 +19,7 @@ from support.admission import NotAdmitted
 from support.drivers.postgres import Pooled, refuse_pooler
 from support.errors import Unavailable
 from support.faults import commands
-from support.faults.capabilities import Reach
+from support.faults.capabilities import Capabilities
 from support.faults.commands import CommandsError
 from support.faults.fault_types import unknown
 from support.faults.guard import Guard
@@ -80,19 +80,19 @@ def table(settings: Settings, findings: Iterable[Finding]) -> str:
     return settings.secrets().redact("\n".join(lines))
 
 
-def faults(settings: Settings) -> Reach:
+def faults(settings: Settings) -> Capabilities:
     """What a run with these settings can strike, and why not the rest; looks at a platform of others."""
     try:
         pairs = commands.load(settings.fault_commands)
     except CommandsError:
         pairs = {}
     if settings.mode is not Mode.DEPLOYED or not settings.faults:
-        return Reach.expected(settings, pairs)
+        return Capabilities.expected(settings, pairs)
     try:
         refused = Guard.of(settings).refusal()
     except Unavailable as error:
         refused = str(error)
-    return Reach.expected(settings, pairs, _links_of(settings.toxiproxy_url), refused)
+    return Capabilities.expected(settings, pairs, _links_of(settings.toxiproxy_url), refused)
 
 
 def _links_of(toxiproxy_url: str | None) -> list[str]:

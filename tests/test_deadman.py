@@ -137,7 +137,7 @@ def gone(process: psutil.Process) -> None:
 def test_a_killed_suite_leaves_nothing(tmp_path: Path) -> None:
     with suite(tmp_path) as run:
         run.server.suspend()
-        # What ends the suite must not end its undertaker.
+        # What ends the suite must not end its reaper.
         for number in SUITE_ENDING:
             os.kill(run.deadman.pid, number)
         run.kill()
@@ -289,7 +289,7 @@ def test_disarm_ends_it_at_once_and_again_does_nothing(tmp_path: Path) -> None:
     assert deadman._process.poll() == 0
 
 
-def test_another_undertaker_follows_one_that_was_killed(tmp_path: Path) -> None:
+def test_another_reaper_follows_one_that_was_killed(tmp_path: Path) -> None:
     """It knows all that the first one knew."""
     with suite(tmp_path) as run:
         first = run.deadman
@@ -322,7 +322,7 @@ def test_a_run_that_nobody_would_clean_up_after_ends(tmp_path: Path) -> None:
         )
 
 
-def test_a_dead_undertaker_is_told(tmp_path: Path) -> None:
+def test_a_dead_reaper_is_told(tmp_path: Path) -> None:
     """Also when the run has not been ended yet."""
     deadman = DeadMan.start(tmp_path / "deadman.log")
     deadman.disarm()

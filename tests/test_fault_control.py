@@ -16,7 +16,7 @@ from support import doctor
 from support.citadel import Citadel
 from support.errors import Unavailable
 from support.faults import FaultError, Faults, capabilities, commands, plan
-from support.faults.capabilities import Reach
+from support.faults.capabilities import Capabilities
 from support.faults.commands import CommandsError
 from support.faults.fault_types import LINK_KINDS, LONGEST_S, STATE_KINDS, TARGETS, kinds_of
 from support.faults.guard import Guard
@@ -36,15 +36,15 @@ def settings(**environ: str) -> Settings:
     return Settings.load(environ, dotenv=None)
 
 
-class Undertaker:
+class Reaper:
     """Notes what it is told."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def lift_fault(self, fault: str, remedy: Any, within_s: float, *, outlives: bool) -> str:
+    def lift_fault(self, fault: str, rollback: Any, within_s: float, *, outlives: bool) -> str:
         assert within_s == LONGEST_S
-        self.told.append(f"{fault}: {' '.join(remedy['arguments'])}")
+        self.told.append(f"{fault}: {' '.join(rollback['arguments'])}")
         return "1"
 
     def end_program(self, mark: Mark) -> str:
@@ -70,8 +70,8 @@ def script(folder: Path, **parts: str) -> str:
     return str(file)
 
 
-def commanded(file: str, *listed: str, undertaker: Undertaker | None = None) -> Faults:
-    return Faults(None, {}, {}, listed, pairs=commands.load(file), undertaker=undertaker)
+def commanded(file: str, *listed: str, reaper: Reaper | None = None) -> Faults:
+    return Faults(None, {}, {}, listed, pairs=commands.load(file), reaper=reaper)
 
 
 def test_a_pair_of_programs_strikes_and_heals(tmp_path: Path) -> None:
@@ -82,15 +82,15 @@ def test_a_pair_of_programs_strikes_and_heals(tmp_path: Path) -> None:
         undo=f"import os; os.path.exists({str(mark)!r}) and os.remove({str(mark)!r})",
         check=f"import os, sys; sys.exit(not os.path.exists({str(mark)!r}))",
     )
-    undertaker = Undertaker()
-    fault = commanded(file, "redis:frozen", undertaker=undertaker).inject("redis", "frozen")
+    reaper = Reaper()
+    fault = commanded(file, "redis:frozen", reaper=reaper).inject("redis", "frozen")
     assert mark.exists()
-    assert undertaker.told == [f"redis frozen: {sys.executable} {tmp_path / 'undo.py'}"]
+    assert reaper.told == [f"redis frozen: {sys.executable} {tmp_path / 'undo.py'}"]
     assert fault.hits() == 1
     fault.lift()
     assert not mark.exists()
     assert fault.hits() == 0
-    assert undertaker.told[1:] == ["forget 1"]
+    assert reaper.told[1:] == ["forget 1"]
 
 
 def test_what_was_not_struck_is_no_failure_of_the_platform(tmp_path: Path) -> None:
@@ -157,10 +157,10 @@ def test_programs_strike_only_what_is_listed_and_never_a_server_of_the_suite(tmp
     with pytest.raises(Unavailable, match="CITADEL_FAULTS does not list redis:frozen"):
         commanded(file).inject("redis", "frozen")
     pairs = commands.load(file)
-    own = Reach(started=["redis"], commanded=list(pairs))
+    own = Capabilities(started=["redis"], commanded=list(pairs))
     assert own.why_not("redis", "frozen") is None
     assert not own.by_command("redis", "frozen")
-    assert Reach(commanded=list(pairs), listed=["redis:frozen"]).by_command("redis", "frozen")
+    assert Capabilities(commanded=list(pairs), listed=["redis:frozen"]).by_command("redis", "frozen")
 
 
 # --- the table
@@ -169,7 +169,7 @@ def test_programs_strike_only_what_is_listed_and_never_a_server_of_the_suite(tmp
 def test_the_table_says_what_injecting_would_say(tmp_path: Path) -> None:
     """One rule for both, so the report promises nothing that a scenario cannot have."""
     faults = Faults(None, {}, {}, ["postgresql"])
-    for possible in faults.reach.table():
+    for possible in faults.capabilities.table():
         assert possible.kinds == []
         told = [kind for kinds in possible.reasons.values() for kind in kinds]
         assert sorted(told) == sorted(kinds_of(possible.target))
@@ -204,8 +204,8 @@ def test_the_plan_names_every_fault_and_program_and_does_none(tmp_path: Path) ->
     mark = tmp_path / "done"
     pairs = commands.load(script(tmp_path, do=f"open({str(mark)!r}, 'w')", undo="print('healed')"))
     given = settings(TEST_REDIS_URL="redis://cache/0", CITADEL_FAULTS="redis")
-    lines = plan.plan(Reach.expected(given, pairs), pairs)
-    assert f"redis frozen: {sys.executable} {tmp_path / 'do.py'} | healed by:" in "\n".join(lines)
+    lines = plan.plan(Capabilities.expected(given, pairs), pairs)
+    assert f"redis frozen: {sys.executable} {tmp_path / 'do.py'} | rolled back by:" in "\n".join(lines)
     assert any(line.startswith("postgresql locked: Somebody holds a lock") for line in lines)
     assert not any(line.startswith("redis crashed") for line in lines)
     assert not mark.exists()

@@ -56,14 +56,14 @@ class Stores:
             {},
             {name: service for name, service in services.items() if service is not None},
             stores={"postgresql": self.database, "redis": self.cache},
-            undertaker=self.deadman,
+            reaper=self.deadman,
         )
 
     def faults_of_others(self, *listed: str) -> Faults:
         """Attached: the same role for suite and gateway, servers that somebody else started."""
         database = replace(self.database, url=self.database.gateway_url, service=None)
         stores: dict[str, Store] = {"postgresql": database, "redis": CacheServer(self.cache.url)}
-        return Faults(None, {}, {}, listed, stores=stores, undertaker=self.deadman)
+        return Faults(None, {}, {}, listed, stores=stores, reaper=self.deadman)
 
     @contextmanager
     def gateway(self) -> Iterator[psycopg2.extensions.cursor]:
@@ -261,10 +261,10 @@ def test_a_cache_without_a_free_connection_lets_only_the_healer_in(stores: Store
 def test_a_remedy_heals_whoever_carries_it_out_and_as_often(stores: Stores, target: str, kind: str) -> None:
     """What the dead-man process was told is enough; ``untouched`` judges."""
     fault = stores.faults().inject(target, kind)
-    remedy = fault._harm.remedy()
-    assert remedy is not None
-    carry_out(remedy)
-    carry_out(remedy)
+    rollback = fault._injector.rollback()
+    assert rollback is not None
+    carry_out(rollback)
+    carry_out(rollback)
     fault.lift()
 
 
@@ -302,5 +302,5 @@ def test_a_fault_that_lasts_too_long_is_lifted_by_the_dead_man(
     stores.write()
     with pytest.raises(FaultError, match=r"longer than the 0\.3 s it may last"):
         fault.lift()
-    assert "the fault postgresql full is about to strike; it is healed by: DROP FUNCTION" in told
+    assert "the fault postgresql full is about to strike; rolled back by: DROP FUNCTION" in told
     assert "has lasted longer than 0.3 s" in told

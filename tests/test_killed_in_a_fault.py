@@ -56,11 +56,11 @@ faults = Faults(
         "redis": CacheServer(told["cache"]),
     },
     pairs=load(told["commands"]),
-    undertaker=(undertaker := DeadMan.start(Path(told["log"]), Path(told["folder"]) / "faults")),
+    reaper=(reaper := DeadMan.start(Path(told["log"]), Path(told["folder"]) / "faults")),
 )
 for target, kind in told["faults"]:
     faults.inject(target, kind)
-print("struck, watched by", undertaker.pid, flush=True)
+print("struck, watched by", reaper.pid, flush=True)
 time.sleep(60)
 """
 FAULTS = [
@@ -174,11 +174,11 @@ def struck(others: Others, log: Path) -> Iterator[int]:
         suite.communicate()
 
 
-def noted(others: Others, undertaker: int) -> Path:
+def noted(others: Others, reaper: int) -> Path:
     """The file of a dead-man process, once all the faults are in it."""
 
     def files() -> list[Path]:
-        found = (others.folder / "faults").glob(f"{undertaker}-*.json")
+        found = (others.folder / "faults").glob(f"{reaper}-*.json")
         return [file for file in found if len(json.loads(file.read_text())) == len(FAULTS)]
 
     (file,) = eventually(files, bool, within=HEALED_WITHIN_S, what="the faults are written down")
@@ -187,8 +187,8 @@ def noted(others: Others, undertaker: int) -> Path:
 
 def test_a_killed_suite_leaves_no_fault_of_any_family(others: Others) -> None:
     before, log = others.state(), others.folder / "killed.log"
-    with struck(others, log) as undertaker:
-        file = noted(others, undertaker)
+    with struck(others, log) as reaper:
+        file = noted(others, reaper)
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, "it holds passwords"
     eventually(
         log.read_text,
@@ -205,9 +205,9 @@ def test_what_the_death_of_a_machine_left_is_healed_by_the_next_run(
     others: Others, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = others.state()
-    with struck(others, others.folder / "died.log") as undertaker:
-        file = noted(others, undertaker)
-        machine = psutil.Process(undertaker)
+    with struck(others, others.folder / "died.log") as reaper:
+        file = noted(others, reaper)
+        machine = psutil.Process(reaper)
         suite = machine.parent()
         assert suite is not None
         # It would start another one.
@@ -229,8 +229,10 @@ def test_what_the_death_of_a_machine_left_is_healed_by_the_next_run(
 
 def test_what_cannot_be_healed_yet_is_kept_for_another_time(tmp_path: Path) -> None:
     (port,) = free_ports(1)
-    remedy = rollbacks.by_cache_commands(f"redis://:secret-word@127.0.0.1:{port}/0", [["CLIENT", "UNPAUSE"]])
-    orphaned_faults.remember([{"fault": "redis paused", "remedy": remedy}], tmp_path)
+    rollback = rollbacks.by_cache_commands(
+        f"redis://:secret-word@127.0.0.1:{port}/0", [["CLIENT", "UNPAUSE"]]
+    )
+    orphaned_faults.remember([{"fault": "redis paused", "rollback": rollback}], tmp_path)
     (file,) = tmp_path.glob("*.json")
     assert list(orphaned_faults.of_the_dead(tmp_path)) == [], "this process is alive"
     assert orphaned_faults.lift(file) == [] and file.exists(), (
@@ -240,7 +242,7 @@ def test_what_cannot_be_healed_yet_is_kept_for_another_time(tmp_path: Path) -> N
     assert list(orphaned_faults.of_the_dead(tmp_path)) == [file]
     (line,) = orphaned_faults.lift(file)
     assert "the fault redis paused of a dead run could not be lifted: " in line
-    assert line.endswith("healed by: CLIENT UNPAUSE") and "secret-word" not in line
+    assert line.endswith("rolled back by: CLIENT UNPAUSE") and "secret-word" not in line
     assert file.exists()
     orphaned_faults.remember([], tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -252,11 +254,12 @@ def let_go(file: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [
-    b"", b"{", b"[1]", b"{}", b"null", b'[{"fault": "x"}]', b'[{"fault": "x", "remedy": {"by": "program"}}]',
-    b'[{"fault": 1, "remedy": {"by": "program", "arguments": ["true"], "within_s": 1}}]',
-    b'[{"fault": "x", "remedy": {"by": ["program"], "arguments": ["true"], "within_s": 1}}]',
-    b'[{"fault": "x", "remedy": {"by": "program", "arguments": "true", "within_s": 1}}]',
-    b'[{"fault": "x", "remedy": {"by": "program", "arguments": ["true"], "within_s": "1"}}]',
+    b"", b"{", b"[1]", b"{}", b"null", b'[{"fault": "x"}]',
+    b'[{"fault": "x", "rollback": {"by": "program"}}]',
+    b'[{"fault": 1, "rollback": {"by": "program", "arguments": ["true"], "within_s": 1}}]',
+    b'[{"fault": "x", "rollback": {"by": ["program"], "arguments": ["true"], "within_s": 1}}]',
+    b'[{"fault": "x", "rollback": {"by": "program", "arguments": "true", "within_s": 1}}]',
+    b'[{"fault": "x", "rollback": {"by": "program", "arguments": ["true"], "within_s": "1"}}]',
     b"\xff\xfe", b"[" * 100_000, b" " * 2_000_000,
 ])  # fmt: skip
 def test_a_file_that_the_suite_has_not_written_is_told_in_one_line(content: bytes, tmp_path: Path) -> None:
@@ -274,8 +277,8 @@ def test_a_file_that_the_suite_has_not_written_is_told_in_one_line(content: byte
 )
 def test_a_remedy_that_others_can_have_written_is_not_carried_out(by: str, tmp_path: Path) -> None:
     folder, harmed = tmp_path / "faults", tmp_path / "harmed"
-    remedy = rollbacks.by_program(["touch", str(harmed)], 5)
-    orphaned_faults.remember([{"fault": "redis frozen", "remedy": remedy}], folder)
+    rollback = rollbacks.by_program(["touch", str(harmed)], 5)
+    orphaned_faults.remember([{"fault": "redis frozen", "rollback": rollback}], folder)
     (file,) = folder.glob("*.json")
     let_go(file)
     if by == "a folder for all":

@@ -17,7 +17,7 @@ LISTENING = {"choke"}
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class Capabilities:
     """``started``: servers of the suite; ``linked``: targets with a link; ``opened``: stores whose inside the
     suite may change; ``commanded``: faults that the user's programs do.
 
@@ -38,7 +38,7 @@ class Reach:
     @classmethod
     def expected(
         cls, settings: Settings, pairs: Pairs, links: Collection[str] = (), refused: str = ""
-    ) -> Reach:
+    ) -> Capabilities:
         """What a run with these settings will reach; ``links``: those that a platform of others has."""
         if settings.mode is Mode.DEPLOYED:
             return cls(

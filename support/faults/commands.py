@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from support.faults import rollbacks
 from support.faults.fault_types import TARGETS, kinds_of
 from support.faults.injectors import Link
-from support.faults.rollbacks import Remedy, RemedyFailed
+from support.faults.rollbacks import Rollback, RollbackFailed
 from support.isolation.processes import Mark, fresh_mark
 from support.waiting import eventually
 
@@ -101,16 +101,16 @@ def _words(place: str, line: Any) -> tuple[str, ...]:
 class Commanded:
     """A fault done by programs. Without a check, what the link sees arriving are the hits, else the deed."""
 
-    def __init__(self, pair: Pair, link: Link | None, undertaker: ProgramsEnder | None = None) -> None:
+    def __init__(self, pair: Pair, link: Link | None, reaper: ProgramsEnder | None = None) -> None:
         self._pair = pair
-        self._undertaker = undertaker
+        self._reaper = reaper
         self._link = link
         self._before: int | None = None
         self._done = False
 
     def check(self) -> None:
         if self._pair.check and self._seen():
-            raise RemedyFailed(f"{' '.join(self._pair.check)!r} says that it is in force already")
+            raise RollbackFailed(f"{' '.join(self._pair.check)!r} says that it is in force already")
 
     def do(self) -> None:
         self._before = self._link.arrivals() if self._link else None
@@ -121,10 +121,10 @@ class Commanded:
         self._done = True
 
     def undo(self) -> None:
-        rollbacks.carry_out(self.remedy())
+        rollbacks.carry_out(self.rollback())
         self._done = False
 
-    def remedy(self) -> Remedy:
+    def rollback(self) -> Rollback:
         return rollbacks.by_program(self._pair.undo, self._pair.within_s)
 
     def hits(self) -> int:
@@ -136,16 +136,16 @@ class Commanded:
     def _seen(self) -> bool:
         try:
             self._run(self._pair.check)
-        except RemedyFailed:
+        except RollbackFailed:
             return False
         return True
 
     def _run(self, arguments: Sequence[str]) -> None:
         """Run a program; should the suite die meanwhile, it is ended before the fault is undone."""
         mark = fresh_mark()
-        registration = self._undertaker.end_program(mark) if self._undertaker else ""
+        registration = self._reaper.end_program(mark) if self._reaper else ""
         try:
             rollbacks.run(arguments, self._pair.within_s, mark)
         finally:
-            if self._undertaker:
-                self._undertaker.forget(registration)
+            if self._reaper:
+                self._reaper.forget(registration)

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 from support.errors import Unavailable
 from support.faults import store_faults
-from support.faults.capabilities import Reach
+from support.faults.capabilities import Capabilities
 from support.faults.commands import Commanded, Pairs, ProgramsEnder
 from support.faults.fault_types import LINK_KINDS, LONGEST_S, TARGETS
 from support.faults.guard import Guard
-from support.faults.injectors import LINK_HARMS, PROCESS_HARMS, Harm, Link, Service
+from support.faults.injectors import LINK_INJECTORS, PROCESS_INJECTORS, Injector, Link, Service
 from support.faults.store_faults import Store
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.faults.wiretap import Wiretap
@@ -26,11 +26,11 @@ class FaultError(Exception):
     """A fault could not be done or lifted; the message says which and why."""
 
 
-class Undertaker(ProgramsEnder, Protocol):
+class Reaper(ProgramsEnder, Protocol):
     """Lifts faults when the suite is dead, or has let one last too long."""
 
     def lift_fault(
-        self, fault: str, remedy: Mapping[str, Any], within_s: float, *, outlives: bool
+        self, fault: str, rollback: Mapping[str, Any], within_s: float, *, outlives: bool
     ) -> str: ...
 
 
@@ -41,7 +41,7 @@ class Fault:
     target: str
     kind: str
     parameters: Mapping[str, object]
-    _harm: Harm
+    _injector: Injector
     _active: list[Fault] = field(repr=False)
     struck_at: float = 0.0
     lifted_at: float | None = None
@@ -53,7 +53,7 @@ class Fault:
 
     def hits(self) -> int:
         """What the fault has struck so far. Where nobody counts, 1 while it is really in force, else 0."""
-        return self._harm.hits()
+        return self._injector.hits()
 
     def lift(self) -> None:
         """Heal; returns when the target works again, does nothing if it was lifted. Raises ``FaultError``.
@@ -67,7 +67,7 @@ class Fault:
         try:
             if self.hit is None:
                 self.hit = self._counted()
-            self._harm.undo()
+            self._injector.undo()
         except Exception as error:
             self.unlifted = f"{self} could not be lifted: {error}"
             raise FaultError(self.unlifted) from error
@@ -80,17 +80,17 @@ class Fault:
         if lasted > LONGEST_S:
             raise FaultError(f"{self} has lasted {lasted:.0f} s, longer than the {LONGEST_S:g} s it may last")
 
-    def watch(self, undertaker: Undertaker, *, outlives: bool) -> None:
+    def watch(self, reaper: Reaper, *, outlives: bool) -> None:
         """Have it lifted also if the suite dies; ``outlives``: what is struck is another machine's."""
-        remedy = self._harm.remedy()
-        if remedy is not None:
-            registration = undertaker.lift_fault(str(self), remedy, LONGEST_S, outlives=outlives)
-            self._forget = lambda: undertaker.forget(registration)
+        rollback = self._injector.rollback()
+        if rollback is not None:
+            registration = reaper.lift_fault(str(self), rollback, LONGEST_S, outlives=outlives)
+            self._forget = lambda: reaper.forget(registration)
 
     def _counted(self) -> int | None:
         # Evidence only: a proxy that does not answer must not keep the fault from being lifted.
         try:
-            return self._harm.hits()
+            return self._injector.hits()
         except Exception:
             return None
 
@@ -119,7 +119,7 @@ class Faults:
         *,
         stores: Mapping[str, Store] | None = None,
         pairs: Pairs | None = None,
-        undertaker: Undertaker | None = None,
+        reaper: Reaper | None = None,
         guard: Guard | None = None,
     ) -> None:
         self._control = Toxiproxy(links_url) if links_url else None
@@ -127,7 +127,7 @@ class Faults:
         self._services = services
         self._stores = stores or {}
         self._pairs = pairs or {}
-        self._undertaker = undertaker
+        self._reaper = reaper
         self._guard = guard
         self._listed = listed
         self._active: list[Fault] = []
@@ -144,16 +144,16 @@ class Faults:
         listed: Collection[str],
         guard: Guard,
         pairs: Pairs | None = None,
-        undertaker: Undertaker | None = None,
+        reaper: Reaper | None = None,
     ) -> Faults:
         """Faults of a platform that others run: only what is listed, only by links and by their programs."""
         links = {target: target for target in TARGETS}
-        return cls(links_url, links, {}, listed, pairs=pairs, undertaker=undertaker, guard=guard)
+        return cls(links_url, links, {}, listed, pairs=pairs, reaper=reaper, guard=guard)
 
     @property
-    def reach(self) -> Reach:
+    def capabilities(self) -> Capabilities:
         """What can be struck here."""
-        return Reach(
+        return Capabilities(
             started=set(self._services),
             linked=set(self._links),
             opened=set(self._stores),
@@ -170,21 +170,21 @@ class Faults:
         ``terms.STATE_KINDS`` (stores). Raises ``Unavailable`` where this mode cannot do or does not allow
         it, ``FaultError`` where it fails.
         """
-        harm = self._harm(target, kind, parameters)
-        fault = Fault(target, kind, parameters, harm, self._active)
+        injector = self._injector(target, kind, parameters)
+        fault = Fault(target, kind, parameters, injector, self._active)
         try:
             self._pass_guard(target, kind)
-            harm.check()
+            injector.check()
             fault.struck_at = time.monotonic()
             self._active.append(fault)
             self.shaken = True
-            if self._undertaker is not None:
-                fault.watch(self._undertaker, outlives=not self._ends_with_us(target, kind))
-            harm.do()
+            if self._reaper is not None:
+                fault.watch(self._reaper, outlives=not self._ends_with_us(target, kind))
+            injector.do()
         except Unavailable:
             raise
         except Exception as error:
-            # Half done is possible: an answer may have been lost after the harm.
+            # Half done is possible: an answer may have been lost after the harm was done.
             fault.lift()
             raise FaultError(f"{fault} could not be done: {error}") from error
         self.history.append(fault)
@@ -243,7 +243,7 @@ class Faults:
         if self._guard is None:
             return
         link = None
-        if not self.reach.by_command(target, kind) and (found := self._link(target)) is not None:
+        if not self.capabilities.by_command(target, kind) and (found := self._link(target)) is not None:
             try:
                 link = found.control.link(found.name)
             except ToxiproxyError as error:
@@ -251,20 +251,20 @@ class Faults:
                     raise
         self._guard.enter(link)
 
-    def _harm(self, target: str, kind: str, parameters: Mapping[str, object]) -> Harm:
-        reach = self.reach
-        if (reason := reach.why_not(target, kind)) is not None:
+    def _injector(self, target: str, kind: str, parameters: Mapping[str, object]) -> Injector:
+        capabilities = self.capabilities
+        if (reason := capabilities.why_not(target, kind)) is not None:
             raise Unavailable(reason)
         link = self._link(target)
-        if reach.by_command(target, kind):
+        if capabilities.by_command(target, kind):
             seen = link if self._guard is None else None
-            return Commanded(self._pairs[target, kind], seen, self._undertaker)
-        if kind in PROCESS_HARMS:
-            return PROCESS_HARMS[kind](self._services[target], link)
-        if kind in LINK_HARMS:
+            return Commanded(self._pairs[target, kind], seen, self._reaper)
+        if kind in PROCESS_INJECTORS:
+            return PROCESS_INJECTORS[kind](self._services[target], link)
+        if kind in LINK_INJECTORS:
             assert link is not None
-            return LINK_HARMS[kind](link, **parameters)
-        return store_faults.harm(self._stores[target], kind, link)
+            return LINK_INJECTORS[kind](link, **parameters)
+        return store_faults.injector(self._stores[target], kind, link)
 
     def _link(self, target: str) -> Link | None:
         if self._control is None or target not in self._links:

@@ -15,7 +15,7 @@ from support.errors import Unavailable
 from support.faults import clocks, rollbacks
 from support.faults.clocks import Clock
 from support.faults.fault_types import SKEW_S
-from support.faults.rollbacks import Remedy
+from support.faults.rollbacks import Rollback
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.faults.wiretap import Wiretap
 from support.waiting import eventually
@@ -61,16 +61,16 @@ class Service(Protocol):
     def log_size(self) -> int: ...
 
 
-class Harm(Protocol):
+class Injector(Protocol):
     """One fault. ``check`` only looks; ``undo`` works whether ``do`` was carried out whole, half or not.
 
-    ``remedy`` is what heals it if the suite is dead, known after ``check``; None where nothing of the fault
+    ``rollback`` is what heals it if the suite is dead, known after ``check``; None where nothing of the fault
     outlives the suite.
     """
 
     def check(self) -> None: ...
 
-    def remedy(self) -> Remedy | None: ...
+    def rollback(self) -> Rollback | None: ...
 
     def do(self) -> None: ...
 
@@ -126,7 +126,7 @@ class Cut:
     def undo(self) -> None:
         self.link.control.enable(self.link.name)
 
-    def remedy(self) -> Remedy:
+    def rollback(self) -> Rollback:
         return rollbacks.by_enabling_link(self.link.control.url, self.link.name)
 
     def hits(self) -> int:
@@ -167,9 +167,9 @@ class Down:
         if self._cut:
             self._cut.undo()
 
-    def remedy(self) -> Remedy | None:
+    def rollback(self) -> Rollback | None:
         """The link's: servers of the suite end with it."""
-        return self._cut.remedy() if self._cut else None
+        return self._cut.rollback() if self._cut else None
 
     def hits(self) -> int:
         """As for a cut link; 1 while it is down where there is no link."""
@@ -214,7 +214,7 @@ class Frozen:
             transient=(Exception,),
         )
 
-    def remedy(self) -> Remedy | None:
+    def rollback(self) -> Rollback | None:
         """None: servers of the suite end with it, also those that stand still."""
         return None
 
@@ -256,7 +256,7 @@ class WrongClock:
         """Start it anew with the right clock and wait until it has shown who it is."""
         self._start_anew({})
 
-    def remedy(self) -> Remedy | None:
+    def rollback(self) -> Rollback | None:
         """None: servers of the suite end with it."""
         return None
 
@@ -271,12 +271,12 @@ class WrongClock:
         self._service.start()
 
 
-def ahead(service: Service, link: Link | None) -> Harm:
+def ahead(service: Service, link: Link | None) -> Injector:
     """Its clock is fast."""
     return WrongClock(service, SKEW_S)
 
 
-def behind(service: Service, link: Link | None) -> Harm:
+def behind(service: Service, link: Link | None) -> Injector:
     """Its clock is slow."""
     return WrongClock(service, -SKEW_S)
 
@@ -309,7 +309,7 @@ class ToxicHarm:
             if not error.absent:
                 raise
 
-    def remedy(self) -> Remedy:
+    def rollback(self) -> Rollback:
         return rollbacks.by_removing_toxic(self.link.control.url, self.link.name, self.name)
 
     def hits(self) -> int:
@@ -323,17 +323,17 @@ class ToxicHarm:
         return int(toxic.get("hits", 1))
 
 
-def hang(link: Link) -> Harm:
+def hang(link: Link) -> Injector:
     """Requests never arrive and no answer comes; connections stay open."""
     return ToxicHarm(link, "timeout", "upstream", {"timeout": 0})
 
 
-def mute(link: Link) -> Harm:
+def mute(link: Link) -> Injector:
     """Requests arrive and are carried out, but no answer comes back; connections stay open."""
     return ToxicHarm(link, "timeout", "downstream", {"timeout": 0})
 
 
-def narrow(link: Link, *, kb_per_s: int, stream: str) -> Harm:
+def narrow(link: Link, *, kb_per_s: int, stream: str) -> Injector:
     """A connection passes ``kb_per_s`` kilobytes a second: what is large is late, what is small is not.
 
     ``stream``: requests (``upstream``) or answers (``downstream``).
@@ -341,24 +341,24 @@ def narrow(link: Link, *, kb_per_s: int, stream: str) -> Harm:
     return ToxicHarm(link, "bandwidth", stream, {"rate": kb_per_s})
 
 
-def slow(link: Link, *, ms: int) -> Harm:
+def slow(link: Link, *, ms: int) -> Injector:
     """Every answer comes ``ms`` milliseconds later."""
     return ToxicHarm(link, "latency", "downstream", {"latency": ms})
 
 
-def drip(link: Link, *, ms: int) -> Harm:
+def drip(link: Link, *, ms: int) -> Injector:
     """Every answer comes byte by byte, ``ms`` milliseconds apart: always something, never the whole."""
     return ToxicHarm(
         link, "slicer", "downstream", {"average_size": 1, "size_variation": 0, "delay": ms * 1000}
     )
 
 
-def torn(link: Link, *, after: int) -> Harm:
+def torn(link: Link, *, after: int) -> Injector:
     """Every connection breaks off once ``after`` bytes of answers have come over it."""
     return ToxicHarm(link, "limit_data", "downstream", {"bytes": after})
 
 
-def reset(link: Link) -> Harm:
+def reset(link: Link) -> Injector:
     """A connection is reset as soon as something is asked on it; the request does not arrive."""
     return ToxicHarm(link, "reset_peer", "upstream", {"timeout": 0})
 
@@ -379,7 +379,7 @@ class Choke:
     def undo(self) -> None:
         self.tap.stop()
 
-    def remedy(self) -> Remedy | None:
+    def rollback(self) -> Rollback | None:
         """None: it is done to links of the suite only, which end with it."""
         return None
 
@@ -388,19 +388,19 @@ class Choke:
         return self.tap.broken
 
 
-def choke(link: Link, *, on: str) -> Harm:
+def choke(link: Link, *, on: str) -> Injector:
     """The service closes the connection of every request that contains ``on``, and answers all others."""
     return Choke(link, Wiretap(link.control, link.name, on.encode()))
 
 
-PROCESS_HARMS: dict[str, Callable[[Service, Link | None], Harm]] = {
+PROCESS_INJECTORS: dict[str, Callable[[Service, Link | None], Injector]] = {
     "crashed": Down,
     "stopped": Stopped,
     "frozen": Frozen,
     "clock_ahead": ahead,
     "clock_behind": behind,
 }
-LINK_HARMS: dict[str, Callable[..., Harm]] = {
+LINK_INJECTORS: dict[str, Callable[..., Injector]] = {
     "cut": Cut,
     "hang": hang,
     "mute": mute,

@@ -1,6 +1,6 @@
 """Faults on servers of others that nobody is left to lift: a run's machine or dead-man process has died.
 
-While such a fault is in force its remedy stands in a file that only this account can read: it may hold a
+While such a fault is in force its rollback stands in a file that only this account can read: it may hold a
 password. It outlives a restart of the machine; the next run heals by it, or ``python -m support clean``. Who
 wrote the file holds a lock on it as long as it lives, whatever machine or container it is in.
 """
@@ -28,7 +28,7 @@ _held: dict[Path, IO[str]] = {}
 
 
 def remember(faults: Sequence[Mapping[str, Any]], folder: Path = FOLDER) -> None:
-    """Write down ``fault`` and ``remedy`` of each, as this process's; where there are none, leave nothing."""
+    """Keep ``fault`` and ``rollback`` of each, as of this process; where there are none, leave nothing."""
     file = folder / _NAME
     if not faults:
         file.unlink(missing_ok=True)
@@ -41,7 +41,7 @@ def remember(faults: Sequence[Mapping[str, Any]], folder: Path = FOLDER) -> None
     fresh = file.with_suffix(".new")
     output = os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w")
     fcntl.flock(output, fcntl.LOCK_EX)
-    json.dump([{"fault": each["fault"], "remedy": each["remedy"]} for each in faults], output)
+    json.dump([{"fault": each["fault"], "rollback": each["rollback"]} for each in faults], output)
     output.flush()
     os.fsync(output.fileno())
     fresh.replace(file)
@@ -76,9 +76,9 @@ def _lift(file: Path) -> list[str]:
     left: list[Mapping[str, Any]] = []
     for each in reversed(_read(file)):
         secrets = Secrets()
-        secrets.add_password_of(each["remedy"].get("url"), "password")
+        secrets.add_password_of(each["rollback"].get("url"), "password")
         try:
-            rollbacks.carry_out(each["remedy"])
+            rollbacks.carry_out(each["rollback"])
             lines.append(f"lifted the fault {each['fault']} that a dead run had left")
         except Exception as error:
             left.insert(0, each)
@@ -86,7 +86,7 @@ def _lift(file: Path) -> list[str]:
             lines.append(
                 secrets.redact(
                     f"the fault {each['fault']} of a dead run could not be lifted: {reason};"
-                    f" healed by: {rollbacks.told(each['remedy'])}"
+                    f" rolled back by: {rollbacks.told(each['rollback'])}"
                 )
             )
     if left:
@@ -129,7 +129,7 @@ def _read(file: Path) -> list[Mapping[str, Any]]:
     except (ValueError, RecursionError):
         raise trust.NotTrusted(f"{file} is not JSON") from None
     if not isinstance(told, list) or not all(_is_fault(each) for each in told):
-        raise trust.NotTrusted(f"{file} does not hold faults and remedies")
+        raise trust.NotTrusted(f"{file} does not hold faults and rollbacks")
     return told
 
 
@@ -137,5 +137,5 @@ def _is_fault(told: object) -> bool:
     return (
         isinstance(told, dict)
         and isinstance(told.get("fault"), str)
-        and rollbacks.is_remedy(told.get("remedy"))
+        and rollbacks.is_rollback(told.get("rollback"))
     )

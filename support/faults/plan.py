@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from support.faults import store_faults
-from support.faults.capabilities import Reach
+from support.faults.capabilities import Capabilities
 from support.faults.commands import Pairs
 from support.faults.fault_types import CLOCK_KINDS, LINK_KINDS, PROCESS_KINDS
 
@@ -25,19 +25,19 @@ MEANINGS = {
 }
 
 
-def plan(reach: Reach, pairs: Pairs) -> list[str]:
+def plan(capabilities: Capabilities, pairs: Pairs) -> list[str]:
     """A line for every fault that may be struck, with the programs in full where the user gave them."""
     return [
-        f"{possible.target} {kind}: {_meaning(reach, pairs, possible.target, kind)}"
-        for possible in reach.table()
+        f"{possible.target} {kind}: {_meaning(capabilities, pairs, possible.target, kind)}"
+        for possible in capabilities.table()
         for kind in possible.kinds
     ]
 
 
-def _meaning(reach: Reach, pairs: Pairs, target: str, kind: str) -> str:
-    if reach.by_command(target, kind):
+def _meaning(capabilities: Capabilities, pairs: Pairs, target: str, kind: str) -> str:
+    if capabilities.by_command(target, kind):
         pair = pairs[target, kind]
-        return f"{' '.join(pair.do)} | healed by: {' '.join(pair.undo)}"
+        return f"{' '.join(pair.do)} | rolled back by: {' '.join(pair.undo)}"
     if kind in (*PROCESS_KINDS, *CLOCK_KINDS, *LINK_KINDS):
         return MEANINGS[kind]
     return store_faults.meaning(target, kind)

@@ -1,6 +1,6 @@
 """What heals a fault, as plain data: the suite carries it out, and the dead-man process if the suite is dead.
 
-A remedy works whether the harm was done whole, half or not, and as often as it is carried out.
+A rollback works whether the harm was done whole, half or not, and as often as it is carried out.
 """
 
 from __future__ import annotations
@@ -19,52 +19,52 @@ from support.isolation import lease
 from support.isolation.processes import Mark, environment_of_program
 
 STATEMENT_TIMEOUT_MS = 5000
-# Options of the session win over what was set for its role, so a remedy may write in a read-only database.
+# Options of the session win over what was set for its role, so a rollback may write in a read-only database.
 WRITING = (
     f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout=3000 -c default_transaction_read_only=off"
 )
 SESSION = "citadel-suite-faults"
 CONNECTED_WITHIN_S = 3.0
 
-Remedy = Mapping[str, Any]
+Rollback = Mapping[str, Any]
 
 
-class RemedyFailed(Exception):
-    """A remedy could not be carried out; the message says why."""
+class RollbackFailed(Exception):
+    """A rollback could not be carried out; the message says why."""
 
 
-def by_statements(url: str, statements: Sequence[str]) -> Remedy:
+def by_statements(url: str, statements: Sequence[str]) -> Rollback:
     """Statements for a PostgreSQL, each in a transaction of its own."""
     return {"by": "statements", "url": url, "statements": list(statements)}
 
 
-def by_cache_commands(url: str, commands: Sequence[Sequence[str]]) -> Remedy:
+def by_cache_commands(url: str, commands: Sequence[Sequence[str]]) -> Rollback:
     """Commands for a Redis."""
     return {"by": "cache_commands", "url": url, "commands": [list(command) for command in commands]}
 
 
-def by_removing_toxic(url: str, link: str, toxic: str) -> Remedy:
+def by_removing_toxic(url: str, link: str, toxic: str) -> Rollback:
     """One toxic of ours at the link of a Toxiproxy."""
     return {"by": "removing_toxic", "url": url, "link": link, "toxic": toxic}
 
 
-def by_enabling_link(url: str, link: str) -> Remedy:
+def by_enabling_link(url: str, link: str) -> Rollback:
     """A link that refuses connections."""
     return {"by": "enabling_link", "url": url, "link": link}
 
 
-def by_deleting_link(url: str, link: str) -> Remedy:
+def by_deleting_link(url: str, link: str) -> Rollback:
     """A link of ours at a Toxiproxy that the suite did not start."""
     return {"by": "deleting_link", "url": url, "link": link}
 
 
-def by_program(arguments: Sequence[str], within_s: float) -> Remedy:
+def by_program(arguments: Sequence[str], within_s: float) -> Rollback:
     """A program with its arguments, never a shell's line."""
     return {"by": "program", "arguments": list(arguments), "within_s": within_s}
 
 
-def is_remedy(told: object) -> bool:
-    """Whether this is a remedy, with everything that belongs to one."""
+def is_rollback(told: object) -> bool:
+    """Whether this is a rollback, with everything that belongs to one."""
     if not isinstance(told, dict) or not isinstance(told.get("by"), str) or told["by"] not in _PARTS:
         return False
     parts = {"by": _is_text, **_PARTS[told["by"]]}
@@ -87,23 +87,23 @@ def _is_seconds(told: object) -> bool:
     return isinstance(told, int | float) and not isinstance(told, bool) and 0 < told < 1000
 
 
-def carry_out(remedy: Remedy) -> None:
+def carry_out(rollback: Rollback) -> None:
     """Heal. Raises what the server, the proxy or the program complains about."""
-    _MEANS[remedy["by"]](remedy)
+    _MEANS[rollback["by"]](rollback)
 
 
-def told(remedy: Remedy) -> str:
+def told(rollback: Rollback) -> str:
     """What a person would have to do; URLs without passwords, for a log."""
-    by = remedy["by"]
+    by = rollback["by"]
     if by == "statements":
-        return "; ".join(remedy["statements"])
+        return "; ".join(rollback["statements"])
     if by == "cache_commands":
-        return "; ".join(" ".join(command) for command in remedy["commands"])
+        return "; ".join(" ".join(command) for command in rollback["commands"])
     if by == "program":
-        return " ".join(remedy["arguments"])
+        return " ".join(rollback["arguments"])
     what = {"removing_toxic": "remove its toxic", "enabling_link": "enable it", "deleting_link": "delete it"}
-    toxic = f" {remedy['toxic']}" if "toxic" in remedy else ""
-    return f"link {remedy['link']} of the Toxiproxy at {remedy['url']}: {what[by]}{toxic}"
+    toxic = f" {rollback['toxic']}" if "toxic" in rollback else ""
+    return f"link {rollback['link']} of the Toxiproxy at {rollback['url']}: {what[by]}{toxic}"
 
 
 def connect(url: str) -> psycopg2.extensions.connection:
@@ -119,7 +119,7 @@ def connect(url: str) -> psycopg2.extensions.connection:
 def run(arguments: Sequence[str], within_s: float, mark: Mark | None = None) -> str:
     """Run a program of the user to its end; its output. By ``mark`` it can be found while it runs.
 
-    Raises ``RemedyFailed`` if it fails, is missing or too slow.
+    Raises ``RollbackFailed`` if it fails, is missing or too slow.
     """
     shown = " ".join(arguments)
     try:
@@ -134,48 +134,48 @@ def run(arguments: Sequence[str], within_s: float, mark: Mark | None = None) -> 
             timeout=within_s,
         )
     except subprocess.TimeoutExpired:
-        raise RemedyFailed(f"{shown!r} did not end within {within_s:g} s") from None
+        raise RollbackFailed(f"{shown!r} did not end within {within_s:g} s") from None
     except OSError as error:
-        raise RemedyFailed(f"{shown!r} cannot be run: {error.strerror}") from None
+        raise RollbackFailed(f"{shown!r} cannot be run: {error.strerror}") from None
     if done.returncode:
         said = (done.stdout.strip().splitlines() or ["(no output)"])[-1]
-        raise RemedyFailed(f"{shown!r} ended with exit code {done.returncode}: {said[:300]}")
+        raise RollbackFailed(f"{shown!r} ended with exit code {done.returncode}: {said[:300]}")
     return done.stdout
 
 
-def _statements(remedy: Remedy) -> None:
-    connection = connect(remedy["url"])
+def _statements(rollback: Rollback) -> None:
+    connection = connect(rollback["url"])
     try:
         with connection.cursor() as cursor:
-            for statement in remedy["statements"]:
+            for statement in rollback["statements"]:
                 cursor.execute(statement)
     finally:
         connection.close()
 
 
-def _cache_commands(remedy: Remedy) -> None:
-    client: redis.Redis = lease.connect(remedy["url"])
+def _cache_commands(rollback: Rollback) -> None:
+    client: redis.Redis = lease.connect(rollback["url"])
     try:
-        for command in remedy["commands"]:
+        for command in rollback["commands"]:
             client.execute_command(*command)  # type: ignore[no-untyped-call]
     finally:
         client.close()
 
 
-def _removing_toxic(remedy: Remedy) -> None:
-    _unless_absent(lambda: Toxiproxy(remedy["url"]).remove_toxic(remedy["link"], remedy["toxic"]))
+def _removing_toxic(rollback: Rollback) -> None:
+    _unless_absent(lambda: Toxiproxy(rollback["url"]).remove_toxic(rollback["link"], rollback["toxic"]))
 
 
-def _enabling_link(remedy: Remedy) -> None:
-    Toxiproxy(remedy["url"]).enable(remedy["link"])
+def _enabling_link(rollback: Rollback) -> None:
+    Toxiproxy(rollback["url"]).enable(rollback["link"])
 
 
-def _deleting_link(remedy: Remedy) -> None:
-    _unless_absent(lambda: Toxiproxy(remedy["url"]).delete(remedy["link"]))
+def _deleting_link(rollback: Rollback) -> None:
+    _unless_absent(lambda: Toxiproxy(rollback["url"]).delete(rollback["link"]))
 
 
-def _program(remedy: Remedy) -> None:
-    run(remedy["arguments"], float(remedy["within_s"]))
+def _program(rollback: Rollback) -> None:
+    run(rollback["arguments"], float(rollback["within_s"]))
 
 
 def _unless_absent(work: Callable[[], None]) -> None:
@@ -186,7 +186,7 @@ def _unless_absent(work: Callable[[], None]) -> None:
             raise
 
 
-_MEANS: Mapping[str, Callable[[Remedy], None]] = {
+_MEANS: Mapping[str, Callable[[Rollback], None]] = {
     "statements": _statements,
     "cache_commands": _cache_commands,
     "removing_toxic": _removing_toxic,

@@ -21,8 +21,8 @@ from support import addresses
 from support.errors import Unavailable
 from support.faults import rollbacks
 from support.faults.fault_types import LONGEST_S
-from support.faults.injectors import Harm, Link, Service
-from support.faults.rollbacks import Remedy
+from support.faults.injectors import Injector, Link, Service
+from support.faults.rollbacks import Rollback
 from support.isolation import lease
 from support.waiting import eventually
 
@@ -124,11 +124,11 @@ class _DatabaseHarm:
         self.database.run(self._done_by())
 
     def undo(self) -> None:
-        remedy = self.remedy()
-        if remedy is not None:
-            rollbacks.carry_out(remedy)
+        rollback = self.rollback()
+        if rollback is not None:
+            rollbacks.carry_out(rollback)
 
-    def remedy(self) -> Remedy | None:
+    def rollback(self) -> Rollback | None:
         return rollbacks.by_statements(self.database.url, self._undone_by())
 
     def hits(self) -> int:
@@ -227,7 +227,7 @@ class Disconnected(_DatabaseHarm):
     def do(self) -> None:
         (self._ended,) = self.database.ask(f"SELECT count(*) FROM ({self.database.sessions_dropped()}) ended")
 
-    def remedy(self) -> Remedy | None:
+    def rollback(self) -> Rollback | None:
         """None: it is over as soon as it is done."""
         return None
 
@@ -259,7 +259,7 @@ class Locked(_DatabaseHarm):
         if holder is not None:
             holder.close()
 
-    def remedy(self) -> Remedy | None:
+    def rollback(self) -> Rollback | None:
         """None: the server takes the lock away when its session has ended."""
         return None
 
@@ -393,7 +393,7 @@ class _Settings:
     def undo(self) -> None:
         self._set(self._before)
 
-    def remedy(self) -> Remedy | None:
+    def rollback(self) -> Rollback | None:
         return rollbacks.by_cache_commands(self._cache.url, _configured(self._before))
 
     def hits(self) -> int:
@@ -453,10 +453,10 @@ class Paused:
         self._done_unseen = "write"
 
     def undo(self) -> None:
-        rollbacks.carry_out(self.remedy())
+        rollbacks.carry_out(self.rollback())
         self._done_unseen = ""
 
-    def remedy(self) -> Remedy:
+    def rollback(self) -> Rollback:
         return rollbacks.by_cache_commands(self._cache.url, [["CLIENT", "UNPAUSE"]])
 
     def hits(self) -> int:
@@ -514,7 +514,7 @@ class NoClients:
             self._healer.close()
             self._healer = None
 
-    def remedy(self) -> Remedy:
+    def rollback(self) -> Rollback:
         return rollbacks.by_cache_commands(self._cache.url, _configured({"maxclients": self._limit}))
 
     def hits(self) -> int:
@@ -544,7 +544,7 @@ class NoClients:
         return int(told["rejected_connections"])
 
 
-_OF_DATABASE: Mapping[str, Callable[[Database], Harm]] = {
+_OF_DATABASE: Mapping[str, Callable[[Database], Injector]] = {
     "read_only": ReadOnly,
     "no_connections": NoConnections,
     "disconnected": Disconnected,
@@ -553,7 +553,7 @@ _OF_DATABASE: Mapping[str, Callable[[Database], Harm]] = {
     "conflicting": Conflicting,
     "uncommittable": Uncommittable,
 }
-_OF_CACHE: Mapping[str, Callable[[CacheServer, Link | None], Harm]] = {
+_OF_CACHE: Mapping[str, Callable[[CacheServer, Link | None], Injector]] = {
     "full": CacheFull,
     "refuses_writes": RefusesWrites,
     "paused": Paused,
@@ -572,7 +572,7 @@ def _first_sentence(made_by: object) -> str:
     return " ".join((made_by.__doc__ or "").split("\n\n")[0].split())
 
 
-def harm(store: Store, kind: str, link: Link | None) -> Harm:
+def injector(store: Store, kind: str, link: Link | None) -> Injector:
     """The fault of this kind inside that store."""
     if isinstance(store, Database):
         return _OF_DATABASE[kind](store)

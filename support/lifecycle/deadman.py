@@ -36,7 +36,7 @@ from support.redaction import Secrets
 from support.waiting import NotYet, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
-# What ends the suite must not end its undertaker.
+# What ends the suite must not end its reaper.
 SUITE_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # How often the child looks whether its parent lives; a forked helper of the suite may hold the pipe open.
 LOOK_EVERY_S = 1.0
@@ -73,8 +73,8 @@ class DeadMan:
     def start(cls, log: Path, faults: Path | None = None) -> DeadMan:
         """Start the child process; what it does is written to ``log``.
 
-        ``faults``: where it keeps the remedies of faults that would outlive this machine, if not in the usual
-        folder.
+        ``faults``: where it keeps the rollbacks of faults that would outlive this machine, if not in the
+        usual folder.
         """
         log.parent.mkdir(parents=True, exist_ok=True)
         started = cls(log, faults)
@@ -164,14 +164,14 @@ class DeadMan:
         """Delete this link of a Toxiproxy that lives on."""
         return self._register("delete_link", url=url, link=link)
 
-    def lift_fault(self, fault: str, remedy: Mapping[str, Any], within_s: float, *, outlives: bool) -> str:
+    def lift_fault(self, fault: str, rollback: Mapping[str, Any], within_s: float, *, outlives: bool) -> str:
         """Heal this fault; also while the suite lives, if it has not been forgotten ``within_s`` seconds.
 
-        ``outlives``: what it strikes does not end with this machine, so that the remedy is kept in a file
+        ``outlives``: what it strikes does not end with this machine, so that the rollback is kept in a file
         meanwhile.
         """
         return self._register(
-            "lift_fault", fault=fault, remedy=dict(remedy), within_s=within_s, outlives=outlives
+            "lift_fault", fault=fault, rollback=dict(rollback), within_s=within_s, outlives=outlives
         )
 
     def forget(self, registration: str) -> None:
@@ -324,7 +324,7 @@ def _lift_fault(order: Order) -> None:
     # Only a run with faults pays for the imports.
     from support.faults import rollbacks
 
-    rollbacks.carry_out(order["remedy"])
+    rollbacks.carry_out(order["rollback"])
     order["lifted"] = True
     _say(f"lifted the fault {order['fault']}")
 
@@ -360,7 +360,7 @@ def _attempt(undo: partial[None], orders: Iterable[Order]) -> None:
     """Undo one thing; what stands in the way is told without the passwords of what is to be undone."""
     secrets = Secrets()
     for order in orders:
-        secrets.add_password_of(order.get("url") or order.get("remedy", {}).get("url"), "password")
+        secrets.add_password_of(order.get("url") or order.get("rollback", {}).get("url"), "password")
         secrets.add(order.get("api_key"), "key of Qdrant")
     try:
         undo()
@@ -402,11 +402,13 @@ def _note_fault(order: Order) -> None:
     from support.faults import rollbacks
 
     order["due"] = time.monotonic() + float(order["within_s"])
-    _say(f"the fault {order['fault']} is about to strike; it is healed by: {rollbacks.told(order['remedy'])}")
+    _say(
+        f"the fault {order['fault']} is about to strike; rolled back by: {rollbacks.told(order['rollback'])}"
+    )
 
 
 def _keep_remedies(orders: Iterable[Order], changed: Iterable[Order]) -> None:
-    """Have the remedies outlive this machine that would be wanted after its death."""
+    """Have the rollbacks outlive this machine that would be wanted after its death."""
     if any(each.get("outlives") for each in changed):
         from support.faults import orphaned_faults
 

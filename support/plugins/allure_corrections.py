@@ -411,9 +411,9 @@ def _describe_run(context: Any, folder: Path) -> None:
     }
     if "settings" in context:
         shown = {"mode": str(context.settings.mode), **shown, **context.settings.shown()}
-    if "reach" in context:
+    if "capabilities" in context:
         secret = context.settings.secrets()
-        shown |= {f"faults.{each.target}": secret.redact(str(each)) for each in context.reach.table()}
+        shown |= {f"faults.{each.target}": secret.redact(str(each)) for each in context.capabilities.table()}
     lines = (f"{name} = {' '.join(worker_context.OWN.shown(value).split())}" for name, value in shown.items())
     (folder / "environment.properties").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

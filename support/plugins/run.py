@@ -169,7 +169,7 @@ def prepare(context: Any) -> None:
     if worker_context.OWN.is_worker:
         return
     findings = doctor.examine(settings, context.output)
-    context.reach = doctor.faults(settings)
+    context.capabilities = doctor.faults(settings)
     if not all(finding.ok for finding in findings):
         refuse(context, "the environment is not ready\n" + doctor.table(settings, findings))
     for line in sweep(settings):

@@ -16,7 +16,7 @@ import sys
 import uvicorn
 
 from support.reference.emulators.app import create_app
-from support.reference.emulators.request_recorder import Witness
+from support.reference.emulators.request_recorder import RequestRecorder
 
 KEEP_ALIVE_S = 75
 DRAIN_S = 3
@@ -25,13 +25,13 @@ DRAIN_S = 3
 class Server(uvicorn.Server):
     """A server whose orderly stop does not wait for requests that are held on purpose."""
 
-    def __init__(self, config: uvicorn.Config, witness: Witness) -> None:
+    def __init__(self, config: uvicorn.Config, recorder: RequestRecorder) -> None:
         super().__init__(config)
-        self._witness = witness
+        self._recorder = recorder
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let held requests go, then stop."""
-        self._witness.reset()
+        self._recorder.reset()
         await super().shutdown(sockets)
 
 
@@ -42,9 +42,9 @@ def main() -> None:
     port: int = parser.parse_args().port
     # uvicorn repeats the signal after its orderly stop: this turns it into exit status 0.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-    witness = Witness(json.loads(os.environ.get("EMULATOR_KEYS", "{}")))
+    recorder = RequestRecorder(json.loads(os.environ.get("EMULATOR_KEYS", "{}")))
     config = uvicorn.Config(
-        create_app(witness),
+        create_app(recorder),
         host="127.0.0.1",
         port=port,
         loop="asyncio",
@@ -53,7 +53,7 @@ def main() -> None:
         access_log=False,
         log_level="warning",
     )
-    Server(config, witness).run()
+    Server(config, recorder).run()
 
 
 if __name__ == "__main__":

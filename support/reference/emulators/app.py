@@ -39,8 +39,8 @@ from support.reference.emulators.request_recorder import (
     REFUSAL,
     Behaviour,
     Provider,
+    RequestRecorder,
     Seen,
-    Witness,
 )
 from support.reference.emulators.voyage import Voyage
 from support.reference.emulators.wire import NOT_JSON, Answer, Call, Dialect, Refused
@@ -63,10 +63,10 @@ SETTINGS = {"kind", "times", "delay_ms", "retry_after", "status"}
 
 
 class Emulators:
-    """All handlers, around one witness."""
+    """All handlers, around one recorder."""
 
-    def __init__(self, witness: Witness) -> None:
-        self._witness = witness
+    def __init__(self, recorder: RequestRecorder) -> None:
+        self._recorder = recorder
 
     async def serve(self, request: Request) -> Response:
         """A call to a provider."""
@@ -74,10 +74,10 @@ class Emulators:
         if prefix not in PREFIXES:
             raise HTTPException(404, f"no provider has the prefix {prefix}")
         name, dialect = PREFIXES[prefix]
-        provider = self._witness.providers[name]
+        provider = self._recorder.providers[name]
         # Captured before any wait: a change of behaviour from here on lets this request go.
         changed = provider.changed
-        seen, behaviour = self._witness.arrived(
+        seen, behaviour = self._recorder.arrived(
             name,
             request.method,
             request.scope["path"],
@@ -112,7 +112,7 @@ class Emulators:
     async def requests(self, request: Request) -> Response:
         """The record, or its emptying."""
         if request.method == "DELETE":
-            self._witness.forget()
+            self._recorder.forget()
             return _json({})
         provider = request.query_params.get("provider")
         if provider is not None:
@@ -120,7 +120,7 @@ class Emulators:
         after = request.query_params.get("after", "0")
         if not after.isdecimal():
             raise HTTPException(422, "'after' must be a number of the record")
-        return _json({"requests": self._witness.told(provider, int(after)), "last": self._witness.last})
+        return _json({"requests": self._recorder.told(provider, int(after)), "last": self._recorder.last})
 
     async def behaviour(self, request: Request) -> Response:
         """Change how one provider behaves, or make it normal again."""
@@ -130,7 +130,7 @@ class Emulators:
 
     async def reset(self, request: Request) -> Response:
         """Make every provider normal again."""
-        self._witness.reset()
+        self._recorder.reset()
         return _json({})
 
     async def key(self, request: Request) -> Response:
@@ -143,14 +143,14 @@ class Emulators:
         return _json({})
 
     def _provider(self, name: str) -> Provider:
-        if name not in self._witness.providers:
+        if name not in self._recorder.providers:
             raise HTTPException(404, f"there is no provider {name}")
-        return self._witness.providers[name]
+        return self._recorder.providers[name]
 
 
-def create_app(witness: Witness) -> Starlette:
+def create_app(recorder: RequestRecorder) -> Starlette:
     """The emulators as an ASGI application."""
-    emulators = Emulators(witness)
+    emulators = Emulators(recorder)
     return Starlette(
         routes=[
             Route("/_emulator/health", emulators.health),

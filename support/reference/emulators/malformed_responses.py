@@ -71,7 +71,7 @@ def _literally(word: str, number: bytes) -> Spoil:
     return lambda answer: _payload(lambda payload: payload.replace(quoted, number))(spelt(answer))
 
 
-SPOILT: dict[str, Spoil] = {
+MALFORMED: dict[str, Spoil] = {
     "shuffled": _list(lambda items: items[::-1]),
     "one_place_for_all": _list(_same_place),
     "one_vector_less": _list(lambda items: items[:-1]),
@@ -91,6 +91,6 @@ SPOILT: dict[str, Spoil] = {
 """How an answer is spoilt, by name. ``shuffled`` is no mistake where each vector tells its place."""
 
 
-def spoilt(name: str) -> Callable[[Dialect, Call, Any], Answer]:
+def malformed(name: str) -> Callable[[Dialect, Call, Any], Answer]:
     """The behaviour that spoils every good answer so."""
-    return lambda dialect, call, behaviour: SPOILT[name](dialect.serve(call))
+    return lambda dialect, call, behaviour: MALFORMED[name](dialect.serve(call))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from support.reference.emulators.malformed_responses import SPOILT, spoilt
+from support.reference.emulators.malformed_responses import MALFORMED, malformed
 from support.reference.emulators.wire import Answer, Call, Dialect
 
 PROVIDERS = (
@@ -57,7 +57,7 @@ KINDS: dict[str, Callable[[Dialect, Call, Behaviour], Answer]] = {
     # For what only the status tells: the text is nobody's.
     "refusal": lambda dialect, call, behaviour: Answer(behaviour.status, {"message": "refused"}),
     "error_as_success": lambda dialect, call, behaviour: replace(dialect.server_error(call), status=200),
-    **{name: spoilt(name) for name in SPOILT},
+    **{name: malformed(name) for name in MALFORMED},
 }
 """Each kind of behaviour as the answer it gives; one that spoils good answers starts from ``serve``."""
 
@@ -108,7 +108,7 @@ class Provider:
         return current
 
 
-class Witness:
+class RequestRecorder:
     """The nine providers and the record of their requests, in order of arrival."""
 
     def __init__(self, keys: dict[str, str]) -> None:

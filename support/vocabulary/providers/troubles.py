@@ -52,7 +52,7 @@ class _Behaviour:
     def check(self) -> None:
         """Nothing can be missing."""
 
-    def remedy(self) -> None:
+    def rollback(self) -> None:
         """The emulators end with the suite."""
 
     def do(self) -> None:

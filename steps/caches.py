@@ -7,7 +7,7 @@ from hamcrest import assert_that, contains_string, empty, equal_to, greater_than
 
 from support.matchers.answers import succeeded
 from support.matchers.every import every_item
-from support.vocabulary import caches, documents, fences, searches
+from support.vocabulary import caches, documents, searches
 
 
 @given("an employee has searched for {string}")
@@ -145,39 +145,3 @@ def same_as_before(context, question):
     after = searches.ask(context.world, question)
     assert_that(caches.came_from_cache(after), equal_to(False), "still answered from the cache")
     assert_that(caches.results_of(after), equal_to(caches.results_of(context.world.evidence["before"])))
-
-
-@when("an editor rewrites {string} while an answer that shows its old text is still on its way")
-def rewrite_overtakes(context, title):
-    """The search was answered by the vector store before the change, and comes back after it."""
-    fences.rewrite_while_search_is_under_way(context.world, title)
-
-
-@when("an editor deletes {string} while an answer that shows it is still on its way")
-def deletion_overtakes(context, title):
-    """The search was answered by the vector store before the deletion, and comes back after it."""
-    fences.delete_while_search_is_under_way(context.world, title)
-
-
-@when("an employee searches while a change of {string} is still on its way to the vector store")
-def search_overtakes(context, title):
-    """The change is announced, the vector store does not have it yet."""
-    fences.search_while_write_is_on_its_way(context.world, title)
-
-
-@when("an employee searches while a change of {string} is in the vector store but not yet committed")
-def search_in_between(context, title):
-    """The change is not acknowledged yet."""
-    fences.search_before_the_last_commit(context.world, title)
-
-
-@then("the answer that was on its way shows the collection as it was before")
-def overtaken_shows_old(context):
-    """Else the order of events was another one, and nothing was proved."""
-    assert_that(fences.came_before_the_change(context.world), equal_to(True), "an answer from before")
-
-
-@then("every later answer to the same question is as without the cache")
-def later_answers_fresh(context):
-    """Also the one that comes from the cache."""
-    assert_that(fences.later_differences(context.world), empty())

@@ -16,7 +16,9 @@ from support.isolation.names import Names
 if TYPE_CHECKING:
     from support.citadel import Citadel
     from support.faults import Fault
+    from support.faults.wiretap import Wiretap
     from support.properties import Trial
+    from support.vocabulary.in_flight import InFlight
     from support.vocabulary.neighbours import Neighbour
     from support.vocabulary.platform import Diagnosis
     from support.vocabulary.requests.grammar import Request
@@ -92,6 +94,8 @@ class Attempt:
     # The ids of the documents that were sent, the texts that were embedded, or the answers that are right.
     about: tuple[str, ...] = ()
     order: Order | None = None
+    # The same request with the cache off, where there is such a thing.
+    uncached: Callable[[], Answer] | None = None
 
     @property
     def answer(self) -> Answer:
@@ -179,6 +183,12 @@ class World:
     # The start of a gateway that cannot become ready yet, and how many there had been before.
     starting: Future[None] | None = None
     starts: int = 0
+    # The listeners on the wires to services.
+    taps: dict[str, Wiretap] = field(default_factory=dict)
+    # How many connections had been opened to each service when its requests began to be recorded.
+    connections: dict[str, int] = field(default_factory=dict)
+    # Requests that are held somewhere on their way.
+    in_flight: InFlight | None = None
     # The faults in force.
     faults: list[Fault] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=partial(itertools.count, 1))

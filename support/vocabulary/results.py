@@ -16,12 +16,15 @@ from hamcrest.core.matcher import Matcher
 from support.drivers.gateway import Answer
 from support.matchers.rankings import Hit
 from support.matchers.requests import all_succeeded
+from support.vocabulary import stores
 from support.vocabulary.requests import making
-from support.world import World
+from support.world import Attempt, World
 
 LARGEST_LIMIT = 1000
 MOST_SHOWN = 12
-SHOWN = ("id", "score", "text", "metadata", "version")
+OF_DOCUMENT = ("text", "metadata", "version")
+# Largest difference in a number between two embeddings of the same text, and in the score of two searches.
+SAME_NUMBER = 1e-5
 
 
 def answer(world: World) -> Answer:
@@ -93,20 +96,80 @@ def disorder(world: World) -> list[str]:
     return rising + [f"{item} appears more than once" for item in twice]
 
 
-def cache_marks(world: World) -> tuple[str, str]:
-    """What header and body of the last answer say of the cache."""
-    found = answer(world)
-    return found.headers.get("X-Cache", ""), str(found.body["cache_info"]["status"])
+def not_marked(world: World, mark: str) -> list[str]:
+    """Answers whose header and body do not both say ``mark`` of the cache: hit, miss or bypass."""
+    assert_that(world.attempts, all_succeeded())
+    wrong = []
+    for each in world.attempts:
+        header = each.answer.headers.get("X-Cache", "absent")
+        status = each.answer.body.get("cache_info", {}).get("status", "absent")
+        if (header, status) != (mark.upper(), mark):
+            wrong.append(
+                f"{each.what}: expected a cache {mark}, but X-Cache is {header}, the status {status}"
+            )
+    return wrong
 
 
-def shown(world: World) -> list[dict[str, Any]]:
-    """What the last search shows of its results, without times and cache marks."""
-    return [{name: each.get(name) for name in SHOWN} for each in answer(world).body["results"]]
+def otherwise_than_computed(world: World) -> list[str]:
+    """Results of the last requests that are not those of the same request without the cache.
+
+    Numbers may differ by the rounding of single precision. A document cannot be read without the cache: what
+    it must be is its row in PostgreSQL.
+    """
+    assert_that(world.attempts, all_succeeded())
+    wrong = []
+    for each in world.attempts:
+        found, computed = payload(each.answer), _computed(world, each)
+        if not _same(found, computed):
+            status = each.answer.body.get("cache_info", {}).get("status")
+            about = f" {list(each.about)}" if each.about else ""
+            wrong.append(
+                f"{each.what}{about}: a {status} shows {_brief(found)},"
+                f" without the cache it is {_brief(computed)}"
+            )
+    return wrong
 
 
-def without_cache(world: World) -> list[dict[str, Any]]:
-    """The same for the last search made once more with the cache off."""
-    return _again(world, {"cache": "off"})
+def different(world: World) -> int:
+    """How many different results the last requests have had."""
+    assert_that(world.attempts, all_succeeded())
+    return len({repr(payload(each.answer)) for each in world.attempts})
+
+
+def payload(answer: Answer) -> Any:
+    """What an answer is about, without times and cache marks: results, embeddings or a document."""
+    for name in ("results", "embedding", "embeddings"):
+        if name in answer.body:
+            return answer.body[name]
+    return {name: answer.body[name] for name in OF_DOCUMENT}
+
+
+def _computed(world: World, attempt: Attempt) -> Any:
+    if attempt.uncached is not None:
+        answer = attempt.uncached()
+        assert answer.ok, f"{attempt.what} without the cache: {answer}"
+        return payload(answer)
+    row = stores.row_of(world, str(attempt.answer.body["id"]))
+    return {name: getattr(row, name, None) for name in OF_DOCUMENT}
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal, numbers up to the rounding of single precision, and never across types."""
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) <= SAME_NUMBER
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
+    return type(one) is type(other) and one == other
+
+
+def _brief(value: Any) -> str:
+    """Of results their ids and versions, of anything else its beginning."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        shown = [f"{each['id']} in version {each['version']}" for each in value[:MOST_SHOWN]]
+        return f"{len(value)} results: {', '.join(shown)}"
+    return f"{str(value)[:200]}"
 
 
 def paged_ids(world: World) -> list[str]:
@@ -147,6 +210,6 @@ def _again(world: World, options: Mapping[str, str], text: str | None = None) ->
     try:
         made = making.again(world, options, text)
         assert_that(made, all_succeeded())
-        return shown(world)
+        return list(made[-1].answer.body["results"])
     finally:
         world.attempts, world.answer, world.pages = attempts, last_answer, pages

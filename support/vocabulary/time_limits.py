@@ -79,6 +79,10 @@ NAMED: Mapping[str, tuple[str, Callable[[Promises], float]]] = {
         "a request is answered while the embedding service does not answer",
         lambda promises: min(promises.refusal_s, promises.due_s("embedding")),
     ),
+    "the embedding timeout": (
+        "the gateway gives the embedding service up",
+        lambda promises: promises.backend_s["embedding"],
+    ),
 }
 
 

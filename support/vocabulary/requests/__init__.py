@@ -37,5 +37,7 @@ from support.vocabulary.requests.making import aside as aside
 from support.vocabulary.requests.making import at_once as at_once
 from support.vocabulary.requests.making import during as during
 from support.vocabulary.requests.making import in_turn as in_turn
+from support.vocabulary.requests.making import keep as keep
+from support.vocabulary.requests.making import make as make
 from support.vocabulary.requests.making import of_table as of_table
 from support.vocabulary.requests.making import prepare as prepare

@@ -39,8 +39,10 @@ OF_PROVIDERS = {
 def embed(ask: Asking, text: str) -> list[Call]:
     """Asks for the embedding of one text."""
     body = {"text": text, **ask.members}
-    make = partial(ask.call, "generateEmbedding", json_body=body)
-    return [Call(f'{ask.actor} embeds "{text[:40]}"', make, about=(text,))]
+    make = partial(ask.call, "generateEmbedding")
+    uncached = partial(make, json_body={**body, "use_cache": False})
+    what = f'{ask.actor} embeds "{text[:40]}"'
+    return [Call(what, partial(make, json_body=body), about=(text,), uncached=uncached)]
 
 
 @request("embeds {ids} in one batch", 'embeds "hello" and "world" in one batch', options=OF_THE_SERVICE)
@@ -149,8 +151,13 @@ def _new(ask: Asking, count: int) -> list[str]:
 
 def _batch(ask: Asking, texts: list[str]) -> Call:
     body: dict[str, Any] = {"texts": texts, **ask.members}
-    make = partial(ask.call, "generateEmbeddingBatch", json_body=body)
-    return Call(f"{ask.actor} embeds {len(texts)} texts in one batch", make, about=tuple(texts))
+    make = partial(ask.call, "generateEmbeddingBatch")
+    return Call(
+        f"{ask.actor} embeds {len(texts)} texts in one batch",
+        partial(make, json_body=body),
+        about=tuple(texts),
+        uncached=partial(make, json_body={**body, "use_cache": False}),
+    )
 
 
 def _of_provider(ask: Asking, provider: str, texts: list[str], **members: Any) -> Call:
@@ -162,10 +169,12 @@ def _of_provider(ask: Asking, provider: str, texts: list[str], **members: Any) -
         body: dict[str, Any] = {"texts": list(texts), **options, **changed}
         return ask.call("embedWithProvider", json_body=body, provider=provider)
 
-    what = f"{ask.actor} asks {DISPLAY_NAMES.get(provider, provider)} to embed {len(texts)} texts"
+    sized = f" with {options['dimensions']} dimensions" if "dimensions" in options else ""
+    what = f"{ask.actor} asks {DISPLAY_NAMES.get(provider, provider)} to embed {len(texts)} texts{sized}"
     return Call(
         what,
         partial(make, texts),
         about=tuple(texts),
         order=Order(provider, texts, partial(make, use_cache=False)),
+        uncached=partial(make, texts, use_cache=False),
     )

@@ -29,6 +29,8 @@ class Call:
     # See ``Attempt.about``.
     about: tuple[str, ...] = ()
     order: Order | None = None
+    # See ``Attempt.uncached``.
+    uncached: Callable[[], Answer] | None = None
 
 
 @dataclass(slots=True)

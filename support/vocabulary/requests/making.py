@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from support.drivers.gateway import GatewayUnreachable
+from support.drivers.gateway import Answer, GatewayUnreachable
 from support.vocabulary import actors, tables
 from support.vocabulary.requests.grammar import Asking, Call, Request, parse
 from support.waiting import back_off, eventually
@@ -107,15 +107,17 @@ def filled(world: World, value: Any, number: int = 1) -> Any:
 
 def make(call: Call) -> Attempt:
     """Make one request; silence is an outcome too."""
+    outcome: Answer | GatewayUnreachable
     try:
-        return Attempt(call.what, call.make(), call.operation, call.about, call.order)
+        outcome = call.make()
     except GatewayUnreachable as silence:
-        return Attempt(call.what, silence, call.operation, call.about, call.order)
+        outcome = silence
+    return Attempt(call.what, outcome, call.operation, call.about, call.order, call.uncached)
 
 
 def in_turn(world: World, calls: Sequence[Call]) -> list[Attempt]:
     """Make the requests one after another; they are the scenario's last ones."""
-    return _keep(world, [make(call) for call in calls])
+    return keep(world, [make(call) for call in calls])
 
 
 def at_once(world: World, calls: Sequence[Call]) -> list[Attempt]:
@@ -128,7 +130,7 @@ def at_once(world: World, calls: Sequence[Call]) -> list[Attempt]:
         return make(call)
 
     with ThreadPoolExecutor(len(calls)) as pool:
-        return _keep(world, list(pool.map(at_the_signal, calls)))
+        return keep(world, list(pool.map(at_the_signal, calls)))
 
 
 def during(
@@ -155,7 +157,7 @@ def during(
             what="the first of the requests are over",
         )
         event()
-        return _keep(world, [each.result() for each in made])
+        return keep(world, [each.result() for each in made])
 
 
 def _told_to_wait_s(attempt: Attempt) -> float:
@@ -165,7 +167,8 @@ def _told_to_wait_s(attempt: Attempt) -> float:
     return float(answer.headers.get("Retry-After", 0.0))
 
 
-def _keep(world: World, attempts: list[Attempt]) -> list[Attempt]:
+def keep(world: World, attempts: list[Attempt]) -> list[Attempt]:
+    """Remember what came of the scenario's last requests."""
     world.attempts = attempts
     answered = [each.outcome for each in attempts if not isinstance(each.outcome, GatewayUnreachable)]
     world.answer = answered[-1] if answered else None

@@ -84,8 +84,10 @@ def by_questions(ask: Asking) -> list[Call]:
 def _search(ask: Asking, answers: tuple[str, ...] = (), **wanted: Any) -> Call:
     body = {"collection": ask.collection, **wanted, **ask.members}
     shown = wanted.get("query_text", "a vector")
-    make = partial(ask.call, "searchVectors", json_body=body)
-    return Call(f'{ask.actor} searches for "{shown}"', make, about=answers)
+    what = f'{ask.actor} searches for "{shown}"{"".join(f" with {k} {v}" for k, v in ask.members.items())}'
+    make = partial(ask.call, "searchVectors")
+    uncached = partial(make, json_body={**body, "use_cache": False})
+    return Call(what, partial(make, json_body=body), about=answers, uncached=uncached)
 
 
 def _pages(ask: Asking, size: int, wanted: dict[str, Any]) -> Call:

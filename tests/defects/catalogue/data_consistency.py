@@ -167,7 +167,7 @@ def emptying_spares_searches() -> None:
 @defect(
     "a search stores its answer under the fence of the moment when it ends",
     key="rewrite-races-slow-answer",
-    message=r"\(hit\) shows .* v1.*without the cache",
+    message=r"a hit shows .*canteen in version 1, without the cache it is .*canteen in version 2",
 )
 def answers_cached_under_the_present_fence() -> None:
     from support.reference.gateway import search
@@ -193,7 +193,8 @@ def answers_cached_under_the_present_fence() -> None:
 @defect(
     "the fence is raised before the vector store is written",
     key="rewrite-races-fast-answer",
-    message=r"\(hit\) shows .*poster v1.*without the cache it is .*poster v2",
+    message=r"a hit shows .*poster in version 1, without the cache it is .*poster in version 2",
+    row="on the way to Qdrant",
 )
 def fence_before_vectors() -> None:
     from support.reference.gateway import writes

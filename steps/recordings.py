@@ -1,0 +1,41 @@
+"""Steps about what the services behind the gateway received, and requests that are held on their way."""
+
+from __future__ import annotations
+
+from behave import given, then, when
+from hamcrest import assert_that
+
+from support.matchers.complaints import nothing_wrong
+from support.vocabulary import in_flight, recordings
+
+
+@given("the requests to {server} are recorded")
+def recorded(context, server):
+    """From here on; of PostgreSQL and Redis only the connections are counted."""
+    recordings.record(context.world, server)
+
+
+@then("{server} received:")
+def received(context, server):
+    """Since it is recorded, by kind: requests, writes, texts, connections; other columns are of each request.
+
+    Columns: kind | number | request id | texts | points | deadline | keys of others
+    """
+    rows = [row.as_dict() for row in context.table]
+    assert_that(recordings.otherwise(context.world, server, rows), nothing_wrong())
+
+
+@given("these requests are in flight, held {moment}:")
+@when("these requests are in flight, held {moment}:")
+def are_in_flight(context, moment):
+    """Made at the same moment, each by a client of its own; each is held there until they go on.
+
+    Columns: actor | request | times | collection
+    """
+    in_flight.hold(context.world, moment, [row.as_dict() for row in context.table])
+
+
+@when("the requests in flight go on")
+def go_on(context):
+    """To their end; what comes of them is judged by what follows. None may have been answered before."""
+    in_flight.go_on(context.world)

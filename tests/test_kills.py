@@ -119,7 +119,15 @@ REAL = [
     ("worker", 2, Aim("started", 5, ("self", "parent"))),
     ("worker", 2, Aim("told", 5, ("server", "self"))),
     ("worker", 2, Aim("told", 8, ("parent",))),
+    ("up", 1, Aim("start", 3, ("self",))),
+    ("up", 1, Aim("started", 5, ("self",))),
+    ("up", 1, Aim("told", 6, ("self", "deadman"))),
+    ("fuzz", 1, Aim("started", 4, ("self",))),
+    ("fuzz", 1, Aim("told", 7, ("server", "self", "deadman"))),
+    ("flakiness", 1, Aim("started", 1, ("self",))),
 ]
+# What each command is asked for.
+ASKED = {"up": (), "fuzz": ("--seconds", "30"), "flakiness": ("--runs", "2")}
 
 
 @pytest.mark.proof
@@ -132,6 +140,9 @@ def test_nothing_is_left_of_a_whole_run(within: str, workers: int, aim: Aim, oth
         ]  # fmt: skip
         # Only a run that ends by itself would go on to build the report.
         starter = ["support", "acceptance"] if within == "run" and "parent" in aim.victims else ["behave"]
+        if within in ASKED:
+            starter = ["support", within, *ASKED[within]]
+            arguments = arguments[1:-2] if within == "flakiness" else []
         told = {"in": within, **aim_of(aim, folder)}
         command = [sys.executable, "-m", *starter, *arguments]
         assert left_by(command, folder, told, workers) == ""

@@ -1,6 +1,6 @@
 """Has a process of the suite killed at an aimed moment, from within: between two statements of its own.
 
-``AIMED_KILL`` holds, as JSON, in which process of the run (``run``, ``worker``), at which moment and which
+``AIMED_KILL`` holds, as JSON, in which process (``run``, ``worker``, or a command), at which moment and which
 time it comes, who dies (``self``, ``parent``, ``deadman``, ``server``: the one just started), and a file that
 is made once it has happened.
 """
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 MOMENTS = ("start", "started", "told")
+# Those that start servers, or a run, in a process of their own.
+COMMANDS = ("up", "fuzz", "flakiness")
 _lock = threading.Lock()
 _seen = dict.fromkeys(MOMENTS, 0)
 _children: list[int] = []
@@ -28,7 +30,9 @@ def _role() -> str:
     arguments = " ".join(sys.orig_argv)
     if "support.plugins.parallel" in arguments:
         return "worker"
-    return "run" if "-m behave" in arguments or "tests.kills.small run" in arguments else "other"
+    if "-m behave" in arguments or "tests.kills.small run" in arguments:
+        return "run"
+    return next((each for each in COMMANDS if f"-m support {each}" in arguments), "other")
 
 
 def take() -> None:

@@ -16,7 +16,6 @@ import redis
 
 from support import addresses, admission, packages
 from support.admission import NotAdmitted
-from support.drivers.postgres import Pooled, refuse_pooler
 from support.errors import Unavailable
 from support.faults import commands
 from support.faults.capabilities import Capabilities
@@ -25,6 +24,7 @@ from support.faults.fault_types import unknown
 from support.faults.guard import Guard
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.isolation import lease, schema
+from support.isolation.sessions import Pooled, refuse_pooler
 from support.settings import Mode, Settings
 
 OLDEST_PYTHON = (3, 11)

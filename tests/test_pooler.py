@@ -18,10 +18,11 @@ import pytest
 from support import doctor
 from support.drivers.errors import StoreUnreachable
 from support.drivers.journal import Journal
-from support.drivers.postgres import MetadataStore, Pooled
+from support.drivers.postgres import MetadataStore
 from support.faults import rollbacks
 from support.isolation import schema
 from support.isolation.names import Run
+from support.isolation.sessions import Pooled
 from support.redaction import Secrets
 from support.settings import Settings
 from support.stack import servers

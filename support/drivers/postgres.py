@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import select
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,16 +15,14 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2 import sql
 
-from support import addresses
 from support.drivers.errors import StoreUnreachable
 from support.drivers.journal import Journal
+from support.isolation.sessions import Bounded, bounded_by, options_of, refuse_pooler, wait
 
 STORE = "postgresql"
 PAGE = 1000
 # The server cancels a statement first, so that the connection survives; the client is the last resort.
 CLIENT_SLACK_S = 0.5
-# For connections of this process that are not the driver's; they have their own statement time-outs.
-OTHERS_LIMIT_S = 30.0
 TEXT_TYPES = ("text", "character varying", "json", "jsonb", "bytea")
 _OCCURS_IN_TEXT = "coalesce(bool_or(strpos({}::text, {}) > 0), false)"
 _OCCURS_IN_BYTES = "coalesce(bool_or(position({1}::bytea IN {0}) > 0), false)"
@@ -122,33 +118,6 @@ class OpenEvent:
     age_s: float
 
 
-class _Bounded(psycopg2.extensions.connection):
-    """A connection whose waits end after ``limit_s``, also when the server is frozen."""
-
-    limit_s = OTHERS_LIMIT_S
-
-
-def _wait(connection: psycopg2.extensions.connection) -> None:
-    """psycopg2's wait callback with a deadline: no libpq option bounds the wait for a frozen server.
-
-    It must not close the connection (that deadlocks); psycopg2 itself gives it up when this raises. It holds
-    for the whole process and forbids COPY.
-    """
-    limit_s: float = getattr(connection, "limit_s", OTHERS_LIMIT_S)
-    deadline = time.monotonic() + limit_s
-    while True:
-        state = connection.poll()
-        if state == psycopg2.extensions.POLL_OK:
-            return
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise psycopg2.OperationalError(f"no answer within {limit_s:g} s")
-        waiting = select.poll()
-        reads = state == psycopg2.extensions.POLL_READ
-        waiting.register(connection.fileno(), select.POLLIN if reads else select.POLLOUT)
-        waiting.poll(left * 1000)
-
-
 @dataclass(slots=True)
 class MetadataStore:
     """PostgreSQL through one connection, opened when needed and again after it broke.
@@ -164,7 +133,7 @@ class MetadataStore:
     journal: Journal
     timeout_s: float = 3.0
     read_only: bool = False
-    _connection: _Bounded | None = None
+    _connection: Bounded | None = None
     _turn: threading.RLock = field(default_factory=threading.RLock)
 
     # -- rows, collections, events
@@ -471,8 +440,8 @@ class MetadataStore:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return StoreUnreachable(STORE, self.journal.secrets.redact(lines[0]))
 
-    def _connect(self) -> _Bounded:
-        psycopg2.extensions.set_wait_callback(_wait)
+    def _connect(self) -> Bounded:
+        psycopg2.extensions.set_wait_callback(wait)
         psycopg2.extensions.register_adapter(UUID, _quoted)
         milliseconds = int(self.timeout_s * 1000)
         asked = [
@@ -480,9 +449,9 @@ class MetadataStore:
             "-c idle_in_transaction_session_timeout=30000",
             "-c default_transaction_read_only=on" if self.read_only else "",
         ]
-        connection: _Bounded = psycopg2.connect(
+        connection: Bounded = psycopg2.connect(
             self.url,
-            connection_factory=_factory(self.timeout_s + CLIENT_SLACK_S),
+            connection_factory=bounded_by(self.timeout_s + CLIENT_SLACK_S),
             connect_timeout=2,
             tcp_user_timeout=3000,
             keepalives=1,
@@ -501,44 +470,6 @@ class MetadataStore:
         return connection
 
 
-def connected(url: str, within_s: float, **given: Any) -> psycopg2.extensions.connection:
-    """A connection made within ``within_s``, each of whose later waits ends after ``OTHERS_LIMIT_S``.
-
-    A client that waits by itself, as this process does, is not bound by libpq's connect_timeout.
-    """
-    connection: _Bounded = psycopg2.connect(url, connection_factory=_factory(within_s), **given)
-    connection.limit_s = OTHERS_LIMIT_S
-    return connection
-
-
-class Pooled(psycopg2.OperationalError):
-    """Between this client and PostgreSQL there is a pooler, which hands the sessions of the server around."""
-
-    def __init__(self) -> None:
-        super().__init__("a connection pooler answers (PgBouncer for instance) in place of PostgreSQL itself")
-
-
-def refuse_pooler(connection: psycopg2.extensions.connection, statement_timeout_ms: int) -> None:
-    """Raise ``Pooled``, the connection closed, where the session asked for is not the one that is in force.
-
-    Behind a pooler time limits and write protection would not hold, and what is set would be handed on to the
-    next client.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT setting, pg_backend_pid() FROM pg_catalog.pg_settings WHERE name = 'statement_timeout'"
-        )
-        if cursor.fetchone() == (str(statement_timeout_ms), connection.get_backend_pid()):
-            return
-    connection.close()
-    raise Pooled()
-
-
-def options_of(url: str, ours: str) -> str:
-    """Our server options after those of the URL (such as a search path), which psycopg2 would drop."""
-    return f"{addresses.postgresql(url).options.get('options', '')} {ours}".strip()
-
-
 def _uuid(told: str | bytes | None, _cursor: object) -> UUID | None:
     return None if told is None else UUID(str(told))
 
@@ -549,11 +480,6 @@ _UUID = psycopg2.extensions.new_type((2950,), "UUID", _uuid)
 
 def _quoted(value: UUID) -> psycopg2.extensions.AsIs:
     return psycopg2.extensions.AsIs(f"'{value}'::uuid")
-
-
-def _factory(limit_s: float) -> type[_Bounded]:
-    """A connection class whose limit holds already while connecting."""
-    return type("_Limited", (_Bounded,), {"limit_s": limit_s})
 
 
 def _collection_is(collection: str | UUID) -> str:

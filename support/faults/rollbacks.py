@@ -13,10 +13,10 @@ import psycopg2
 import psycopg2.extensions
 import redis
 
-from support.drivers.postgres import connected, options_of, refuse_pooler
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.isolation import lease
 from support.isolation.processes import Mark, environment_of_program
+from support.isolation.sessions import connected, options_of, refuse_pooler
 
 STATEMENT_TIMEOUT_MS = 5000
 # Options of the session win over what was set for its role, so a rollback may write in a read-only database.

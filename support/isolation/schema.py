@@ -17,9 +17,9 @@ import psycopg2.errors
 import psycopg2.extensions
 from psycopg2 import sql
 
-from support.drivers.postgres import connected, options_of
 from support.isolation.heartbeat import Heart, Missed, Sign
 from support.isolation.names import Run
+from support.isolation.sessions import connected, options_of
 
 CONNECTED_WITHIN_S = 3.0
 STATEMENT_TIMEOUT_S = 10

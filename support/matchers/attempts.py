@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from hamcrest.core.base_matcher import BaseMatcher
 from hamcrest.core.description import Description
 
+from support.drivers.gateway import Answer
 from support.matchers.answers import explain
-from support.vocabulary.outages import Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One operation tried during an outage."""
+
+    activity: str
+    answer: Answer
+
+    def __str__(self) -> str:
+        return f"{self.activity}: {self.answer}"
 
 
 class _InTime(BaseMatcher[Attempt]):

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from hamcrest.core.base_matcher import BaseMatcher
 from hamcrest.core.description import Description
 
-from support.vocabulary.stores import Sides
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """One document as both stores hold it; the members are those that must agree."""
+
+    row: dict[str, object] | None
+    point: dict[str, object] | None
 
 
 class Agree(BaseMatcher[Sides]):

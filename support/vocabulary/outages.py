@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from support.drivers.gateway import Answer, GatewayUnreachable
 from support.faults import Fault
 from support.faults.matrix import kind_of
+from support.matchers.attempts import Attempt as Attempt
 from support.promises import ACCEPTANCE
 from support.vocabulary import collections, documents, platform, searches, stores
 from support.waiting import eventually
@@ -66,17 +66,6 @@ MIDDLE_BYTES = 3000
 CERTAIN = {"crashed", "stopped", "cut"}
 # Cache look-ups and stores of the operation that makes most of them.
 CACHE_CALLS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One operation tried during an outage."""
-
-    activity: str
-    answer: Answer
-
-    def __str__(self) -> str:
-        return f"{self.activity}: {self.answer}"
 
 
 def strike(world: World, target: str, kind: str, **parameters: object) -> Fault:

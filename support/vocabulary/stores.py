@@ -14,6 +14,7 @@ from support.drivers.gateway import Answer
 from support.drivers.postgres import MetadataStore, Row
 from support.drivers.qdrant import Point, PointId, VectorStore
 from support.lifecycle.invariants import audit_of
+from support.matchers.sides import Sides as Sides
 from support.vocabulary import collections, embeddings
 from support.vocabulary.documents import place
 from support.world import World
@@ -27,14 +28,6 @@ class Foreign:
 
     name: str
     points: dict[str, list[float]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """One document as both stores hold it; the members are those that must agree."""
-
-    row: dict[str, object] | None
-    point: dict[str, object] | None
 
 
 def rows(world: World) -> MetadataStore:

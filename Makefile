@@ -12,8 +12,9 @@ help:            ## this list
 acceptance: $(VENV)/run.stamp  ## start everything, run all features, write the report; B="behave arguments"
 	@$(RUN) -m support acceptance $(B)
 
-test: $(VENV)/dev.stamp $(SDKS)/stamp  ## lint, types and the suite's own tests
+test: $(VENV)/dev.stamp $(SDKS)/stamp  ## lint, layers, types and the suite's own tests
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check -q .
+	@$(VENV)/bin/lint-imports --no-logo --no-cache
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/pytest -n 2 --dist loadfile
 
@@ -32,8 +33,8 @@ bench: $(VENV)/dev.stamp       ## prove the auditor under load, measure its spee
 	@$(VENV)/bin/pytest -m proof tests/test_auditor.py -s
 	@$(RUN) -m tests.bench_audit $(N)
 
-lint: $(VENV)/dev.stamp        ## format and lint
-	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix . && $(VENV)/bin/mypy
+lint: $(VENV)/dev.stamp        ## format, lint, layers and types
+	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix . && $(VENV)/bin/lint-imports --no-logo --no-cache && $(VENV)/bin/mypy
 
 report: $(VENV)/run.stamp      ## turn the last results into an Allure HTML report
 	@$(RUN) -m support report

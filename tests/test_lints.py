@@ -139,17 +139,9 @@ def _last_name(node: ast.AST) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
-def _imported(tree: ast.Module, *, while_typing: bool = True) -> Iterator[str]:
+def _imported(tree: ast.Module) -> Iterator[str]:
     """Dotted names of everything a module imports, also inside functions."""
-    left_out = {
-        id(node)
-        for block in ast.walk(tree)
-        if not while_typing and isinstance(block, ast.If) and _last_name(block.test) == "TYPE_CHECKING"
-        for node in ast.walk(block)
-    }
     for node in ast.walk(tree):
-        if id(node) in left_out:
-            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -362,7 +354,7 @@ def test_every_assertion_has_a_matcher() -> None:
                 assert not plain, f"{path}:{node.lineno} has a reason where the matcher belongs"
 
 
-# --- layers of support/
+# --- layers of support/, beyond those in pyproject.toml
 
 
 def test_only_the_plugins_know_behave_and_allure() -> None:
@@ -383,19 +375,3 @@ def test_only_waiting_waits() -> None:
     for path, tree in _trees(SUPPORT_FILES):
         if not any(path.is_relative_to(each) for each in allowed):
             assert "sleep" not in set(_called(tree)), f"{path} sleeps"
-
-
-def test_a_deployed_platform_needs_neither_stack_nor_reference() -> None:
-    parts = ("support.stack", "support.reference")
-    for path, tree in _trees(SUPPORT_FILES):
-        if any(path.is_relative_to(part.replace(".", "/")) for part in parts):
-            continue
-        found = [
-            name for name in _imported(tree, while_typing=False) if any(_within(name, part) for part in parts)
-        ]
-        assert not found or path == Path("support/citadel.py"), f"{path} imports {found}"
-
-
-def test_support_knows_no_steps() -> None:
-    for path, tree in _trees(SUPPORT_FILES):
-        assert not [name for name in _imported(tree) if _within(name, "steps")], path

@@ -8,16 +8,9 @@ from support.packages import exit_unless_installed
 
 exit_unless_installed()
 
-from support.plugins import (  # noqa: E402
-    allure_corrections,
-    beginning,
-    parameter_types,
-    run,
-    scenario,
-    steps,
-)
+from support.plugins import allure_corrections, early_refusal, parameter_types, run, scenario, steps  # noqa: E402
 
-beginning.install()
+early_refusal.install()
 allure_corrections.install()
 parameter_types.install()
 
@@ -25,7 +18,7 @@ parameter_types.install()
 def before_all(context: Any) -> None:
     """Diagnose, open the report, start the platform or the workers that each start their own."""
     run.interrupt_on_sigterm()
-    with beginning.refusing_what_breaks(context):
+    with early_refusal.refusing_what_breaks(context):
         run.choose(context)
         run.prepare(context)
         run.open_report(context)

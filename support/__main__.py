@@ -14,7 +14,7 @@ from support.packages import exit_unless_installed
 exit_unless_installed()
 
 # ruff: noqa: E402
-from support import doctor, fuzz, mishap, options
+from support import doctor, fuzz, internal_errors, options
 from support.audit import command
 from support.citadel import Citadel
 from support.faults import capabilities, plan
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         # Whoever read the output has seen enough; Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
-        print(f"Cannot go on: {mishap.noted(error, _redact, OUTPUT)}", file=sys.stderr)
+        print(f"Cannot go on: {internal_errors.noted(error, _redact, OUTPUT)}", file=sys.stderr)
     return REFUSED
 
 
@@ -103,7 +103,7 @@ def _run(arguments: list[str] | None) -> int:
     asked, others = parser().parse_known_args(arguments)
     if asked.command in ("acceptance", "flakiness"):
         # behave itself: nothing that the other commands should pay for.
-        from support.plugins.asked import NotUnderstood, configuration
+        from support.plugins.user_options import NotUnderstood, configuration
 
         try:
             config = configuration(others)

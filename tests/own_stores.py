@@ -25,7 +25,7 @@ from support.drivers.journal import Journal
 from support.drivers.postgres import MetadataStore
 from support.drivers.qdrant import Point, VectorStore
 from support.drivers.redis import CacheStore
-from support.isolation import kept, lease, schema
+from support.isolation import lease, run_directories, schema
 from support.isolation.names import Run
 from support.lifecycle.deadman import DeadMan
 from support.redaction import Secrets
@@ -58,9 +58,9 @@ def directory_of(run: Run, closing: ExitStack) -> Path:
 
     Not pytest's temp directory: PostgreSQL may run as another account, which must pass through.
     """
-    directory = kept.new_name(run, "tests")
-    closing.callback(kept.remove, directory)
-    kept.make(directory)
+    directory = run_directories.new_name(run, "tests")
+    closing.callback(run_directories.remove, directory)
+    run_directories.make(directory)
     return directory
 
 

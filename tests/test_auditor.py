@@ -32,7 +32,7 @@ from support.audit import (
     opaque,
     scan,
 )
-from support.audit.cached import encode, encode_vector
+from support.audit.cache_keys import encode, encode_vector
 from support.audit.content import canonical, checksum, sha256
 from support.drivers.gateway import GatewayUnreachable
 from support.drivers.journal import Journal

@@ -16,7 +16,7 @@ from support import packages
 from support.__main__ import main, parser
 from support.reporting.output import RECORD
 from support.settings import ROOT
-from tests.rubbish import SECRET, TEXTS, files
+from tests.bad_input import SECRET, TEXTS, files
 from tests.running import bare_environment
 
 
@@ -126,7 +126,7 @@ RECORDS = {
 
 
 @pytest.mark.parametrize("kind", RECORDS)
-def test_rubbish_is_not_merged(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_is_not_merged(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     part, whole = tmp_path / "part", tmp_path / "whole"
     (part / RECORD).parent.mkdir(parents=True)
     (part / RECORD).write_text(RECORDS[kind])

@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from support.isolation import kept
+from support.isolation import run_directories
 from support.isolation.names import Run
 from support.isolation.processes import MARK, Identity, own_mark
 from support.lifecycle.sweep import sweep
@@ -365,12 +365,12 @@ def others(tmp_path: Path) -> Iterator[Others]:
         if os.getuid() == 0:
             # Anybody can read who was the owner; only this account can say that a mark is the suite's.
             processes += [sleeper(MARK, dead, user="nobody")]
-            foreign = kept.new_name(Run("0" * 16), "w0")
+            foreign = run_directories.new_name(Run("0" * 16), "w0")
             closing.callback(shutil.rmtree, foreign, ignore_errors=True)
             foreign.mkdir(mode=0o755)
-            (foreign / kept.FILE).write_text(json.dumps({"server": {"pid": processes[0].pid}}))
-            (foreign / kept.MARK).write_text(str(dead))
-            for each in (foreign, foreign / kept.FILE, foreign / kept.MARK):
+            (foreign / run_directories.FILE).write_text(json.dumps({"server": {"pid": processes[0].pid}}))
+            (foreign / run_directories.MARK).write_text(str(dead))
+            for each in (foreign, foreign / run_directories.FILE, foreign / run_directories.MARK):
                 shutil.chown(each, "nobody")
             directories.append(foreign)
         yield Others(tuple(processes), tuple(directories))

@@ -19,7 +19,7 @@ import pytest
 from support import waiting
 from support.faults import clocks
 from support.faults.fault_types import LONGEST_S
-from support.isolation import heartbeat, kept, schema
+from support.isolation import heartbeat, run_directories, schema
 from support.isolation.heartbeat import Sign
 from support.isolation.names import Run
 from support.lifecycle.sweep import leftovers, sweep
@@ -280,11 +280,11 @@ def test_a_directory_is_held_by_its_run_and_then_by_one_sweep_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    directory = kept.new_name(Run.current(), "w0")
-    kept.make(directory)
-    assert not kept.abandoned(directory)
-    os.close(kept._held.pop(directory))
-    assert kept.abandoned(directory)
-    with kept.seized(directory) as first, kept.seized(directory) as second:
+    directory = run_directories.new_name(Run.current(), "w0")
+    run_directories.make(directory)
+    assert not run_directories.abandoned(directory)
+    os.close(run_directories._held.pop(directory))
+    assert run_directories.abandoned(directory)
+    with run_directories.seized(directory) as first, run_directories.seized(directory) as second:
         assert (first, second) == (True, False)
-        assert not kept.abandoned(directory)
+        assert not run_directories.abandoned(directory)

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support.isolation import beacon, kept, lease, schema
+from support.isolation import beacon, lease, run_directories, schema
 from support.isolation.names import Run
 from support.isolation.processes import own_mark
 from support.lifecycle.sweep import leftovers, sweep
@@ -205,8 +205,8 @@ def _files(folder: Path) -> Callable[[], Any]:
         directory.mkdir()
         (directory / "data").write_text("not yours")
         if mark is not None:
-            (directory / kept.MARK).write_text(mark)
-            (directory / kept.MARK).chmod(0o600)
+            (directory / run_directories.MARK).write_text(mark)
+            (directory / run_directories.MARK).chmod(0o600)
     (folder / f"{LIKE_OURS}_open_0123").chmod(0o777)
     if os.geteuid() == 0:
         shutil.chown(folder / f"{LIKE_OURS}_foreign_0123", "nobody")
@@ -214,7 +214,7 @@ def _files(folder: Path) -> Callable[[], Any]:
         shutil.rmtree(folder / f"{LIKE_OURS}_foreign_0123")
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
-    (elsewhere / kept.MARK).write_text(dead)
+    (elsewhere / run_directories.MARK).write_text(dead)
     (elsewhere / "data").write_text("not yours")
     (folder / f"{LIKE_OURS}_link_0123").symlink_to(elsewhere)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from support.audit.auditor import audit
-from support.audit.cached import decode, opaque
+from support.audit.cache_keys import decode, opaque
+from support.audit.parameters import EVERYTHING, Counts, Ledger, Options, Progress, Scope, Stores, pause
 from support.audit.report import Finding, Kind, Report, Sample, Verdict, Versions
-from support.audit.terms import EVERYTHING, Counts, Ledger, Options, Progress, Scope, Stores, pause
 
 __all__ = [
     "EVERYTHING",

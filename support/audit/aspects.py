@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
+from support.audit.parameters import Options, Progress, Scope, Stores
 from support.audit.report import Finding
-from support.audit.terms import Options, Progress, Scope, Stores
 from support.drivers.postgres import CollectionRecord, OpenEvent
 from support.drivers.qdrant import PointId
 from support.isolation.beacon import is_beacon

@@ -7,10 +7,10 @@ from typing import Any
 
 from support.audit.aspects import Aspect, Case, CutShort, Sighting
 from support.audit.cache import Cache
-from support.audit.catalogue import Catalogue, Outbox, Reported
+from support.audit.collections import Catalogue, Outbox, Reported
 from support.audit.comparison import Comparison
+from support.audit.parameters import EVERYTHING, Options, Scope, Stores
 from support.audit.report import Finding, Kind, Report, Verdict
-from support.audit.terms import EVERYTHING, Options, Scope, Stores
 from support.drivers.errors import StoreUnreachable
 
 Candidates = list[tuple[Aspect, dict[Any, Sighting]]]

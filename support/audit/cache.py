@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 
 from support.audit import content
 from support.audit.aspects import Case, Sighting
-from support.audit.cached import PREFIX, WITH_VALUES, CachedValue, CacheKey, Corrupt, parse
+from support.audit.cache_keys import PREFIX, WITH_VALUES, CachedValue, CacheKey, Corrupt, parse
 from support.audit.items import SAME_EMBEDDING
 from support.audit.report import Finding, Kind
 from support.drivers.errors import NoSuchCollection

@@ -14,9 +14,9 @@ from typing import TextIO
 
 from support import options
 from support.audit.auditor import audit
-from support.audit.cached import opaque
+from support.audit.cache_keys import opaque
+from support.audit.parameters import EVERYTHING, Options, Progress, Scope, Stores
 from support.audit.report import Report, Verdict
-from support.audit.terms import EVERYTHING, Options, Progress, Scope, Stores
 from support.drivers.errors import StoreUnreachable
 from support.drivers.journal import Journal
 from support.drivers.postgres import MetadataStore

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from support.audit import content
+from support.audit.parameters import Options
 from support.audit.report import Finding, Kind
-from support.audit.terms import Options
 from support.drivers.postgres import CollectionRecord, OpenEvent, Row
 from support.drivers.qdrant import Point
 

@@ -12,7 +12,7 @@ import psycopg2
 import redis
 
 from support.faults import orphaned_faults
-from support.isolation import beacon, heartbeat, kept, lease, processes, schema
+from support.isolation import beacon, heartbeat, lease, processes, run_directories, schema
 from support.isolation.heartbeat import Sign
 from support.isolation.names import Run
 from support.settings import Mode, Settings
@@ -37,13 +37,13 @@ def leftovers(settings: Settings, *, also_kept: bool) -> list[tuple[str, str]]:
 
     What was kept on another machine is never among it: only there one knows whether it is still wanted.
     """
-    directories = list(kept.directories())
-    abandoned = [(path, run) for path, run in directories if kept.abandoned(path)]
-    kept_here = {run.id for path, run in directories if kept.is_kept(path)}
-    spared = set() if also_kept else kept.marks(kept_only=True)
+    directories = list(run_directories.directories())
+    abandoned = [(path, run) for path, run in directories if run_directories.abandoned(path)]
+    kept_here = {run.id for path, run in directories if run_directories.is_kept(path)}
+    spared = set() if also_kept else run_directories.marks(kept_only=True)
     found = [
         ("process", f"{each.pid} ({each.name()})")
-        for each, mark in processes.left_by_the_dead(kept.marks())
+        for each, mark in processes.left_by_the_dead(run_directories.marks())
         if mark not in spared
     ]
     found += [("run directory", str(path)) for path, run in abandoned if also_kept or run.id not in kept_here]
@@ -53,7 +53,7 @@ def leftovers(settings: Settings, *, also_kept: bool) -> list[tuple[str, str]]:
     things = _things(settings)
     # The lock on its directory says of a run of this machine at once what its heartbeat says later.
     alive = {run.id for path, run in directories} - {run.id for path, run in abandoned}
-    dead = {run.id for path, run in abandoned if kept.proves_death(path)}
+    dead = {run.id for path, run in abandoned if run_directories.proves_death(path)}
     unknown = {thing.run.id for thing in things} - alive - dead
     if unknown:
         dead |= heartbeat.stopped(_signs(things, unknown), lambda: _signs(_things(settings), unknown))
@@ -66,9 +66,9 @@ def leftovers(settings: Settings, *, also_kept: bool) -> list[tuple[str, str]]:
 
 def end_processes(*, also_kept: bool = False, owner: processes.Identity | None = None) -> list[str]:
     """End what dead runs have left running on this machine, or one process of them; a line about it."""
-    spared = set() if also_kept else kept.marks(kept_only=True)
+    spared = set() if also_kept else run_directories.marks(kept_only=True)
     try:
-        ended = processes.end_what_dead_runs_left(kept.marks(), spared, owner)
+        ended = processes.end_what_dead_runs_left(run_directories.marks(), spared, owner)
     except NotYet as error:
         return [f"processes of dead runs do not end: {error}"]
     return [f"ended {len(ended)} processes of dead runs"] if ended else []
@@ -93,10 +93,10 @@ def _remove(settings: Settings, kind: str, name: str) -> list[str]:
     if kind == "process":
         return []  # it has just come or does not end, which was told
     if kind == "run directory":
-        with kept.seized(Path(name)) as ours:
+        with run_directories.seized(Path(name)) as ours:
             if not ours:
                 return []  # another sweep was faster
-            kept.remove(Path(name))
+            run_directories.remove(Path(name))
         return [f"removed the run directory {name}"]
     if kind == "fault":
         return orphaned_faults.lift(Path(name))

@@ -37,8 +37,8 @@ from behave.formatter.base import StreamOpener
 from behave.model_type import Status as Outcome
 from behave.runner import ModelRunner
 
-from support.plugins import cleaning, junit, streams, worker_context
-from support.reporting import losses
+from support.plugins import junit, sanitizing, streams, worker_context
+from support.reporting import write_errors
 
 AllureFormatter = allure_behave.formatter.AllureFormatter
 
@@ -88,14 +88,14 @@ def attach_formatter(context: Any) -> None:
     """
     context.on_cleanup_error = _note_cleanup_error
     runner, config = context._runner, context.config
-    runner.formatters.insert(0, cleaning.Cleaner(config))
+    runner.formatters.insert(0, sanitizing.Cleaner(config))
     junit.replace(config)
     folder = config.userdata.get(RESULTS)
     if folder and not _formatters(runner):
         runner.formatters.append(AllureFormatter(StreamOpener(folder), config))
     for formatter in _formatters(runner):
         if not worker_context.OWN.is_worker:
-            with losses.kept("what Allure shows about the run"):
+            with write_errors.kept("what Allure shows about the run"):
                 _describe_run(context, Path(formatter.stream_opener.name))
 
 
@@ -133,7 +133,7 @@ class EnduringLogger(AllureFileLogger):
 
     @allure_commons.hookimpl
     def report_attached_file(self, source: str, file_name: str) -> None:
-        with losses.kept("an attachment of the Allure report"):
+        with write_errors.kept("an attachment of the Allure report"):
             super().report_attached_file(source, file_name)
 
     @allure_commons.hookimpl
@@ -151,7 +151,7 @@ class EnduringLogger(AllureFileLogger):
     def _write(self, name: str, content: bytes, what: str) -> None:
         """All of it or nothing, because a report cannot be built from half a result."""
         part = self._report_dir / f"{name}.tmp"
-        with losses.kept(what):
+        with write_errors.kept(what):
             try:
                 part.write_bytes(content)
                 os.replace(part, self._report_dir / name)
@@ -348,7 +348,7 @@ def _cleaned(hook: Callable[..., None], *arguments: Any) -> None:
     try:
         hook(*arguments)
     except Exception as error:
-        shown = cleaning.cleaned(error)
+        shown = sanitizing.cleaned(error)
         if shown is error:
             raise
         raise shown from None
@@ -359,7 +359,7 @@ def _red_if_results_are_lost(original: Callable[..., bool]) -> Callable[..., boo
     def run_model(runner: Any, features: Any = None) -> bool:
         failed = original(runner, features)
         sys.stdout.flush()
-        return failed or bool(losses.LOST)
+        return failed or bool(write_errors.LOST)
 
     return run_model
 
@@ -374,7 +374,7 @@ def _note_cleanup_error(context: Any, _cleanup: Callable[[], None], error: Excep
     elif broken.error_message:
         broken.error_message += f"\n{text}"
     else:
-        broken.store_exception_context(cleaning.cleaned(error))
+        broken.store_exception_context(sanitizing.cleaned(error))
         broken.error_message = text
 
 

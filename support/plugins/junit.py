@@ -18,7 +18,7 @@ from behave.model_type import Status
 from behave.reporter import junit as stock
 
 from support.plugins import worker_context
-from support.reporting import losses
+from support.reporting import write_errors
 
 FEATURES = "features/"
 NOT_STARTED = "TESTS-not-started.xml"
@@ -63,7 +63,7 @@ class TruthfulJUnit(stock.JUnitReporter):  # type: ignore[misc]  # behave has no
 
     def feature(self, feature: Any) -> None:
         """Write the file of a feature."""
-        with losses.kept(f"JUnit's file of {feature.filename}"):
+        with write_errors.kept(f"JUnit's file of {feature.filename}"):
             super().feature(feature)
 
     def make_feature_filename(self, feature: Any) -> str:
@@ -92,7 +92,7 @@ def report_refusal(folder: str, name: str, message: str) -> None:
     suite = ET.Element("testsuite", name=name, tests="1", errors="1", failures="0", skipped="0", time="0")
     case = ET.SubElement(suite, "testcase", classname=name, name=name, status="error", time="0")
     case.append(_problem(message))
-    with losses.kept("JUnit's file of the refusal"):
+    with write_errors.kept("JUnit's file of the refusal"):
         os.makedirs(folder, exist_ok=True)
         with Path(folder, NOT_STARTED).open("wb") as file:
             ValidTree(suite).write(file, "UTF-8")

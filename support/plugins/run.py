@@ -22,8 +22,16 @@ from support.faults import matrix
 from support.isolation import processes
 from support.isolation.names import Run
 from support.lifecycle.sweep import sweep
-from support.plugins import allure_corrections, asked, console, junit, parallel, sentences, worker_context
-from support.plugins.asked import Asked, NotUnderstood
+from support.plugins import (
+    allure_corrections,
+    console,
+    junit,
+    parallel,
+    sentences,
+    user_options,
+    worker_context,
+)
+from support.plugins.user_options import NotUnderstood, UserOptions
 from support.reporting import output, results, shards
 from support.reporting.flakiness import fingerprint
 from support.reporting.results import Figures
@@ -55,7 +63,7 @@ ORPHAN_ENDS_WITHIN_S = 90.0
 class Begun:
     """How far a run has come: what was asked of it, and the folder that it has for its results."""
 
-    asked: Asked = field(default_factory=Asked)
+    options: UserOptions = field(default_factory=UserOptions)
     claim: output.Claim | None = None
 
 
@@ -80,11 +88,11 @@ def ask(runner: Any) -> None:
     """
     context, config = runner.context, runner.config
     try:
-        place = asked.place(config)
+        place = user_options.place(config)
         if not (worker_context.OWN.is_worker or config.dry_run):
             BEGUN.claim = output.claim(place, "-D output")
             _lead_to(place, config)
-        BEGUN.asked = asked.read(config)
+        BEGUN.options = user_options.read(config)
     except (output.NotUsable, NotUnderstood) as reason:
         refuse(context, str(reason))
 
@@ -92,7 +100,7 @@ def ask(runner: Any) -> None:
 def _lead_to(place: Path, config: Any) -> None:
     """Let Allure's and JUnit's reports go where all results go, unless the user named another place."""
     config.userdata.setdefault(allure_corrections.RESULTS, str(place / output.ALLURE))
-    if config.junit_directory == asked.UNTOLD:
+    if config.junit_directory == user_options.UNTOLD:
         config.junit_directory = str(place / output.JUNIT)
 
 
@@ -106,8 +114,8 @@ def choose(context: Any) -> None:
     unknown = sorted(tag for tag in tags if not _allowed(tag))
     if unknown:
         refuse(context, f"unknown tags in the features: {', '.join('@' + tag for tag in unknown)}")
-    asked = [tag.lstrip("@") for tag in re.findall(r"@[\w.:=-]+", " ".join(context.config.tags or ()))]
-    misspelt = sorted(tag for tag in asked if not _allowed(tag) and tag not in tags)
+    wanted = [tag.lstrip("@") for tag in re.findall(r"@[\w.:=-]+", " ".join(context.config.tags or ()))]
+    misspelt = sorted(tag for tag in wanted if not _allowed(tag) and tag not in tags)
     if misspelt:
         refuse(context, f"no such tag: {', '.join('@' + tag for tag in misspelt)}; known are: {_known(tags)}")
     if not any(scenario.should_run(context.config) for scenario in _scenarios(runner.features)):
@@ -118,7 +126,7 @@ def choose(context: Any) -> None:
     if undefined := sentences.complaints(selected, runner.step_registry):
         refuse(context, "\n".join(["the features say what nobody has defined:", *undefined]))
     _take_share(context)
-    order = BEGUN.asked.order
+    order = BEGUN.options.order
     if order is not None:
         random.Random(order).shuffle(runner.features)
         print(f"features in random order, repeat with: -D order={order}")
@@ -133,9 +141,9 @@ def _name_cells(context: Any) -> None:
 def _take_share(context: Any) -> None:
     """Leave the features of other machines out (``-D shard=2/3``); the plan is kept for the results."""
     context.shard, context.plan = None, {}
-    if BEGUN.asked.shard is None:
+    if BEGUN.options.shard is None:
         return
-    runner, known = context._runner, BEGUN.asked.times
+    runner, known = context._runner, BEGUN.options.times
     chosen = {
         str(feature.filename): [each for each in feature.walk_scenarios() if each.should_run(context.config)]
         for feature in runner.features
@@ -145,7 +153,7 @@ def _take_share(context: Any) -> None:
     # What this machine remembers of earlier runs is of no use: all must come to the same plan.
     seconds = {file: known.get(file, sum(map(shards.guess, some))) for file, some in tags.items()}
     try:
-        context.shard = BEGUN.asked.shard
+        context.shard = BEGUN.options.shard
         context.plan = shards.divide(seconds, alone, context.shard.of)
     except shards.NotDivided as error:
         refuse(context, str(error))
@@ -164,7 +172,7 @@ def prepare(context: Any) -> None:
         settings = Settings.load()
     except SettingsError as error:
         refuse(context, str(error))
-    context.settings, context.output = settings, BEGUN.asked.output
+    context.settings, context.output = settings, BEGUN.options.output
     worker_context.OWN.redact = settings.secrets().redact
     if worker_context.OWN.is_worker:
         return
@@ -174,14 +182,14 @@ def prepare(context: Any) -> None:
         refuse(context, "the environment is not ready\n" + doctor.table(settings, findings))
     for line in sweep(settings):
         print(line)
-    print(f"random data of seed {BEGUN.asked.seed}, repeat with: -D seed={BEGUN.asked.seed}")
+    print(f"random data of seed {BEGUN.options.seed}, repeat with: -D seed={BEGUN.options.seed}")
 
 
 def open_report(context: Any) -> None:
     """Let Allure listen, unless the user chose formatters of his own; let the console count."""
     allure_corrections.attach_formatter(context)
     if not worker_context.OWN.is_worker:
-        console.announce(context, BEGUN.asked.seed)
+        console.announce(context, BEGUN.options.seed)
 
 
 def start(context: Any) -> None:
@@ -220,7 +228,7 @@ def open_platform(context: Any) -> None:
     except Exception as error:
         message = f"the platform did not start: {settings.secrets().redact(str(error))}"
         raise worker_context.Refused(message) from error
-    citadel.seed = BEGUN.asked.seed
+    citadel.seed = BEGUN.options.seed
     context.citadel = citadel
     own.redact = citadel.secrets.redact
     own.introduction = citadel.introduction()
@@ -253,13 +261,13 @@ def tell_results(context: Any) -> None:
     redact = context.citadel.secrets.redact if "citadel" in context else context.settings.secrets().redact
     wall_s = time.monotonic() - context.started
     where = f"{context.output}/results, {context.output}/allure-results ({_reporting(context.output)})"
-    print(results.write(parts, outcomes, wall_s, context.output, where, redact, BEGUN.asked.seed))
+    print(results.write(parts, outcomes, wall_s, context.output, where, redact, BEGUN.options.seed))
     if context.shard is not None:
         record = shards.Record(
             shard=context.shard,
             plan=context.plan,
             code=fingerprint(ROOT),
-            seed=BEGUN.asked.seed,
+            seed=BEGUN.options.seed,
             wall_s=wall_s,
             broken=context._runner.hook_failures,
             parts=parts,
@@ -270,7 +278,7 @@ def tell_results(context: Any) -> None:
 
 def _reporting(place: Path) -> str:
     """The command that makes the report of the results there."""
-    if place == asked.DEFAULT:
+    if place == user_options.DEFAULT:
         return "make report"
     return f"python -m support report --output {shlex.quote(str(place))}"
 

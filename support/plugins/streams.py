@@ -13,7 +13,7 @@ import behave.runner
 from behave.formatter.base import StreamOpener
 
 from support.printable import printable
-from support.reporting import losses
+from support.reporting import write_errors
 
 # What an encoding cannot express is spelled out.
 SPELL_OUT = "backslashreplace"
@@ -63,7 +63,7 @@ class EnduringStream:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
             os.close(nowhere)
-        losses.note(self._name, error)
+        write_errors.note(self._name, error)
 
 
 def install() -> None:

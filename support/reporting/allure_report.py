@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from support.isolation import kept
+from support.isolation import run_directories
 from support.isolation.names import Run
 from support.lifecycle.deadman import DeadMan
 from support.settings import ROOT
@@ -95,10 +95,10 @@ def _installed() -> str | None:
 def _generated(node: str, allure: Path, results: Path, history: Path, deadman: DeadMan) -> str:
     """The page as Allure makes it, without the analytics."""
     categories = results / "categories.json"
-    folder = kept.new_name(Run.current(), "report")
+    folder = run_directories.new_name(Run.current(), "report")
     deadman.remove_directory(folder)
     try:
-        kept.make(folder)
+        run_directories.make(folder)
         config, made = folder / "allurerc.json", folder / "report"
         settings = {
             "name": NAME,
@@ -113,7 +113,7 @@ def _generated(node: str, allure: Path, results: Path, history: Path, deadman: D
         _run(command, BUILD_S, "Allure failed")
         return ANALYTICS.sub("", (made / "index.html").read_text(encoding="utf-8"))
     finally:
-        kept.remove(folder)
+        run_directories.remove(folder)
 
 
 def _written(page: str, report: Path) -> Path:

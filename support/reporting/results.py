@@ -13,7 +13,7 @@ from support.contract.validator import Contract
 from support.drivers.journal import union_of_seconds
 from support.faults import matrix, wording
 from support.printable import as_json, printable
-from support.reporting import losses, outages
+from support.reporting import outages, write_errors
 from support.reporting.output import DOCUMENT, SUMMARY
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def write(
         (DOCUMENT, printable(_document(summary, outcomes, seed))),
     ):
         file = output / path
-        with losses.kept(str(file)):
+        with write_errors.kept(str(file)):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(redact(text), encoding="utf-8")
     return printable(redact(_table(summary, outcomes, report, seed)))

@@ -14,7 +14,7 @@ import jsonschema
 
 from support.options import one_line
 from support.printable import as_json
-from support.reporting import losses, results
+from support.reporting import results, write_errors
 from support.reporting.output import ALLURE, FOLDERS, JUNIT, RECORD, claim
 from support.reporting.results import Figures, Outcome
 
@@ -156,7 +156,7 @@ class Record:
         for part in told["parts"]:
             part["seen"] = [[operation, status, n] for (operation, status), n in part["seen"].items()]
         path = output / RECORD
-        with losses.kept(str(path)):
+        with write_errors.kept(str(path)):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(redact(as_json(told, indent=1)), encoding="utf-8")
 

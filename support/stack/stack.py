@@ -16,7 +16,7 @@ from pathlib import Path
 
 from support import addresses
 from support.faults.toxiproxy import Toxiproxy
-from support.isolation import kept, lease, schema
+from support.isolation import lease, run_directories, schema
 from support.isolation.beacon import Beacon
 from support.isolation.names import Run
 from support.lifecycle.deadman import DeadMan
@@ -146,25 +146,25 @@ class Stack:
 
         ``variables`` hold keys, so they go to a file that only this account can read.
         """
-        kept.remember(self._data, variables)
+        run_directories.remember(self._data, variables)
         for keep in self._keeping:
             keep()
         self._deadman.disarm()
         self._closing.pop_all()
         return (
             f"kept, because TEST_DATA_CLEANUP is false: {self._data}\n"
-            f"  use it:    set -a; . {self._data / kept.VARIABLES}; set +a; behave\n"
+            f"  use it:    set -a; . {self._data / run_directories.VARIABLES}; set +a; behave\n"
             "  remove it: python -m support clean"
         )
 
     def _start(self) -> Endpoints:
         deadman = self._deadman = DeadMan.start(self.logs / "deadman.log")
         self._closing.callback(deadman.disarm)
-        data = self._data = kept.new_name(self.run, self.worker)
+        data = self._data = run_directories.new_name(self.run, self.worker)
         removal = deadman.remove_directory(data)
         self._closing.callback(deadman.forget, removal)
-        self._closing.callback(kept.remove, data)
-        kept.make(data)
+        self._closing.callback(run_directories.remove, data)
+        run_directories.make(data)
         workshop = Workshop(data, self.logs, deadman)
         ports = iter(free_ports(16))
         with ThreadPoolExecutor(max_workers=8, thread_name_prefix="start") as pool:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from hamcrest import assert_that
 
-from support.audit import cached
+from support.audit import cache_keys
 from support.drivers.gateway import Answer
 from support.drivers.redis import CacheEntry, CacheStore
 from support.matchers.answers import succeeded
@@ -164,7 +164,7 @@ def _sealed_again(value: bytes, change: Callable[[dict[str, Any]], None]) -> byt
     """The value with another body and the right checksum for it."""
     body = json.loads(value.partition(b"\n")[2])
     change(body)
-    return cached.encode(body)
+    return cache_keys.encode(body)
 
 
 def _of_another_size(body: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from behave.capture import Captured
 from behave.model_type import Status
 
-from support.plugins.cleaning import stand_in
+from support.plugins.sanitizing import stand_in
 
 # Takes out what must not or cannot be shown.
 Redact = Callable[[str], str]

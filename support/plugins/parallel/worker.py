@@ -33,7 +33,7 @@ from behave.runner_util import reset_runtime
 from support.plugins import allure_corrections, worker_context
 from support.plugins.parallel import endings
 from support.plugins.parallel.replay import Recorder
-from support.reporting import losses
+from support.reporting import write_errors
 
 LINE = "CITADEL_WORKER_LINE"
 # How long a worker whose run is gone may take to clean up; its dead-man process does the rest.
@@ -149,8 +149,8 @@ class Worker(Runner):  # type: ignore[misc]  # behave has no types
         failed = bool(super().run_model(self._handed_out()))
         if not self._broken and self.context._root["cleanup_errors"] > self._cleanup_errors:
             self._broken = "a clean-up of the run failed"
-        if losses.LOST and not self._broken:
-            self._broken = "; ".join(losses.LOST)
+        if write_errors.LOST and not self._broken:
+            self._broken = "; ".join(write_errors.LOST)
         self._line.tell("ended", worker_context.OWN.figures, self._broken)
         return failed
 

@@ -56,7 +56,7 @@ ALL = sorted({*VARIABLES.values(), "CITADEL_GATEWAY_URL", *OF_A_PROVIDER})
 
 
 @pytest.mark.parametrize("variable", ALL)
-def test_rubbish_is_refused_in_a_line_or_does_no_harm(variable: str) -> None:
+def test_bad_input_is_refused_in_a_line_or_does_no_harm(variable: str) -> None:
     wrong = {kind: told for kind, value in RUBBISH.items() if (told := _taken(variable, value))}
     assert wrong == {}
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import behave.runner
 
-from support.mishap import noted
+from support.internal_errors import noted
 from support.plugins import run, worker_context
 from support.settings import ROOT
 

@@ -37,7 +37,7 @@ class NotUnderstood(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class UserOptions:
     """The options of a run; ``times`` are seconds by feature file."""
 
     output: Path = DEFAULT
@@ -68,7 +68,7 @@ def place(config: Any) -> Path:
     return DEFAULT if given is None else Path(_parsed("output", str(given)))
 
 
-def read(config: Any) -> Asked:
+def read(config: Any) -> UserOptions:
     """What behave's configuration holds for this suite. Raises ``NotUnderstood``."""
     given = {str(name): str(value) for name, value in config.userdata.items()}
     for name in given:
@@ -89,7 +89,7 @@ def read(config: Any) -> Asked:
     else:
         seed = values.get("seed", random.randrange(MOST + 1))
         os.environ[SEED] = str(seed)
-    return Asked(output, values.get("order"), seed, values.get("shard"), values.get("shard_times", {}))
+    return UserOptions(output, values.get("order"), seed, values.get("shard"), values.get("shard_times", {}))
 
 
 def _parsed(name: str, text: str) -> Any:

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from support.audit.aspects import Case, Sighting, of_collections
 from support.audit.items import GATEWAY, POSTGRESQL, QDRANT
+from support.audit.parameters import Counts
 from support.audit.report import Finding, Kind
-from support.audit.terms import Counts
 from support.drivers.errors import NoSuchCollection
 from support.drivers.postgres import CollectionRecord, OpenEvent
 from support.drivers.qdrant import VectorCollection

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from support.audit.cached import Decode, decode
+from support.audit.cache_keys import Decode, decode
 from support.audit.report import Versions
 from support.drivers.postgres import MetadataStore
 from support.drivers.qdrant import VectorStore

@@ -12,40 +12,40 @@ from typing import Any
 
 import pytest
 
-from support.mishap import noted
-from support.plugins import asked
+from support.internal_errors import noted
+from support.plugins import user_options
 from support.reporting import output
 from support.reporting.output import MARK, NotUsable, claim
 from support.settings import ROOT
-from tests.rubbish import SECRET, TEXTS, files
+from tests.bad_input import SECRET, TEXTS, files
 from tests.running import bare_environment
 
 
-def understood(name: str, value: str) -> asked.Asked:
-    config: Any = SimpleNamespace(userdata={name: value}, junit_directory=asked.UNTOLD)
-    return asked.read(config)
+def understood(name: str, value: str) -> user_options.UserOptions:
+    config: Any = SimpleNamespace(userdata={name: value}, junit_directory=user_options.UNTOLD)
+    return user_options.read(config)
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(asked.SEED, "1")
+    monkeypatch.setenv(user_options.SEED, "1")
 
 
 @pytest.mark.parametrize(
-    "name", [*asked.PARSERS, "unknown", "", "\x1b[2J", "postgresql://a:hunter2-canary@b"]
+    "name", [*user_options.PARSERS, "unknown", "", "\x1b[2J", "postgresql://a:hunter2-canary@b"]
 )
 def test_every_option_takes_rubbish_or_refuses_it_in_one_line(name: str, tmp_path: Path) -> None:
     refused = 0
     for kind, value in {**TEXTS, **files(tmp_path)}.items():
         try:
             understood(name, value)
-        except asked.NotUnderstood as reason:
+        except user_options.NotUnderstood as reason:
             refused += 1
             told = str(reason)
             assert told.startswith("-D "), (kind, told)
             assert "\n" not in told and len(told) < 300, (kind, told)
             assert told.isprintable() and SECRET not in told, (kind, told)
-            assert name not in asked.PARSERS or f"-D {name}" in told, (kind, told)
+            assert name not in user_options.PARSERS or f"-D {name}" in told, (kind, told)
     # A folder for results may have any name that can be printed.
     assert refused >= (5 if name == "output" else 20), refused
 
@@ -60,7 +60,7 @@ def test_what_is_meant_is_understood(name: str, value: str) -> None:
 
 def test_what_an_option_gives_is_not_lost_in_the_environment() -> None:
     assert understood("seed", "12").seed == 12
-    assert os.environ[asked.SEED] == "12"
+    assert os.environ[user_options.SEED] == "12"
 
 
 def test_a_folder_of_others_is_refused_and_left_as_it_is(tmp_path: Path) -> None:

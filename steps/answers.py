@@ -94,6 +94,12 @@ def answer_shows(context):
     assert_that(outcomes.shown_otherwise(context.world, rows), nothing_wrong())
 
 
+@then("no answer contains {ids}")
+def none_contains(context, texts):
+    """None of these texts stands in the content or in a header of any answer."""
+    assert_that(outcomes.containing(context.world, texts), nothing_wrong())
+
+
 @then("within {limit} these requests succeed:")
 def soon_succeed(context, wording):
     """Made again and again until all of them succeed at once."""

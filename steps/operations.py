@@ -12,7 +12,7 @@ from support.vocabulary import operations, outages, requests
 
 @given("every operation has something to work on")
 def have_ready(context):
-    """Collections, documents, jobs and texts, made now: the next call of every operation is about them."""
+    """Collections, documents, jobs and texts, made now: from here on every operation is called on them."""
     context.world.prepared = requests.operations.prepare(context.world)
 
 
@@ -28,6 +28,16 @@ def refused_except(context, code):
     """The exceptions: operation and outcome, such as "a or b"; further columns are fields of the answer."""
     rows = [row.as_dict() for row in context.table]
     assert_that(operations.deviations(context.world, code, rows), nothing_wrong())
+
+
+@then("every operation has these outcomes, and the contract grants it to the same callers:")
+def granted(context):
+    """The access rules: a row for every operation, a column for every caller who has called them all.
+
+    Columns: operation | an anonymous caller | a reader | an editor | an administrator
+    """
+    rows = [row.as_dict() for row in context.table]
+    assert_that(operations.granted_otherwise(context.world, rows), nothing_wrong())
 
 
 @then("every operation answers within {limit}, or within its own limit where that is shorter")

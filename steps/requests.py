@@ -58,6 +58,16 @@ def make_often(context, actor, request, times):
     requests.in_turn(context.world, requests.prepare(context.world, actor, request, times=times))
 
 
+@when("{actor} {request} with each of these options:")
+def make_with_each(context, actor, request):
+    """Once for each row, with that option alone.
+
+    Columns: option | value
+    """
+    rows = [row.as_dict() for row in context.table]
+    requests.in_turn(context.world, requests.with_each(context.world, actor, request, rows))
+
+
 @when("{actor} {request} at the same moment")
 def make_at_once(context, actor, request):
     """All that the request consists of, each by a client of its own."""
@@ -104,6 +114,12 @@ def make_often_while_restarting(context, actor, request, times, named):
     calls = requests.prepare(context.world, actor, request, times=times)
     event = failures.event(context.world, named, and_ends=True)
     requests.during(context.world, calls, event, clients=1)
+
+
+@when("the key of {actor} is revoked")
+def revoke(context, actor):
+    """Of "another editor" and the like; the platform takes notice within the key limit."""
+    actors.revoke(context.world, actor)
 
 
 @given("{role} with a rate limit of {int} request(s) per minute")

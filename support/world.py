@@ -96,6 +96,7 @@ class Attempt:
     order: Order | None = None
     # The same request with the cache off, where there is such a thing.
     uncached: Callable[[], Answer] | None = None
+    actor: str = ""
 
     @property
     def answer(self) -> Answer:
@@ -162,6 +163,8 @@ class World:
     prepared: list[Prepared] = field(default_factory=list)
     # The key of every actor that has acted.
     keys: dict[str, str] = field(default_factory=dict)
+    # The names of users that the scenario has made, by their keys.
+    users: dict[str, str] = field(default_factory=dict)
     # The texts last sent for each document id.
     texts: dict[str, str] = field(default_factory=dict)
     # The pages of the last list or ranking that was read to its end.

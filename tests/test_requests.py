@@ -151,8 +151,11 @@ def test_a_batch_is_about_the_documents_it_sends() -> None:
 @pytest.mark.parametrize(
     ("text", "known"),
     [
-        ('searches for "lunch" with vector [1]', "cache, filter, limit, offset"),
-        ('reads "menu" with limit 5', "request id, vector"),
+        ('searches for "lunch" with vector [1]', "cache, field <name>, filter, header <name>, limit, offset"),
+        (
+            'reads "menu" with limit 5',
+            "field <name>, header <name>, query <name>, request id, their key, vector",
+        ),
     ],
 )
 def test_an_option_of_another_request_ends_with_those_that_exist(text: str, known: str) -> None:

@@ -23,7 +23,7 @@ NEAREST = 3
 ALIKE = 0.45
 COLUMNS = "Columns: "
 # Ends of the sentences whose table holds the options or the rows of their request.
-OF_OPTIONS = ("{request}:", "{request} with:")
+OF_OPTIONS = ("{request}:", "{request} with:", "{request} with each of these options:")
 _PARAMETER = re.compile(r"\{([^}]*)\}")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _NUMBERS = re.compile(r"-?\b\d+(?:\.\d+)?\b")

@@ -6,7 +6,9 @@ import secrets
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from support.drivers.gateway import Answer
 from support.vocabulary.stores import rows
+from support.waiting import eventually
 from support.world import World
 
 # Far above what a scenario sends in a minute.
@@ -33,9 +35,20 @@ def _expired(world: World) -> str:
 
 
 def _revoked(world: World) -> str:
-    name, key = new_user(world, "editor")
-    rows(world).revoke_user(name)
+    key = new_key(world, "editor")
+    assert _asks(world, key).ok, "a new key does not work"
+    rows(world).revoke_user(world.users[key])
+    eventually(
+        partial(_asks, world, key),
+        lambda answer: answer.code == "unauthenticated",
+        within=world.citadel.promises.key_snapshot_s + 1.0,
+        what="a revoked key is refused",
+    )
     return key
+
+
+def _asks(world: World, key: str) -> Answer:
+    return world.citadel.gateway.call("listModels", key=key)
 
 
 def _limited(world: World) -> str:
@@ -58,7 +71,7 @@ ACTORS: Mapping[str, tuple[str, Callable[[World], str]]] = {
     "an anonymous caller": ("sends no key", lambda _world: NO_KEY),
     "a caller with an unknown key": ("a key that nobody was given", lambda _world: UNKNOWN_KEY),
     "a caller with an expired key": ("a key of an editor that expired a minute ago", _expired),
-    "a caller with a revoked key": ("a key of an editor that was revoked", _revoked),
+    "a caller with a revoked key": ("a key of an editor that worked until it was revoked", _revoked),
     LIMITED: ("whom the scenario has given a rate limit", _limited),
 }
 
@@ -70,23 +83,26 @@ def key_of(world: World, actor: str) -> str:
     return world.keys[actor]
 
 
-def new_user(
+def new_key(
     world: World, role: str, *, per_minute: int = UNLIMITED_RPM, expires_in_s: float | None = None
-) -> tuple[str, str]:
-    """A user of the scenario's own; its removal is registered first. Returns its name and its key."""
+) -> str:
+    """The key of a user of the scenario's own; its removal is registered first."""
     name = f"{world.names.prefix.replace('_', '-')}{role}-{secrets.token_hex(3)}"
     key = f"ck_{role}_{secrets.token_urlsafe(18)}"
     world.citadel.secrets.add(key, f"key of {name}")
     world.undo(partial(rows(world).remove_user, name))
     rows(world).add_user(name, _IN_THE_DATABASE[role], key, per_minute, expires_in_s=expires_in_s)
-    return name, key
+    world.users[key] = name
+    return key
 
 
-def new_key(world: World, role: str, *, expires_in_s: float | None = None) -> str:
-    """The key of a user of the scenario's own."""
-    return new_user(world, role, expires_in_s=expires_in_s)[1]
+def revoke(world: World, actor: str) -> None:
+    """Revoke the key of a user of the scenario's own, who must have acted."""
+    own = {each: world.users[key] for each, key in world.keys.items() if key in world.users}
+    assert actor in own, f"{actor} has no key of the scenario's own that has been used; there are: {[*own]}"
+    rows(world).revoke_user(own[actor])
 
 
 def limit(world: World, role: str, per_minute: int) -> None:
     """Make the limited caller of the scenario."""
-    _name, world.keys[LIMITED] = new_user(world, role, per_minute=per_minute)
+    world.keys[LIMITED] = new_key(world, role, per_minute=per_minute)

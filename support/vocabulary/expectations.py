@@ -95,12 +95,14 @@ def _each(answer: Answer, name: str) -> list[str]:
 def member(answer: Answer, name: str) -> Any:
     """A field of an answer: a header by its name, else a member, such as ``cache info.status``.
 
-    ``number of results`` is the length of a list, ``results.1.id`` the id of the first. Raises ``TableError``
-    for a field that no answer has.
+    ``number of results`` is the length of a list, ``results.1.id`` the id of the first, ``answer length`` the
+    number of characters. Raises ``TableError`` for a field that no answer has.
     """
     if re.fullmatch(r"[A-Z][A-Za-z]*(-[A-Za-z]+)*", name):
         told: Any = answer.headers.get(name, _ABSENT)
         return int(told) if isinstance(told, str) and told.isdecimal() else told
+    if name == "answer length":
+        return len(answer.text)
     counted = name.removeprefix("number of ")
     found: Any = answer.body
     if isinstance(found, str):

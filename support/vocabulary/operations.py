@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from support.contract.validator import Contract, Operation
 from support.drivers.gateway import Answer
@@ -13,6 +13,9 @@ from support.world import Attempt, World
 
 COLUMNS = ("operation", "outcome")
 EITHER = " or "
+# The callers of the access rules: each may do all that the one before may.
+RANKS = {"an anonymous caller": 0, "a reader": 1, "an editor": 2, "an administrator": 3}
+LEAST = {None: 1, "readonly": 1, "user": 2, "admin": 3}
 
 
 def names() -> dict[str, Operation]:
@@ -33,6 +36,46 @@ def deviations(world: World, expected: str, exceptions: Sequence[Mapping[str, st
         for attempt in _called(world)
         for complaint in _differences(attempt, expected, rows.get(attempt.operation, {}))
     ]
+
+
+def granted_otherwise(world: World, rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """Operations that came out for a caller otherwise than the table of the access rules says.
+
+    Every operation of the contract must have a row, and the contract's document must grant it to the same
+    callers. Raises ``TableError`` for an unknown operation or caller.
+    """
+    rules = _by_operation(rows)
+    wrong = [f"{name}: no row says who may call it" for name in names() if name not in rules]
+    for name, row in rules.items():
+        for caller, wanted in _by_caller(row):
+            wrong += _not_documented(names()[name], caller, wanted)
+    called = _called(world)
+    actors = {attempt.actor for attempt in called}
+    wrong += [f"{each} has called no operation" for each in {*rows[0]} - {"operation"} - actors]
+    for attempt in called:
+        expected = rules.get(attempt.operation, {}).get(attempt.actor, "").strip()
+        if expected and attempt.code not in expected.split(EITHER):
+            wrong.append(f"{attempt.actor}: {attempt.operation}: expected {expected} - {told(attempt)}")
+    return wrong
+
+
+def _by_caller(row: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for caller, wanted in row.items():
+        if caller != "operation":
+            if caller not in RANKS:
+                raise tables.unknown("caller", caller, RANKS)
+            yield caller, wanted.strip()
+
+
+def _not_documented(operation: Operation, caller: str, wanted: str) -> list[str]:
+    """What of a rule the contract's document says otherwise."""
+    least = 0 if operation.open else LEAST[operation.role]
+    documented = None if RANKS[caller] >= least else "forbidden" if RANKS[caller] else "unauthenticated"
+    written = wanted if wanted in ("forbidden", "unauthenticated") else None
+    if written == documented:
+        return []
+    name = in_words(operation.id)
+    return [f"{name}: {caller}: the table says {wanted}, the contract {documented or 'that it is granted'}"]
 
 
 def _called(world: World) -> list[Attempt]:

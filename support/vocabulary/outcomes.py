@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from support.drivers.gateway import GatewayUnreachable
+from support.drivers.gateway import Answer, GatewayUnreachable
 from support.matchers.requests import told
 from support.vocabulary import actors, expectations, tables, time_limits, words
 from support.vocabulary.requests import Request, making
@@ -137,6 +137,22 @@ def shown_otherwise(world: World, rows: Sequence[Mapping[str, str]]) -> list[str
         f"{each.what}: {wrong}" if many else wrong
         for each in world.attempts
         for wrong in expectations.deviations(each.answer, rows)
+    ]
+
+
+def containing(world: World, texts: Sequence[str]) -> list[str]:
+    """Answers that contain one of the texts, in whatever case. There must be answers."""
+    answers = [each for each in world.attempts if isinstance(each.outcome, Answer)]
+    assert answers, "no request of this scenario has been answered yet"
+    return [
+        f"{text!r} stands in the {place} of the answer: {told(each)}"
+        for each in answers
+        for place, content in (
+            ("content", each.answer.text),
+            ("headers", str(dict(each.answer.headers))),
+        )
+        for text in texts
+        if text.lower() in content.lower()
     ]
 
 

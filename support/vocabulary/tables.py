@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 METADATA = "metadata."
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
@@ -64,12 +64,15 @@ def unknown(what: str, name: str, known: Iterable[str]) -> TableError:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option of a request: the member of the request that it fills, and how its cell is read."""
+    """One option of a request: the member of the request that it fills, and how its cell is read.
+
+    ``place`` is where the member goes: a field of the content, a header, a parameter of the query, the key.
+    """
 
     member: str
     meaning: str
     read: Any = cell
-    header: bool = False
+    place: Literal["field", "header", "query", "key"] = "field"
 
 
 def options(rows: Sequence[Mapping[str, str]], known: Mapping[str, Option]) -> dict[Option, Any]:
@@ -84,13 +87,21 @@ def options(rows: Sequence[Mapping[str, str]], known: Mapping[str, Option]) -> d
             metadata |= _present(name.removeprefix(METADATA), cell(text))
         elif name == "no metadata" and METADATA + "<name>" in known:
             found[known[METADATA + "<name>"]] = {}
-        elif name in known:
-            value = known[name].read(text)
+        elif option := _named(name, known):
+            value = option.read(text)
             if value is not MISSING:
-                found[known[name]] = value
+                found[option] = value
         else:
             raise unknown("option", name, known)
     return found
+
+
+def _named(name: str, known: Mapping[str, Option]) -> Option | None:
+    """The option of that name; ``header X-Note`` is one of the family ``header <name>``."""
+    family, _, member = name.partition(" ")
+    if member and f"{family} <name>" in known:
+        return replace(known[f"{family} <name>"], member=member)
+    return known.get(name)
 
 
 def pairs(rows: Sequence[Mapping[str, str]], first: Sequence[str] = ("field",)) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from typing import Any
 from cucumber_expressions.expression import CucumberExpression
 
 from support.drivers.gateway import Answer, GatewayUnreachable
-from support.vocabulary import tables, words
+from support.vocabulary import credentials, tables, words
 from support.vocabulary.tables import Option, unknown
 from support.world import Order, World
 
@@ -31,6 +31,7 @@ class Call:
     order: Order | None = None
     # See ``Attempt.uncached``.
     uncached: Callable[[], Answer] | None = None
+    actor: str = ""
 
 
 @dataclass(slots=True)
@@ -55,18 +56,25 @@ class Asking:
     @property
     def members(self) -> dict[str, Any]:
         """The members of the request that the options fill."""
-        return {option.member: value for option, value in self.options.items() if not option.header}
+        return self._at("field")
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers that the options name."""
-        return {option.member: str(value) for option, value in self.options.items() if option.header}
+    def _at(self, place: str) -> dict[str, Any]:
+        return {option.member: value for option, value in self.options.items() if option.place == place}
+
+    def sent(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """A request as the actor sends it: with the key, and what the options add to headers and query."""
+        shown = credentials.shown(self.world, self.key, self._at("key").get("key"))
+        headers = {**(request.get("headers") or {}), **shown.headers, **self._at("header")}
+        query = {**(request.get("query") or {}), **shown.query, **self._at("query")}
+        return {**request, "key": shown.key, "headers": headers or None, "query": query or None}
 
     def call(self, operation: str, **request: Any) -> Answer:
-        """Call an operation of the contract with the actor's key and the headers that the options name."""
-        return self.world.citadel.gateway.call(
-            operation, key=self.key, headers=self.headers or None, **request
-        )
+        """Call an operation of the contract as the actor."""
+        return self.world.citadel.gateway.call(operation, **self.sent(request))
+
+    def send(self, method: str, path: str, **request: Any) -> Answer:
+        """Send any request as the actor, also one that the contract does not know."""
+        return self.world.citadel.gateway.send(method, path, **self.sent(request))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,16 @@ class Request:
 
 KINDS: list[Kind] = []
 _REGISTRY = words.registry()
-REQUEST_ID = Option("X-Request-ID", "the id under which every service is asked", header=True)
+# What every request takes.
+COMMON = {
+    "request id": Option(
+        "X-Request-ID", "the id under which every service is asked", tables.words, place="header"
+    ),
+    "their key": Option("key", "how the key is sent, see the key forms", credentials.read, place="key"),
+    "header <name>": Option("header", "a header, in addition or instead", tables.words, place="header"),
+    "query <name>": Option("query", "a parameter of the query, in addition", tables.words, place="query"),
+    "field <name>": Option("field", "a field of the content, in addition or instead"),
+}
 
 
 def request(
@@ -116,7 +133,7 @@ def request(
     """Define a kind of request; ``rows`` reads a row of a table that holds no options."""
 
     def define(prepare: Callable[..., list[Call]]) -> Callable[..., list[Call]]:
-        known = {"request id": REQUEST_ID, **(options or {})}
+        known = {**COMMON, **(options or {})}
         expression = CucumberExpression(pattern, _REGISTRY)
         meaning = inspect.getdoc(prepare) or ""
         KINDS.append(Kind(expression, prepare, meaning, example, known, rows))
@@ -143,10 +160,11 @@ def parse(text: str) -> Request:
 
 def _option() -> str:
     """An option in the words of a request: its name, and its value or, of a filter, its conditions."""
-    any_name = f"{tables.METADATA}<name>"
-    names = words.any_of({name for kind in KINDS for name in kind.options} - {any_name})
+    known = {name for kind in KINDS for name in kind.options}
+    families = [name.removesuffix("<name>") for name in known if name.endswith("<name>")]
+    names = words.any_of(name for name in known if not name.endswith("<name>"))
     conditions = rf"{tables.CONDITION}(?: and {tables.CONDITION})*"
-    return rf"({names}|{re.escape(tables.METADATA)}[\w-]+) ({conditions}|{tables.VALUE})"
+    return rf"({names}|(?:{words.any_of(families)})[\w-]+) ({conditions}|{tables.VALUE})"
 
 
 def _options() -> str:

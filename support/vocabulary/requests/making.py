@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from support.drivers.gateway import Answer, GatewayUnreachable
@@ -51,6 +52,18 @@ def prepare(
             alias=collection,
         )
         calls += kind.prepare(asking, *(filled(world, each, number) for each in request.arguments))
+    return [replace(call, actor=actor) for call in calls]
+
+
+def with_each(world: World, actor: str, request: Request, table: Sequence[Mapping[str, str]]) -> list[Call]:
+    """The calls of a request, once for each option of a table; each says which option it has."""
+    calls: list[Call] = []
+    for row in table:
+        name, value = tables.pairs([row], ("option",))[0]
+        calls += [
+            replace(call, what=f"{call.what} with {name} {value.strip()[:60]}")
+            for call in prepare(world, actor, request, table=[row])
+        ]
     return calls
 
 
@@ -112,7 +125,7 @@ def make(call: Call) -> Attempt:
         outcome = call.make()
     except GatewayUnreachable as silence:
         outcome = silence
-    return Attempt(call.what, outcome, call.operation, call.about, call.order, call.uncached)
+    return Attempt(call.what, outcome, call.operation, call.about, call.order, call.uncached, call.actor)
 
 
 def in_turn(world: World, calls: Sequence[Call]) -> list[Attempt]:

@@ -40,6 +40,12 @@ TEXTS = ("text", "texts", "query_text")
 # Members of the contract's example without which the operation needs fewer dependencies.
 UNASKED = {"invalidateCache": ("collection",)}
 OWNER, EDITOR = "an administrator", "an editor"
+UNDOCUMENTED = (
+    "/docs", "/redoc", "/openapi.json", "/swagger", "/debug", "/debug/pprof/", "/admin", "/console",
+    "/actuator/env", "/env", "/.env", "/.git/config", "/config", "/api", "/api/v1", "/api/v1/users",
+    "/api/v1/keys", "/api/v1/admin", "/api/v1/cache", "/api/v1/cache/keys", "/api/v1/logs", "/graphql",
+    "/dashboard", "/collections", "/telemetry", "/server-status",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +77,13 @@ def offered(world: World) -> list[Operation]:
 def call_every(ask: Asking) -> list[Call]:
     """Calls every operation of the contract once, each on collections, documents and jobs of its own."""
     world = ask.world
-    prepared, world.prepared = world.prepared or prepare(world, ask.actor), []
-    return [_call(ask, each) for each in prepared]
+    return [_call(ask, each) for each in world.prepared or prepare(world, ask.actor)]
+
+
+@request("calls every undocumented route", "calls every undocumented route")
+def call_undocumented(ask: Asking) -> list[Call]:
+    """Asks for what servers of this kind often leave open though no contract mentions it."""
+    return [Call(f"{ask.actor} asks for {path}", partial(ask.send, "GET", path)) for path in UNDOCUMENTED]
 
 
 @request("calls every operation with {flaw}", "calls every operation with malformed content")
@@ -263,14 +274,13 @@ def _send(ask: Asking, prepared: Prepared) -> Answer:
     world.wrote = world.wrote or operation.method != "GET"
     note = partial(_note, world, prepared)
     try:
-        answer = world.citadel.gateway.send(
+        answer = ask.send(
             operation.method,
             path,
             json_body=prepared.body if prepared.raw is None else None,
             content=prepared.raw,
-            query=prepared.query or None,
-            key=ask.key,
-            headers={**headers, **ask.headers},
+            query=prepared.query,
+            headers=headers,
             operation=operation.id,
         )
     except AssertionError:

@@ -75,9 +75,9 @@ def in_time(context, wording):
 
 @then("the outcomes are:")
 def outcomes_are(context):
-    """In the order of the requests, or of the items of one batch: outcome or problem code, and version.
+    """In the order of the requests, or of the items of one batch; a column <name> is a field of the answer.
 
-    Columns: request | id | outcome | version
+    Columns: request | id | outcome | version | <name>
     """
     rows = [row.as_dict() for row in context.table]
     assert_that(outcomes.deviations(context.world, rows), nothing_wrong())

@@ -40,33 +40,3 @@ Feature: Every operation keeps its contract
       | an unknown model      | model-not-found      |
       | an unknown provider   | provider-not-found   |
       | an unknown job        | job-not-found        |
-
-  Scenario: Every operation that writes is forbidden to readers, and the jobs of others are hidden from them
-    When a reader calls every operation
-    Then every operation succeeds except:
-      | operation         | outcome       |
-      | create collection | forbidden     |
-      | update collection | forbidden     |
-      | delete collection | forbidden     |
-      | insert vector     | forbidden     |
-      | batch vectors     | forbidden     |
-      | update vector     | forbidden     |
-      | delete vector     | forbidden     |
-      | submit job        | forbidden     |
-      | get job status    | job-not-found |
-      | cancel job        | forbidden     |
-      | invalidate cache  | forbidden     |
-    When a reader repairs the collection "handbook"
-    Then the request is refused with "forbidden"
-
-  @use.with_stores=visible
-  Scenario: Every operation is rate-limited
-    Given an administrator with a rate limit of 1 request per minute
-    And the limited caller lists the models
-    When the limited caller calls every operation at the same moment
-    Then every operation is refused with "rate-limited" except:
-      | operation     | outcome   |
-      | get health    | succeeded |
-      | get liveness  | succeeded |
-      | get readiness | succeeded |
-      | get metrics   | succeeded |

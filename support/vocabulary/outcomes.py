@@ -39,28 +39,35 @@ def share_of_success(attempts: Sequence[Attempt]) -> float:
 def deviations(world: World, rows: Sequence[Mapping[str, str]]) -> list[str]:
     """What came out otherwise than the rows say, in their order.
 
-    The columns are ``outcome`` and any of ``id``, ``version``. Items of one batch count each for itself.
+    The columns are ``outcome`` and any of ``request``, ``id``, ``version``; any other is a field of the
+    answer, or of the item: items of one batch count each for itself.
     """
     found = _items(world.attempts)
     wrong = _miscounts(world.attempts)
     wrong += [] if len(found) == len(rows) else [f"expected {len(rows)} outcomes, got {len(found)}"]
     for place, (row, item) in enumerate(zip(rows, found, strict=False), 1):
         for column, text in row.items():
-            if column not in ("id", "outcome", "version", "request"):
-                raise tables.unknown("column", column, ("id", "outcome", "version", "request"))
-            value = item.get(column)
-            if column == "request":
-                value = item["told"]
+            value = _value(column, item)
             if text.strip() and not _equal(column, text, value, item):
                 wrong.append(f"{place}. {item['told']}: expected {column} {text.strip()}, was {value}")
     return wrong
 
 
+def _value(column: str, item: Mapping[str, Any]) -> Any:
+    if column == "request":
+        return item["told"]
+    if column in item or not isinstance(item.get("answer"), Answer):
+        return item.get(column)
+    return expectations.member(item["answer"], column)
+
+
 def _equal(column: str, text: str, value: Any, item: Mapping[str, Any]) -> bool:
     if column == "request":
         return text.strip() in str(value)
-    if column != "outcome":
+    if column in ("id", "version"):
         return str(value) == str(tables.words(text))
+    if column != "outcome":
+        return expectations.fits(text, value)
     wanted = text.strip().split(" or ")
     return value in wanted or ("succeeded" in wanted and bool(item["ok"]))
 
@@ -126,6 +133,7 @@ def _of_attempt(attempt: Attempt) -> dict[str, Any]:
         "outcome": outcome,
         "ok": attempt.ok,
         "told": told(attempt),
+        "answer": attempt.outcome,
     }
 
 

@@ -47,7 +47,7 @@ SHARED_STORES = ("-t", "not @outage")
 BREAKING = ("features/failure_scenarios", "features/data_consistency")
 # The modules whose mutants are sampled, each with the features nearest to it.
 NEAREST: Mapping[str, tuple[str, ...]] = {
-    "access": ("security/access", "cross_service/every_operation", "security/hostile_input"),
+    "access": ("security/access", "cross_service/every_operation", "security/injection"),
     "cache": ("data_consistency/cache", "data_consistency/cache_keys", "cross_service/wires"),
     "collections": (
         "end_to_end/collections_and_batches",
@@ -61,7 +61,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
         "cross_service/working_together",
         "cross_service/wires",
     ),
-    "models": ("end_to_end/ingest", "security/hostile_input", "cross_service/every_operation"),
+    "models": ("end_to_end/ingest", "security/injection", "cross_service/every_operation"),
     "operations": ("cross_service/every_operation", "end_to_end/ingest", "cross_service/wires"),
     "search": (
         "end_to_end/search_and_retrieval",

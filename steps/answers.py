@@ -16,37 +16,31 @@ from support.matchers.requests import (
 from support.vocabulary import expectations, outcomes
 
 
-@then("every request succeeds")
+@then("the/every request succeeds")
 def all_succeed(context):
     """All requests of the last When were carried out."""
-    assert_that(context.world.attempts, all_succeeded())
+    assert_that(context.world.made, all_succeeded())
 
 
-@then("the request succeeds as {string}")
-@then("every request succeeds as {string}")
-@then("every item succeeds as {string}")
+@then("the/every request/item succeeds as {string}")
 def all_succeed_as(context, outcome):
     """Writes, or the items of batches, by their outcome: created, updated, unchanged, deleted."""
     assert_that(outcomes.otherwise_than(context.world, outcome), nothing_wrong())
 
 
-@then("the request succeeds as {string} in version {int}")
-@then("every request succeeds as {string} in version {int}")
-@then("every item succeeds as {string} in version {int}")
+@then("the/every request/item succeeds as {string} in version {int}")
 def all_succeed_in_version(context, outcome, version):
     """The same, with the version of the document that the answer tells."""
     assert_that(outcomes.otherwise_than(context.world, outcome, version), nothing_wrong())
 
 
-@then("the request is refused with {string}")
-@then("every request is refused with {string}")
+@then("the/every request is refused with {string}")
 def all_refused(context, code):
     """The problem code of the contract."""
     assert_that(context.world.attempts, all_refused_with(code))
 
 
-@then("the request is refused with {string} or {string}")
-@then("every request is refused with {string} or {string}")
+@then("the/every request is refused with {string} or {string}")
 def all_refused_either(context, code, other):
     """One of two problem codes, for each."""
     assert_that(context.world.attempts, all_refused_with(code, other))
@@ -65,8 +59,7 @@ def share_succeeds(context, share):
     assert_that(succeeded, greater_than_or_equal_to(share), counted(context.world.attempts))
 
 
-@then("the answer arrives within {limit}")
-@then("every answer arrives within {limit}")
+@then("the/every answer arrives within {limit}")
 def in_time(context, wording):
     """Measured by the client, from sending the request to the last byte of the answer."""
     limit = outcomes.limit(context.world, wording)
@@ -83,8 +76,7 @@ def outcomes_are(context):
     assert_that(outcomes.deviations(context.world, rows), nothing_wrong())
 
 
-@then("the answer shows:")
-@then("every answer shows:")
+@then("the/every answer shows:")
 def answer_shows(context):
     """Members of the answer, field by field; a header by its name.
 

@@ -29,12 +29,6 @@ def rewrite_document(context, title, text):
     context.world.answer = documents.rewrite(context.world, title, text=text)
 
 
-@then("the request succeeds")
-def request_succeeds(context):
-    """The last request was carried out."""
-    assert_that(context.world.last, succeeded())
-
-
 @then("{string} can no longer be read")
 def document_is_gone(context, title):
     """Reading by id finds nothing."""

@@ -346,7 +346,7 @@ def others(tmp_path: Path) -> Iterator[Others]:
 
         def sleeper(variable: str, value: object, **options: object) -> subprocess.Popen[bytes]:
             environment = {**bare_environment(), variable: str(value)}
-            process = subprocess.Popen(["sleep", "600"], env=environment, **options)  # type: ignore[call-overload]
+            process = subprocess.Popen(["sleep", "3600"], env=environment, **options)  # type: ignore[call-overload]
             closing.callback(process.wait)
             closing.callback(process.kill)
             return process  # type: ignore[no-any-return]

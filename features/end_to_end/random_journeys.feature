@@ -21,7 +21,7 @@ Feature: Random examples agree with a model
   @N3
   Scenario: Random texts and metadata come out of every store as they went in
     Why it matters: a value that two stores understand differently is found by one and shown by the other. Fractions
-    have at most 15 digits here: what Qdrant's engine does to longer ones stands in the README's limits.
+    have at most 15 digits here: what Qdrant's engine does to longer ones is among the limits in docs/reference.md.
 
     Given the collection "handbook"
     When random texts and metadata are tried

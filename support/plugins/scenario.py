@@ -22,7 +22,7 @@ REASONS = {
     "stores": "it looks into the stores: set TEST_DATABASE_URL, TEST_REDIS_URL and QDRANT_URL",
     "providers": "it controls the provider emulators, which only a stack of the suite's own has",
     "live": "it uses the live service of a provider, through a gateway of the suite's own: set the"
-    " provider's API key to allow that (see README)",
+    " provider's API key to allow that (see docs/reference.md)",
 }
 ATTACH = {
     "text": attachments.attach_text,

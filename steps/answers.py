@@ -92,6 +92,16 @@ def none_contains(context, texts):
     assert_that(outcomes.containing(context.world, texts), nothing_wrong())
 
 
+@then("at least {percent} of the answers show:")
+def most_answers_show(context, share):
+    """The same for so many of the answers to the last requests; half of them is the median.
+
+    Columns: field | value
+    """
+    shown, described = outcomes.showing(context.world, [row.as_dict() for row in context.table])
+    assert_that(shown, greater_than_or_equal_to(share), described)
+
+
 @then("within {limit} these requests succeed:")
 def soon_succeed(context, wording):
     """Made again and again until all of them succeed at once."""

@@ -41,43 +41,6 @@ def many_documents(context, count):
     context.world.evidence["titles"] = documents.have_many(context.world, count)
 
 
-@when("an editor stores the document {string} about {string} for {string}")
-def store_for_department(context, title, text, department):
-    """One submission with metadata."""
-    metadata = {"department": department}
-    context.world.evidence["sent"] = {"text": text, "metadata": metadata}
-    context.world.answer = documents.store(context.world, title, text, metadata)
-    assert_that(context.world.last, succeeded())
-
-
-@when("an editor stores a document {string} with a text that is new to the platform")
-def store_new_text(context, title):
-    """No cache can know its embedding."""
-    context.world.answer = documents.store(context.world, title, documents.new_text(context.world, title))
-
-
-@when("an editor stores the document {string} under the request id {string}")
-def store_under_id(context, title, request_id):
-    """The caller brings an id."""
-    context.world.answer = documents.store_under_id(context.world, title, request_id)
-
-
-@when("an editor stores a batch of {int} documents")
-def store_batch(context, count):
-    """All new."""
-    context.world.answer = documents.store_new_batch(context.world, count)
-
-
-@then("every document of the batch is acknowledged in its place")
-def batch_acknowledged(context):
-    """One outcome per document, in the order of the batch."""
-    assert_that(context.world.last, succeeded())
-    assert_that(
-        documents.outcomes(context.world),
-        equal_to([(title, "created") for title in documents.batch(context.world)]),
-    )
-
-
 @then("nothing of the batch was stored")
 def batch_not_stored(context):
     """The collection is as empty as before."""
@@ -90,16 +53,6 @@ def document_reads(context, title, text):
     """Character by character."""
     read = documents.read(context.world, title).body.get("text")
     assert_that(read, equal_to(text), f'the text of "{title}"')
-
-
-@given("the vector {string} with the numbers {string}")
-@when("an editor stores the vector {string} with the numbers {string}")
-def store_vector(context, title, numbers):
-    """By vector, without a text."""
-    vector = [float(number) for number in numbers.split(",")]
-    context.world.evidence["vector"] = vector
-    context.world.answer = documents.store_vector(context.world, title, vector)
-    assert_that(context.world.last, succeeded())
 
 
 @then("the document is reported as {string} in version {int}")

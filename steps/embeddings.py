@@ -2,60 +2,11 @@
 
 from __future__ import annotations
 
-from behave import given, then, when
-from hamcrest import assert_that, equal_to, greater_than_or_equal_to, less_than_or_equal_to
+from behave import then, when
+from hamcrest import assert_that, greater_than_or_equal_to, less_than_or_equal_to
 
-from support.matchers.answers import succeeded
 from support.matchers.complaints import nothing_wrong
 from support.vocabulary import embeddings
-
-
-@given("{int} texts that have just been embedded")
-def texts_embedded(context, count):
-    """All cached now."""
-    context.world.evidence["known"] = embeddings.new_texts(context.world, count, "known")
-    assert_that(embeddings.embed_batch(context.world, context.world.evidence["known"]), succeeded())
-
-
-@when("{int} new texts are embedded in one request")
-def batch_of_new(context, count):
-    """None of them is cached."""
-    embeddings.embed_and_watch(context.world, embeddings.new_texts(context.world, count, "new"))
-
-
-@when("these texts and {int} new ones are embedded in one request")
-def batch_of_mixed(context, count):
-    """Cached and new ones in turn."""
-    new = embeddings.new_texts(context.world, count, "new")
-    embeddings.embed_and_watch(context.world, embeddings.shuffled(context.world.evidence["known"], new))
-
-
-@then("the embedding service was asked exactly once")
-def asked_once(context):
-    """By the service's own log of the last request's id."""
-    times = embeddings.times_asked(context.world, context.marks)
-    assert_that(times, equal_to(1), "requests the service got")
-
-
-@then("it embedded {int} texts")
-@then("the embedding service embedded {int} texts")
-def embedded_texts(context, count):
-    """Counted at the service."""
-    assert_that(context.world.evidence["work"].texts, equal_to(count), "texts the service embedded")
-
-
-@then("the answer says that {int} of its texts came from the cache, and not that all did")
-def partly_cached(context, count):
-    """Only an answer of which nothing was computed is marked as a hit."""
-    assert_that(context.world.answer.body["cache_hits"], equal_to(count), "texts that came from the cache")
-    assert_that(context.world.answer.headers.get("X-Cache"), equal_to("MISS"), "the mark of the whole answer")
-
-
-@then("every embedding belongs to its text")
-def belongs_to_text(context):
-    """Compared with the service's own, text by text."""
-    apart = embeddings.furthest_from_service(context.world)
-    assert_that(apart, less_than_or_equal_to(embeddings.SAME), "how far an embedding is from its text's own")
 
 
 @when("{int} different texts are embedded at the same time")

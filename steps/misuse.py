@@ -1,4 +1,4 @@
-"""Steps about wrong requests: mistakes, flawed documents, attacks."""
+"""Steps about wrong requests: flawed documents, attacks."""
 
 from __future__ import annotations
 
@@ -7,12 +7,6 @@ from hamcrest import assert_that, empty, greater_than_or_equal_to, less_than
 
 from support.matchers.answers import succeeded
 from support.vocabulary import access, misuse
-
-
-@when("a reader asks for {mistake}")
-def ask_by_mistake(context, mistake):
-    """One request, wrong in one way."""
-    context.world.answer = misuse.MISTAKES[mistake](context.world)
 
 
 @when("an editor submits a document with {flaw}")

@@ -8,7 +8,6 @@ from hamcrest import (
     contains_inanyorder,
     equal_to,
     has_entries,
-    less_than_or_equal_to,
     only_contains,
 )
 
@@ -78,26 +77,3 @@ def platform_check_agrees(context):
     report = stores.platform_check(context.world)
     found = [finding.subject for finding in stores.audit(context.world).findings]
     assert_that(report.body["missing_in_qdrant"], contains_inanyorder(*found))
-
-
-@then("the vector store holds one point for {string}")
-def one_point(context, title):
-    """Seen in the store itself."""
-    context.world.evidence["point"] = stores.point_of(context.world, title)
-    assert_that(stores.counts(context.world), has_entries({"points": 1}))
-
-
-@then("that point carries the text, the department and the version")
-def point_carries(context):
-    """What the editor sent, and the version the gateway gave it."""
-    point = context.world.evidence["point"]
-    expected = {**context.world.evidence["sent"], "version": context.world.last.body["version"]}
-    carried = {"text": point.text, "metadata": point.metadata, "version": point.version}
-    assert_that(carried, equal_to(expected), "what the point carries")
-
-
-@then("the stored vector is the embedding service's own for that text")
-def stored_vector_is_services(context):
-    """Computed a second time by the service itself and compared component by component."""
-    distance = stores.distance_to_service(context.world, context.world.evidence["title"])
-    assert_that(distance, less_than_or_equal_to(1e-5), "largest difference in any component")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -190,6 +191,9 @@ class World:
     taps: dict[str, Wiretap] = field(default_factory=dict)
     # How many connections had been opened to each service when its requests began to be recorded.
     connections: dict[str, int] = field(default_factory=dict)
+    # The gateway's metrics, and the answers it had given, when its requests began to be recorded.
+    figures: Mapping[tuple[str, frozenset[tuple[str, str]]], float] = field(default_factory=dict)
+    answered: Counter[tuple[str, int]] = field(default_factory=Counter)
     # Requests that are held somewhere on their way.
     in_flight: InFlight | None = None
     # The faults in force.

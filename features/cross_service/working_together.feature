@@ -1,40 +1,34 @@
-@use.with_providers=visible
 Feature: Work is shared out sensibly
-  Batching, caching and reading must be real at the far side, not only in the answer.
+  Batching, caching and refusing must be real at the far side, not only in the answer.
 
+  @use.with_providers=visible
   Scenario: Texts of a batch travel together
-    When 20 new texts are embedded in one request
-    Then the embedding service was asked exactly once
-    And it embedded 20 texts
+    Given the requests to the embedding service are recorded
+    When a reader embeds 20 new texts in one batch
+    Then the request succeeds
+    And the embedding service received:
+      | kind     | number    | texts |
+      | requests | exactly 1 | 20    |
 
-  @key.only-cache-misses-computed
-  Scenario: Only what the cache does not know is computed
-    Given 6 texts that have just been embedded
-    When these texts and 4 new ones are embedded in one request
-    Then the embedding service embedded 4 texts
-    And the answer says that 6 of its texts came from the cache, and not that all did
-    And every embedding belongs to its text
+  @use.with_providers=visible @key.only-cache-misses-computed
+  Scenario: Only what the cache does not hold is computed
+    Given a reader embeds "one {unique}", "two {unique}", "three {unique}", "four {unique}", "five {unique}" and "six {unique}" in one batch
+    And the requests to the embedding service are recorded
+    When a reader embeds "seven {unique}", "one {unique}", "eight {unique}", "two {unique}", "nine {unique}", "three {unique}", "ten {unique}", "four {unique}", "five {unique}" and "six {unique}" in one batch
+    Then the answer shows:
+      | field      | value |
+      | cache hits | 6     |
+      | X-Cache    | MISS  |
+    And the embedding service received:
+      | kind  | number    |
+      | texts | exactly 4 |
+    And each embedding is within 0.0001 of that of its text alone
 
-  @key.gateway-counters-match-requests
-  Scenario: The gateway's own counters tell the truth
-    Given the collection "handbook"
-    When 5 documents are stored and 3 searches are made
-    Then the gateway's counters have grown by 5 stored documents and 3 searches
-
-  Scenario Outline: A refusal says whose fault it is: <mistake>
-    Given the collection "handbook"
-    When a reader asks for <mistake>
-    Then the request is refused as "<refusal>"
-
-    Examples:
-      | mistake                | refusal              |
-      | an unknown document    | vector-not-found     |
-      | an unknown collection  | collection-not-found |
-      | an unknown model       | model-not-found      |
-      | an unknown provider    | provider-not-found   |
-      | an unknown route       | route-not-found      |
-      | a forbidden method     | method-not-allowed   |
-      | a broken request       | malformed-request    |
-      | an unsupported format  | unsupported-media-type |
-      | an unknown member      | validation-failed    |
-      | a too large request    | content-too-large    |
+  Scenario: An unknown path and a method that is not allowed are refused each with its own code
+    When a reader asks for an unknown path
+    Then the request is refused with "route-not-found"
+    When a reader asks with a method that is not allowed
+    Then the request is refused with "method-not-allowed"
+    And the answer shows:
+      | field | value          |
+      | Allow | contains "GET" |

@@ -37,22 +37,6 @@ class RefusedAs(BaseMatcher[Answer]):
         mismatch_description.append_text(explain(item))
 
 
-class RefusedForGoodAs(RefusedAs):
-    """The request was refused with one of these problem codes, and is not worth repeating."""
-
-    def _matches(self, item: Answer) -> bool:
-        return super()._matches(item) and item.body["retryable"] is False
-
-    def describe_to(self, description: Description) -> None:
-        super().describe_to(description)
-        description.append_text(", and not worth repeating")
-
-    def describe_mismatch(self, item: Answer, mismatch_description: Description) -> None:
-        super().describe_mismatch(item, mismatch_description)
-        if super()._matches(item):
-            mismatch_description.append_text(" is said to be worth repeating")
-
-
 def explain(answer: Answer) -> str:
     """What an answer says, with what a person needs to look it up in the logs."""
     told = f"{answer} (request id {answer.request_id})"
@@ -76,8 +60,3 @@ def succeeded() -> Succeeded:
 def refused_as(*codes: str) -> RefusedAs:
     """Match a refusal with one of these problem codes."""
     return RefusedAs(codes)
-
-
-def refused_for_good_as(*codes: str) -> RefusedForGoodAs:
-    """Match a refusal with one of these problem codes that tells the caller not to repeat it."""
-    return RefusedForGoodAs(codes)

@@ -73,14 +73,6 @@ def all_succeeded() -> EachOne:
     return EachOne("every request succeeds", lambda each: each.ok)
 
 
-def all_succeeded_as(outcome: str) -> EachOne:
-    """Match writes that were all carried out with one outcome: created, updated, unchanged."""
-    return EachOne(
-        f"every request succeeds as {outcome}",
-        lambda each: each.ok and each.answer.body.get("outcome") == outcome,
-    )
-
-
 def all_refused_with(*codes: str) -> EachOne:
     """Match requests that were all refused with one of these problem codes."""
     return EachOne(f"every request is refused with {' or '.join(codes)}", lambda each: each.code in codes)

@@ -126,7 +126,6 @@ def install() -> None:
     _define("activities", rf"{one}(?:(?:, {one})* and {one})?", list, enumeration)
     for name, listed in (
         ("missing_service", platform.SERVICES),
-        ("mistake", misuse.MISTAKES),
         ("flaw", misuse.FLAWS),
         ("attack", misuse.ATTACKS),
         ("moment", {**crashes.MOMENTS, **in_flight.MOMENTS}),

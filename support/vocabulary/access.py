@@ -95,15 +95,6 @@ def try_to_empty_cache(world: World, role: str) -> Answer:
     )
 
 
-def with_two_keys(world: World) -> Answer:
-    """Two different keys in the two headers that can carry one."""
-    return world.citadel.gateway.call(
-        "listCollections",
-        key=world.citadel.keys["editor"],
-        headers={"Authorization": f"Bearer {world.citadel.keys['reader']}"},
-    )
-
-
 def new_caller(world: World, role: str, per_minute: int, *, expires_in_s: float | None = None) -> str:
     """A caller of the suite's own; the removal is registered first. Returns its name."""
     name = f"{world.names.prefix.replace('_', '-')}{role}-{secrets.token_hex(3)}"

@@ -208,21 +208,6 @@ def new_text(world: World, title: str) -> str:
     return f"The text of {title} of {world.names.prefix}."
 
 
-def store_under_id(world: World, title: str, request_id: str) -> Answer:
-    """Store a document under the caller's own request id."""
-    collection, item = place(world, title)
-    body = {"collection": collection, "id": item, "text": new_text(world, title)}
-    headers = {"X-Request-ID": request_id}
-    insert = partial(world.citadel.gateway.call, "insertVector", json_body=body, headers=headers)
-    return _write(world, collection, item, insert)
-
-
-def store_new_batch(world: World, count: int) -> Answer:
-    """Store ``count`` new documents in one request."""
-    texts = sentences(count, world.names.prefix)
-    return _batch(world, [{"title": f"item {number}", "text": text} for number, text in enumerate(texts, 1)])
-
-
 def batch(world: World) -> list[str]:
     """Titles of the scenario's last batch, in its order."""
     return list(world.evidence["batch"])
@@ -243,10 +228,3 @@ def rewrite_together(world: World, count: int, title: str) -> list[Answer]:
     """``count`` different rewritings of one document at the same moment."""
     texts = sentences(count, world.names.prefix)
     return together([partial(rewrite, world, title, text=text) for text in texts])
-
-
-def _batch(world: World, documents: Sequence[Mapping[str, Any]]) -> Answer:
-    world.evidence["batch"] = [document["title"] for document in documents]
-    for document in documents:
-        _remember(world, document["title"], document["text"])
-    return store_batch(world, documents)

@@ -11,21 +11,17 @@ import numpy as np
 from hamcrest import assert_that
 
 from support.corpus.golden import golden
-from support.drivers.embedding import Embedding, Work
+from support.drivers.embedding import Embedding
 from support.drivers.gateway import Answer
 from support.errors import Unavailable
-from support.lifecycle import diagnosis
 from support.matchers.answers import succeeded
 from support.matchers.every import every_item
 from support.vocabulary import documents
 from support.vocabulary.texts import sentences
-from support.waiting import eventually
 from support.world import World
 
 # Largest difference in any number between two embeddings of the same text.
 SAME = 1e-5
-# The log is written a moment after the answer.
-LOGGED_WITHIN_S = 3.0
 
 
 def embed(world: World, text: str, **options: Any) -> Answer:
@@ -52,40 +48,9 @@ def service(world: World) -> Embedding:
     return world.citadel.embedding
 
 
-def work_since(world: World, before: Work) -> Work:
-    """What the embedding service has done since ``before``."""
-    now = service(world).work()
-    return Work(now.requests - before.requests, now.texts - before.texts)
-
-
 def furthest_apart(one: Sequence[float], other: Sequence[float]) -> float:
     """Largest difference between two vectors in any component."""
     return max(abs(a - b) for a, b in zip(one, other, strict=True))
-
-
-def times_asked(world: World, since: diagnosis.Marks) -> int:
-    """How often the embedding service was asked for the scenario's last request, by its log."""
-
-    def look() -> int:
-        log = world.citadel.services["embedding"].log_since(since.logs.get("embedding", 0))
-        return sum(world.last.request_id in line for line in log.splitlines())
-
-    return eventually(look, bool, within=LOGGED_WITHIN_S, what="the embedding service has logged the request")
-
-
-def shuffled(known: Sequence[str], new: Sequence[str]) -> list[str]:
-    """Known and new texts in turn, the rest at the end."""
-    paired = [text for pair in zip(new, known, strict=False) for text in pair]
-    return paired + list(known[len(new) :]) + list(new[len(known) :])
-
-
-def embed_and_watch(world: World, texts: Sequence[str]) -> None:
-    """Embed a batch and remember what the service had to do for it."""
-    before = service(world).work()
-    world.answer = embed_batch(world, texts)
-    assert_that(world.answer, succeeded())
-    world.evidence["work"] = work_since(world, before)
-    world.evidence["embedded"] = list(zip(texts, world.answer.body["embeddings"], strict=True))
 
 
 def embed_together(world: World, texts: Sequence[str]) -> None:

@@ -1,7 +1,8 @@
 """What a table expects of an answer or a document, field by field, and what differs from it.
 
 A cell is a value (see ``tables``) or one of ``at least 5``, ``at most 5``, ``more than 5``, ``less than 5``,
-``contains "text"``, ``absent``, ``present``, ``empty``, ``not 5``, ``absent or ...``.
+``contains "text"``, ``absent``, ``present``, ``empty``, ``a UUID``, ``not 5``, ``absent or ...``. A bound may
+be another field of the same answer: ``at most Server-Timing.total``.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ _COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
     "less than": operator.lt,
 }
 _BOUND = re.compile(rf"({'|'.join(_COMPARED)}) +(-?[\d.]+(?:[eE][+-]?\d+)?)")
+_BOUND_BY_FIELD = re.compile(rf"({'|'.join(_COMPARED)}) +([^-\d].*)")
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+TIMING = "Server-Timing."
 _PART = re.compile(r'contains ".*"')
 _ABSENT = object()
 
@@ -47,6 +51,8 @@ def fits(expected: str, found: Any) -> bool:
         return found is not None
     if expected == "empty":
         return found in ([], {}, "")
+    if expected == "a UUID":
+        return isinstance(found, str) and _UUID.fullmatch(found) is not None
     if expected.startswith("contains "):
         wanted = tables.cell(expected.removeprefix("contains "))
         return isinstance(found, str | list | Mapping) and _holds(found, wanted)
@@ -75,9 +81,25 @@ def deviations(answer: Answer, rows: Sequence[Mapping[str, str]]) -> list[str]:
     for written, expected in tables.pairs(rows):
         for name in _each(answer, written):
             found = member(answer, name)
-            if not fits(expected, found):
+            bounded = _bounded(answer, expected)
+            if not fits(bounded, found):
+                expected = expected if bounded == expected else f"{expected.strip()} ({bounded})"
                 wrong.append(f"{name}: expected {expected.strip() or 'nothing'}, was {_shown(found)}")
     return wrong
+
+
+def _bounded(answer: Answer, expected: str) -> str:
+    """The expectation with a number in the place of a field that bounds it."""
+    bound = _BOUND_BY_FIELD.fullmatch(expected.strip())
+    return expected if bound is None else f"{bound[1]} {member(answer, bound[2])}"
+
+
+# What is measured of an answer beside its members and headers; times in milliseconds.
+_MEASURED: Mapping[str, Callable[[Answer], float]] = {
+    "answer length": lambda answer: len(answer.text),
+    "elapsed time": lambda answer: answer.elapsed_ms,
+    "unaccounted time": lambda answer: 2 * answer.hops_ms["total"] - sum(answer.hops_ms.values()),
+}
 
 
 def _each(answer: Answer, name: str) -> list[str]:
@@ -96,13 +118,16 @@ def member(answer: Answer, name: str) -> Any:
     """A field of an answer: a header by its name, else a member, such as ``cache info.status``.
 
     ``number of results`` is the length of a list, ``results.1.id`` the id of the first, ``answer length`` the
-    number of characters. Raises ``TableError`` for a field that no answer has.
+    number of characters, ``Server-Timing.qdrant`` the milliseconds of a hop. Raises ``TableError`` for a
+    field that no answer has.
     """
+    if name.startswith(TIMING):
+        return answer.hops_ms.get(name.removeprefix(TIMING), _ABSENT)
+    if name in _MEASURED:
+        return _MEASURED[name](answer)
     if re.fullmatch(r"[A-Z][A-Za-z]*(-[A-Za-z]+)*", name):
         told: Any = answer.headers.get(name, _ABSENT)
         return int(told) if isinstance(told, str) and told.isdecimal() else told
-    if name == "answer length":
-        return len(answer.text)
     counted = name.removeprefix("number of ")
     found: Any = answer.body
     if isinstance(found, str):

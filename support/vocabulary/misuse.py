@@ -1,4 +1,4 @@
-"""Requests that are wrong in one way each: mistakes of honest callers, flawed documents, attacks."""
+"""Requests that are wrong in one way each: flawed documents, attacks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from support.drivers.gateway import Answer
 from support.vocabulary import documents
 from support.world import World
 
-# Slightly above the largest request the contract allows (10 MiB).
-TOO_LARGE = 10 * 1024 * 1024 + 1
 DEEP = 5000
 JSON = "application/json"
 
@@ -50,21 +48,6 @@ def _insert_raw(world: World, text: bytes) -> Answer:
         raw=b'{"collection":"' + name + b'","id":"probe","text":' + text + b"}",
     )
 
-
-MISTAKES: dict[str, Callable[[World], Answer]] = {
-    "an unknown document": lambda world: documents.read(world, "no such document"),
-    "an unknown collection": lambda world: _get(world, "/api/v1/collections/at_nobody_made_this"),
-    "an unknown model": lambda world: _get(world, "/api/v1/embeddings/models/no-such-model"),
-    "an unknown provider": lambda world: _get(world, "/api/v1/external/nobody/status"),
-    "an unknown route": lambda world: _get(world, "/api/v1/nowhere"),
-    "a forbidden method": lambda world: world.citadel.gateway.send("PUT", "/status", key=world.key),
-    "a broken request": lambda world: _post(world, "/api/v1/vectors/search", raw=b'{"collection": '),
-    "an unsupported format": lambda world: _post(world, "/api/v1/vectors/search", {}, kind="text/plain"),
-    "an unknown member": lambda world: _search(world, filters={"lang": "en"}),
-    "a too large request": lambda world: _post(
-        world, "/api/v1/embeddings/generate", raw=b'{"text":"' + b"a" * TOO_LARGE + b'"}'
-    ),
-}
 
 FLAWS: dict[str, Callable[[World], Answer]] = {
     "a vector too short": lambda world: documents.store_vector(world, "flawed", [1.0, 2.0, 3.0]),

@@ -345,11 +345,6 @@ def due_s(world: World) -> float:
     return min(promises.refusal_s, promises.due_s(struck(world)))
 
 
-def due_for_all_s(world: World) -> float:
-    """Seconds within which all operations are answered that are asked for at once, whatever is away."""
-    return world.citadel.promises.refusal_s
-
-
 def struck_all(world: World) -> list[str]:
     """Everything that the scenario's present faults have hit."""
     return [fault.target for fault in world.faults]

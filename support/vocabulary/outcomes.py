@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from support.vocabulary.requests import Request, making
 from support.vocabulary.time_limits import Limit
 from support.waiting import NotYet, eventually
 from support.world import PARTLY, Attempt, World
+
+# Of what is otherwise in many answers.
+MOST_TOLD = 12
 
 
 def limit(world: World, wording: str) -> Limit:
@@ -162,6 +166,16 @@ def containing(world: World, texts: Sequence[str]) -> list[str]:
         for text in texts
         if text.lower() in content.lower()
     ]
+
+
+def showing(world: World, rows: Sequence[Mapping[str, str]]) -> tuple[float, str]:
+    """The share of the answers that are as the table says, and what is otherwise in the rest."""
+    wrong = [expectations.deviations(each.answer, rows) for each in world.attempts]
+    assert wrong, "no request has been made in this scenario yet"
+    share = sum(not each for each in wrong) / len(wrong)
+    others = Counter(field for each in wrong for field in each)
+    told_of = "; ".join(field for field, _count in others.most_common(MOST_TOLD))
+    return share, f"the share of {len(wrong)} answers that show this; the others: {told_of or 'none'}"
 
 
 def until_all_succeed(world: World, rows: Sequence[Mapping[str, str]], wording: str) -> list[Attempt]:

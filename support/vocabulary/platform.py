@@ -42,11 +42,6 @@ def readiness(world: World) -> Answer:
     return world.citadel.gateway.call("getReadiness", key="")
 
 
-def services_by_status(answer: Answer) -> dict[str, str]:
-    """Status of each service in a health report."""
-    return {name: told["status"] for name, told in answer.body["services"].items()}
-
-
 def counter(world: World, name: str, **labels: str) -> float:
     """Sum of a Prometheus counter over all series that carry ``labels``."""
     wanted = labels.items()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from support.drivers.gateway import Answer
 from support.errors import Unavailable
 from support.faults.wiretap import Heard, Wiretap
 from support.faults.wording import NAMES
-from support.vocabulary import actors, expectations, outcomes, requests, tables
+from support.vocabulary import actors, expectations, metrics, outcomes, requests, tables
 from support.vocabulary.providers.witness import QUANTITY
-from support.waiting import eventually
+from support.waiting import NotYet, eventually
 from support.world import World
 
 HTTP = ("qdrant", "embedding")
@@ -21,10 +23,14 @@ FOUND_AGAIN_S = 5.0
 # A service's own credential has to travel on its own wire and on no other.
 OWN_CREDENTIAL = {"qdrant": ("key of Qdrant", "the vector store's key"), "embedding": ()}
 WITHIN = "within "
+LINES_SHOWN = 5
 
 
 def record(world: World, server: str) -> None:
     """Keep the requests to ``server`` from now on; of PostgreSQL and Redis only connections are counted."""
+    if server == "gateway":
+        metrics.remember(world)
+        return
     if server in HTTP:
         tap(world, server).forget()
     world.connections[server] = world.citadel.faults.connections(server)
@@ -109,10 +115,15 @@ def _deviating(world: World, server: str, received: Iterable[Heard], column: str
 Received = tuple[list[Heard], int]
 
 
-def _requests(world: World, server: str) -> Received:
+def _all_requests(world: World, server: str) -> Received:
     if server not in HTTP:
         raise Unavailable(f"nobody can record the requests to {NAMES[server]}, only its connections")
-    found = [each for each in world.taps[server].heard() if of_scenario(world, each)]
+    found = world.taps[server].heard()
+    return found, len(found)
+
+
+def _requests(world: World, server: str) -> Received:
+    found = [each for each in _all_requests(world, server)[0] if of_scenario(world, each)]
     return found, len(found)
 
 
@@ -132,6 +143,7 @@ def _connections(world: World, server: str) -> Received:
 
 # Of each kind the requests, and their number.
 KINDS: Mapping[str, Callable[[World, str], Received]] = {
+    "requests of any kind": _all_requests,
     "requests": _requests,
     "writes": _writes,
     "texts": _texts,
@@ -166,3 +178,19 @@ FIELDS: Mapping[str, Callable[[World, str, Heard], Any]] = {
     "deadline": _deadline_ms,
     "keys of others": _keys_of_others,
 }
+
+
+def not_logged(world: World, since: Mapping[str, int], server: str, text: str, wording: str) -> list[str]:
+    """Whether ``server`` has not logged ``text`` since then, although the limit is over."""
+    service = world.citadel.services.get(server)
+    if service is None:
+        raise Unavailable(f"the log of {NAMES[server]} cannot be read in this mode")
+    log, within = partial(service.log_since, since.get(server, 0)), outcomes.limit(world, wording)
+    with suppress(NotYet):
+        eventually(lambda: text in log(), bool, within=within.seconds, what=f"{NAMES[server]} has logged it")
+        return []
+    last = log().splitlines()[-LINES_SHOWN:]
+    return [
+        f"the log of {NAMES[server]} does not contain {text!r} after {within}; its last lines are:",
+        *last,
+    ]

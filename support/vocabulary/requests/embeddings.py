@@ -16,6 +16,7 @@ from support.vocabulary.texts import of_words, sentences
 from support.vocabulary.words import PROVIDERS
 from support.world import Order
 
+SERVICE = "the embedding service"
 CACHE = Option("use_cache", "off: neither read from the cache nor stored in it", tables.on_or_off)
 OF_THE_SERVICE = {"model": Option("model", "the embedding model", tables.words), "cache": CACHE}
 
@@ -156,6 +157,9 @@ def _batch(ask: Asking, texts: list[str]) -> Call:
         f"{ask.actor} embeds {len(texts)} texts in one batch",
         partial(make, json_body=body),
         about=tuple(texts),
+        order=Order(
+            SERVICE, texts, lambda texts: make(json_body={**body, "texts": texts, "use_cache": False})
+        ),
         uncached=partial(make, json_body={**body, "use_cache": False}),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from support.drivers.gateway import Answer
 from support.vocabulary import tables
 from support.vocabulary.requests.grammar import Asking, Call, request
 from support.vocabulary.tables import Option
@@ -76,3 +77,21 @@ def status(ask: Asking) -> list[Call]:
 def metrics(ask: Asking) -> list[Call]:
     """Reads the gateway's metrics."""
     return [Call(f"{ask.actor} reads the metrics", partial(ask.call, "getMetrics"))]
+
+
+@request("asks for an unknown path", "asks for an unknown path")
+def unknown_path(ask: Asking) -> list[Call]:
+    """Asks for something that no operation of the contract is."""
+    return [Call(f"{ask.actor} asks for an unknown path", partial(_send, ask, "GET", "/api/v1/nowhere"))]
+
+
+@request("asks with a method that is not allowed", "asks with a method that is not allowed")
+def forbidden_method(ask: Asking) -> list[Call]:
+    """Asks for the platform's status with a method that it does not have."""
+    return [
+        Call(f"{ask.actor} asks with a method that is not allowed", partial(_send, ask, "PUT", "/status"))
+    ]
+
+
+def _send(ask: Asking, method: str, path: str) -> Answer:
+    return ask.world.citadel.gateway.send(method, path, key=ask.key)

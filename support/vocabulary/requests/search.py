@@ -36,6 +36,12 @@ def by_vector(ask: Asking, vector: list[float]) -> list[Call]:
     return [_search(ask, query_vector=vector)]
 
 
+@request("searches for a vector of {int} numbers", "searches for a vector of 384 numbers", options=OPTIONS)
+def by_vector_of(ask: Asking, size: int) -> list[Call]:
+    """Searches the collection by a vector of so many ones."""
+    return [_search(ask, query_vector=[1.0] * size)]
+
+
 @request("searches for {string} in pages of {int}", 'searches for "lunch" in pages of 5', options=OPTIONS)
 def in_pages(ask: Asking, question: str, size: int) -> list[Call]:
     """Reads a ranking page by page, up to the first empty page; the pages are kept."""

@@ -179,7 +179,9 @@ def test_a_table_of_requests_says_how_often() -> None:
     calls = making.of_table(
         world(), [{"actor": "a reader", "request": 'searches for "lunch {n}" with limit 3', "times": "2"}]
     )
-    assert [call.what for call in calls] == [f'a reader searches for "lunch {n}"' for n in (1, 2)]
+    assert [call.what for call in calls] == [
+        f'a reader searches for "lunch {n}" with limit 3' for n in (1, 2)
+    ]
 
 
 def test_requests_aside_leave_the_scenario_s_own_alone() -> None:

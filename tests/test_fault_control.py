@@ -307,19 +307,19 @@ def test_a_platform_of_others_is_struck_only_after_it_was_seen_to_be_well() -> N
     assert not Faults(None, {}, {}).shaken
 
 
-def test_a_fault_that_cannot_be_lifted_poisons_the_environment(tmp_path: Path) -> None:
+def test_a_fault_that_cannot_be_removed_aborts_the_run(tmp_path: Path) -> None:
     mark = tmp_path / "can be healed"
     file = script(tmp_path, do="", undo=f"import os, sys; sys.exit(not os.path.exists({str(mark)!r}))")
     faults = commanded(file, "redis")
     fault = faults.inject("redis", "frozen")
-    assert faults.poison() == ""
+    assert faults.not_removed() == ""
     with pytest.raises(FaultError):
         fault.lift()
     citadel = cast(Citadel, SimpleNamespace(faults=faults))
-    with pytest.raises(AssertionError, match=r"environment poisoned.*redis frozen could not be lifted"):
+    with pytest.raises(AssertionError, match=r"redis frozen could not be removed.*: aborting"):
         steady_state.regain(citadel)
     mark.touch()
-    assert faults.poison() == "", "it was tried again"
+    assert faults.not_removed() == "", "it was tried again"
     assert faults.lift_all() == []
 
 

@@ -299,9 +299,9 @@ def test_a_lift_that_fails_is_told_and_tried_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(ServiceProcess, "start", broken)
-        with pytest.raises(FaultError, match="redis crashed could not be lifted: no disk"):
+        with pytest.raises(FaultError, match="redis crashed could not be removed: no disk"):
             fault.lift()
-        assert platform.faults.lift_all() == ["redis crashed could not be lifted: no disk"]
+        assert platform.faults.lift_all() == ["redis crashed could not be removed: no disk"]
     assert platform.faults.lift_all() == ["redis crashed"]
 
 

@@ -241,7 +241,7 @@ def test_what_cannot_be_healed_yet_is_kept_for_another_time(tmp_path: Path) -> N
     let_go(file)
     assert list(orphaned_faults.of_the_dead(tmp_path)) == [file]
     (line,) = orphaned_faults.lift(file)
-    assert "the fault redis paused of a dead run could not be lifted: " in line
+    assert "the fault redis paused of a dead run could not be removed: " in line
     assert line.endswith("rolled back by: CLIENT UNPAUSE") and "secret-word" not in line
     assert file.exists()
     orphaned_faults.remember([], tmp_path)

@@ -48,7 +48,7 @@ class Fault:
     # What it had hit when it was lifted.
     hit: int | None = None
     # Why lifting it did not work the last time.
-    unlifted: str = ""
+    removal_error: str = ""
     _forget: Callable[[], None] | None = None
 
     def hits(self) -> int:
@@ -58,7 +58,7 @@ class Fault:
     def lift(self) -> None:
         """Heal; returns when the target works again, does nothing if it was lifted. Raises ``FaultError``.
 
-        A fault that could not be lifted stays active, so that lifting is tried again and told. One that has
+        A fault that could not be removed stays active, so that lifting is tried again and told. One that has
         lasted too long is an error as well: the dead-man process has lifted it, so what was seen since shows
         nothing.
         """
@@ -69,10 +69,10 @@ class Fault:
                 self.hit = self._counted()
             self._injector.undo()
         except Exception as error:
-            self.unlifted = f"{self} could not be lifted: {error}"
-            raise FaultError(self.unlifted) from error
+            self.removal_error = f"{self} could not be removed: {error}"
+            raise FaultError(self.removal_error) from error
         self._active.remove(self)
-        self.unlifted = ""
+        self.removal_error = ""
         self.lifted_at = time.monotonic()
         if self._forget is not None:
             self._forget()
@@ -224,12 +224,12 @@ class Faults:
             told.append(text)
         return told
 
-    def poison(self) -> str:
-        """What could not be lifted, tried once more; empty where the environment is clean."""
-        stuck = [fault for fault in self._active if fault.unlifted]
+    def not_removed(self) -> str:
+        """What could not be removed, tried once more; empty where all are gone."""
+        stuck = [fault for fault in self._active if fault.removal_error]
         if stuck:
             self.lift_all()
-        return "; ".join(fault.unlifted for fault in stuck if fault.unlifted)
+        return "; ".join(fault.removal_error for fault in stuck if fault.removal_error)
 
     def close(self) -> None:
         """Give the lease of a platform of others back."""

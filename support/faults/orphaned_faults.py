@@ -85,7 +85,7 @@ def _lift(file: Path) -> list[str]:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             lines.append(
                 secrets.redact(
-                    f"the fault {each['fault']} of a dead run could not be lifted: {reason};"
+                    f"the fault {each['fault']} of a dead run could not be removed: {reason};"
                     f" rolled back by: {rollbacks.told(each['rollback'])}"
                 )
             )

@@ -30,8 +30,8 @@ def problems(citadel: Citadel, world: World, since: diagnosis.Marks, *, broken_o
     """
     left = citadel.faults.lift_all()
     found = [] if broken_off else [f"a fault was still active: {fault}" for fault in left]
-    if broken_off and (poison := citadel.faults.poison()):
-        found.append(f"environment poisoned: {poison}")
+    if broken_off and (stuck := citadel.faults.not_removed()):
+        found.append(f"{stuck}: aborting")
     # What is not lifted now is no fault of a server: a provider that was told how to answer.
     unmet = [fault for fault in world.faults if fault.lifted_at is None and fault.hits() == 0]
     found += [] if broken_off else [f"the fault was never exercised (0 hits): {fault}" for fault in unmet]

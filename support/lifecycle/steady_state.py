@@ -23,10 +23,10 @@ def regain(citadel: Citadel) -> None:
     """Where faults have been since the last call: wait until a search is whole and its repetition cached.
 
     Raises ``AssertionError`` if the platform does not get over them within the promised time, or if one could
-    not be lifted: then nothing that follows would show anything.
+    not be removed: then nothing that follows would show anything.
     """
-    poison = citadel.faults.poison()
-    assert not poison, f"environment poisoned, nothing more is tried in it: {poison}"
+    stuck = citadel.faults.not_removed()
+    assert not stuck, f"{stuck}: aborting"
     if not citadel.faults.shaken:
         return
     citadel.faults.shaken = False

@@ -24,7 +24,7 @@ from support.drivers.redis import CacheStore
 from support.errors import Unavailable as Unavailable
 from support.faults import Faults, commands
 from support.faults.guard import Guard
-from support.faults.store_faults import CacheServer, Database, Store
+from support.faults.store_faults import CacheServer, DatabaseServer, Store
 from support.isolation.names import Run
 from support.promises import Promises, promises_for
 from support.redaction import Secrets
@@ -45,7 +45,7 @@ class Inconclusive(Exception):
     """The machine or the load generator could not carry the question; the message says why."""
 
 
-class Keys(Mapping[str, str]):
+class RoleKeys(Mapping[str, str]):
     """The key of each role. Raises ``Unavailable`` for a role nobody gave a key for."""
 
     def __init__(self, keys: Mapping[str, str | None]) -> None:
@@ -96,7 +96,7 @@ class Citadel:
     journal: Journal
     contract: Contract
     coverage: Coverage
-    keys: Keys
+    keys: RoleKeys
     gateway: Gateway
     faults: Faults
     rows: MetadataStore | None = None
@@ -241,7 +241,7 @@ def _started(settings: Settings, run: Run, secrets: Secrets, logs: Path, worker:
             journal=journal,
             contract=contract,
             coverage=coverage,
-            keys=Keys(keys),
+            keys=RoleKeys(keys),
             gateway=Gateway(endpoints.gateway_url, keys["editor"], contract, coverage, journal, secrets),
             faults=Faults(
                 endpoints.links_url,
@@ -268,7 +268,7 @@ def _inside(stack: Stack) -> dict[str, Store]:
     """The stores whose inner state faults may change."""
     at, services = stack.endpoints, stack.services
     return {
-        "postgresql": Database(
+        "postgresql": DatabaseServer(
             at.database_url,
             stack.gateway_database_url,
             at.schema,
@@ -287,7 +287,7 @@ def _deployed(settings: Settings, run: Run, secrets: Secrets, logs: Path) -> Cit
     journal = Journal(secrets)
     contract = Contract.load()
     coverage = Coverage(contract)
-    keys = Keys(
+    keys = RoleKeys(
         {"editor": settings.api_key, "reader": settings.readonly_key, "administrator": settings.admin_key}
     )
     url = settings.gateway_url or ""

@@ -37,7 +37,7 @@ OLDEST_REDIS = (6, 2)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Check:
     """One line of the diagnosis; ``mend`` says what to do when it is not ``ok``."""
 
     what: str
@@ -46,9 +46,9 @@ class Finding:
     mend: str = ""
 
 
-def examine(settings: Settings, output: Path) -> list[Finding]:
+def examine(settings: Settings, output: Path) -> list[Check]:
     """Look at everything the mode needs, at the same time; each look is bounded by three seconds."""
-    looks: list[Callable[[], Finding]] = [
+    looks: list[Callable[[], Check]] = [
         _python,
         lambda: _packages(settings),
         lambda: _writable("output directory", output),
@@ -70,7 +70,7 @@ def examine(settings: Settings, output: Path) -> list[Finding]:
         return list(pool.map(lambda look: look(), looks))
 
 
-def table(settings: Settings, findings: Iterable[Finding]) -> str:
+def table(settings: Settings, findings: Iterable[Check]) -> str:
     """The diagnosis as text, secrets masked."""
     lines = [f"mode: {settings.mode} ({_why(settings)})"]
     for finding in findings:
@@ -113,29 +113,29 @@ def _why(settings: Settings) -> str:
     return ", ".join(given) + (" is set" if len(given) == 1 else " are set")
 
 
-def _python() -> Finding:
+def _python() -> Check:
     seen = platform.python_version()
-    return Finding("Python", sys.version_info >= OLDEST_PYTHON, seen, "use Python 3.11 or newer")
+    return Check("Python", sys.version_info >= OLDEST_PYTHON, seen, "use Python 3.11 or newer")
 
 
-def _packages(settings: Settings) -> Finding:
+def _packages(settings: Settings) -> Check:
     with_stack = settings.mode is not Mode.DEPLOYED
     wrong = packages.problems(with_stack=with_stack)
     seen = "; ".join(wrong) or f"{len(packages.pins(with_stack=with_stack))} as pinned"
-    return Finding("packages", not wrong, seen, packages.MEND)
+    return Check("packages", not wrong, seen, packages.MEND)
 
 
-def _writable(what: str, directory: Path) -> Finding:
+def _writable(what: str, directory: Path) -> Check:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
             pass
     except OSError as error:
-        return Finding(what, False, f"{directory}: {error.strerror}", "make it writable or free some space")
-    return Finding(what, True, str(directory))
+        return Check(what, False, f"{directory}: {error.strerror}", "make it writable or free some space")
+    return Check(what, True, str(directory))
 
 
-def _database(settings: Settings) -> Finding:
+def _database(settings: Settings) -> Check:
     what, url = "PostgreSQL", settings.database_url or ""
     mend = "start it or correct TEST_DATABASE_URL; unset it to let the suite start its own"
     direct = (
@@ -146,7 +146,7 @@ def _database(settings: Settings) -> Finding:
     except psycopg2.Error as error:
         # What a pooler says that does not let such settings pass.
         pooled = "unsupported startup parameter" in str(error)
-        return Finding(what, False, f"{_place(url)}: {_told(error)}", direct if pooled else mend)
+        return Check(what, False, f"{_place(url)}: {_told(error)}", direct if pooled else mend)
     try:
         refuse_pooler(connection, schema.STATEMENT_TIMEOUT_S * 1000)
         # A deployed platform has its tables; elsewhere the suite makes its own in a schema of its own.
@@ -163,19 +163,19 @@ def _database(settings: Settings) -> Finding:
             admission.postgresql(connection)
         version = connection.server_version
     except Pooled as error:
-        return Finding(what, False, f"{_place(url)}: {_told(error)}", direct)
+        return Check(what, False, f"{_place(url)}: {_told(error)}", direct)
     except psycopg2.Error as error:
-        return Finding(what, False, f"{_place(url)}: {_told(error)}", mend)
+        return Check(what, False, f"{_place(url)}: {_told(error)}", mend)
     except NotAdmitted as refusal:
-        return Finding(what, False, f"{_place(url)}: {refusal}", refusal.mend)
+        return Check(what, False, f"{_place(url)}: {refusal}", refusal.mend)
     finally:
         connection.close()
     seen = f"{_place(url)}, version {version // 10000}"
     older = "name a PostgreSQL 14 or newer in TEST_DATABASE_URL"
-    return Finding(what, version >= OLDEST_POSTGRESQL, seen, older)
+    return Check(what, version >= OLDEST_POSTGRESQL, seen, older)
 
 
-def _cache(settings: Settings) -> Finding:
+def _cache(settings: Settings) -> Check:
     what, url = "Redis", settings.redis_url or ""
     client = lease.connect(url)
     try:
@@ -183,21 +183,21 @@ def _cache(settings: Settings) -> Finding:
             admission.cache(url)
         told = client.info("server")
     except NotAdmitted as refusal:
-        return Finding(what, False, f"{_place(url)}: {refusal}", refusal.mend)
+        return Check(what, False, f"{_place(url)}: {refusal}", refusal.mend)
     except (redis.RedisError, OSError, ValueError) as error:
         mend = "start it or correct TEST_REDIS_URL; unset it to let the suite start its own"
-        return Finding(what, False, f"{_place(url)}: {_told(error)}", mend)
+        return Check(what, False, f"{_place(url)}: {_told(error)}", mend)
     finally:
         client.close()
     if told.get("redis_mode") == "cluster":
-        return Finding(what, False, f"{_place(url)}: a cluster", "name a single server in TEST_REDIS_URL")
+        return Check(what, False, f"{_place(url)}: a cluster", "name a single server in TEST_REDIS_URL")
     version = str(told["redis_version"])
     recent = tuple(int(part) for part in version.split(".")[:2]) >= OLDEST_REDIS
     older = "name a Redis 6.2 or newer in TEST_REDIS_URL"
-    return Finding(what, recent, f"{_place(url)}, version {version}", older)
+    return Check(what, recent, f"{_place(url)}, version {version}", older)
 
 
-def _vectors(settings: Settings) -> Finding:
+def _vectors(settings: Settings) -> Check:
     what, url, key = "Qdrant", settings.qdrant_url or "", settings.qdrant_api_key
     mend = "start it or correct QDRANT_URL and QDRANT_API_KEY; unset them to let the suite start its own node"
     found = _http(what, url, "/collections", {"api-key": key} if key else {}, mend)
@@ -206,13 +206,13 @@ def _vectors(settings: Settings) -> Finding:
     try:
         admission.qdrant(url, key, WRITES_WITHIN_S)
     except NotAdmitted as refusal:
-        return Finding(what, False, f"{_place(url)}: {refusal}", refusal.mend)
+        return Check(what, False, f"{_place(url)}: {refusal}", refusal.mend)
     except httpx.HTTPError as error:
-        return Finding(what, False, f"{_place(url)}: {_told(error)}", mend)
+        return Check(what, False, f"{_place(url)}: {_told(error)}", mend)
     return found
 
 
-def _links(settings: Settings) -> Finding:
+def _links(settings: Settings) -> Check:
     mend = "start Toxiproxy or unset TOXIPROXY_URL to let the suite start its own links"
     for variable, url in (
         ("TEST_DATABASE_URL", settings.database_url),
@@ -220,27 +220,27 @@ def _links(settings: Settings) -> Finding:
     ):
         if settings.mode is Mode.ATTACHED and url and addresses.of(url).socket:
             seen = "Toxiproxy cannot put a link before a Unix socket"
-            return Finding("Toxiproxy", False, seen, f"name a host in {variable}, or unset TOXIPROXY_URL")
+            return Check("Toxiproxy", False, seen, f"name a host in {variable}, or unset TOXIPROXY_URL")
     return _http("Toxiproxy", settings.toxiproxy_url or "", "/version", {}, mend)
 
 
-def _faults(settings: Settings) -> Finding:
+def _faults(settings: Settings) -> Check:
     what, mend = "faults", "correct CITADEL_FAULTS"
     wrong = [told for entry in settings.faults if (told := unknown(entry)) is not None]
     if wrong:
-        return Finding(what, False, "; ".join(wrong), mend)
+        return Check(what, False, "; ".join(wrong), mend)
     try:
         pairs = commands.load(settings.fault_commands)
     except CommandsError as error:
-        return Finding(what, False, str(error), "correct the file that CITADEL_FAULT_COMMANDS names")
+        return Check(what, False, str(error), "correct the file that CITADEL_FAULT_COMMANDS names")
     seen = f"{', '.join(settings.faults) or 'none'} allowed, {len(pairs)} by commands"
-    return Finding(what, True, seen)
+    return Check(what, True, seen)
 
 
-def _gateway(settings: Settings) -> Finding:
+def _gateway(settings: Settings) -> Check:
     what, url = "gateway", settings.gateway_url or ""
     if not settings.api_key:
-        return Finding(what, False, "no key", "set CITADEL_API_KEY to a key that may write")
+        return Check(what, False, "no key", "set CITADEL_API_KEY to a key that may write")
     mend = "start the gateway or correct INTEGRATION_TEST_HOST; 401: CITADEL_API_KEY is unknown there"
     if settings.proxy:
         mend += "; or correct CITADEL_PROXY, through which it was asked"
@@ -249,7 +249,7 @@ def _gateway(settings: Settings) -> Finding:
 
 def _http(
     what: str, url: str, path: str, headers: dict[str, str], mend: str, proxy: str | None = None
-) -> Finding:
+) -> Check:
     """Whether a service answers with a JSON object and status 200."""
     try:
         with httpx.Client(
@@ -260,10 +260,10 @@ def _http(
         if answer.status_code == 200 and not isinstance(answer.json(), dict):
             raise ValueError
     except httpx.HTTPError as error:
-        return Finding(what, False, f"{_place(url)}: {_told(error)}", mend)
+        return Check(what, False, f"{_place(url)}: {_told(error)}", mend)
     except ValueError:
-        return Finding(what, False, f"{_place(url)} does not answer as {what} does", mend)
-    return Finding(what, answer.status_code == 200, seen, mend)
+        return Check(what, False, f"{_place(url)} does not answer as {what} does", mend)
+    return Check(what, answer.status_code == 200, seen, mend)
 
 
 def _told(error: Exception) -> str:

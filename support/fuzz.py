@@ -40,7 +40,7 @@ LONGEST_EXAMPLES = 8000
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class FuzzResult:
     """What a run has shown: the number of requests and of operations asked, and what is wrong, in words."""
 
     seed: int
@@ -59,7 +59,7 @@ class NotRun(Exception):
     """The run could not be made; the message says why."""
 
 
-def run(seconds: int | None, seed: int | None, logs: Path) -> Outcome:
+def run(seconds: int | None, seed: int | None, logs: Path) -> FuzzResult:
     """Start a stack, ask it at random, audit what was stored, throw the stack away.
 
     ``seconds`` None is one round, a few requests to each operation; else all kinds of requests for so long.
@@ -81,7 +81,7 @@ def run(seconds: int | None, seed: int | None, logs: Path) -> Outcome:
     finally:
         citadel.close()
     hide = citadel.secrets.redact
-    return Outcome(
+    return FuzzResult(
         seed,
         requests=report["test_cases"]["generated"],
         operations=report["operations"]["tested"],

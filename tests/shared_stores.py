@@ -103,7 +103,7 @@ class AnotherRun:
 
     def signs(self) -> dict[str, str]:
         """Its last beat in each store."""
-        found: list[schema.Found | lease.Found | beacon.Lit] = [
+        found: list[schema.OwnSchema | lease.OwnLease | beacon.Lit] = [
             *schema.ours(self.settings.database_url or ""),
             *lease.leases(self.settings.redis_url or ""),
             *beacon.lit(self.settings.qdrant_url or "", None),

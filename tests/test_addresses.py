@@ -21,7 +21,7 @@ from support import addresses, doctor
 from support.addresses import AddressError
 from support.audit.command import _stores as audit_stores
 from support.faults.guard import Guard
-from support.faults.store_faults import Database
+from support.faults.store_faults import DatabaseServer
 from support.faults.toxiproxy import Toxiproxy
 from support.isolation import lease, schema
 from support.isolation.names import Run
@@ -255,7 +255,7 @@ def filled(form: str, places: Places) -> str:
     return form.format(**vars(places))
 
 
-def examined(what: str, settings: Settings, output: Path) -> doctor.Finding:
+def examined(what: str, settings: Settings, output: Path) -> doctor.Check:
     return next(each for each in doctor.examine(settings, output) if each.what == what)
 
 
@@ -291,7 +291,7 @@ def _each_client_of_postgresql(settings: Settings, links: Toxiproxy) -> None:
         assert "CITADEL_ENVIRONMENT" in guard.refusal()
         guard.environment = "tests"
         assert "does not say which environment" in guard.refusal()
-        assert Database(url, url, name).name
+        assert DatabaseServer(url, url, name).name
         _things(settings)
 
         async def ask(config: gateway_config.Config) -> object:

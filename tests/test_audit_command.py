@@ -15,7 +15,7 @@ import psycopg2
 import pytest
 
 from support.__main__ import main
-from support.audit import Progress, Stores
+from support.audit import ScanProgress, Stores
 from support.audit.command import Meter
 from support.drivers.errors import StoreUnreachable
 from support.drivers.journal import Journal
@@ -159,7 +159,7 @@ def _measured(out: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr("support.audit.command.time.monotonic", lambda: float(next(clock)))
     meter = Meter(out)
     for done in range(0, 65_000, 1000):
-        meter(Progress("library", done, 64_000))
+        meter(ScanProgress("library", done, 64_000))
     meter.end()
     return out.getvalue()
 

@@ -19,15 +19,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.audit import (
+    Breach,
+    Conclusion,
     Counts,
     Finding,
-    Kind,
     Options,
-    Progress,
     Report,
+    ScanProgress,
     Scope,
     Stores,
-    Verdict,
     audit,
     opaque,
     scan,
@@ -92,7 +92,7 @@ def audited(stores: Stores, **rules: Any) -> Report:
     return audit(stores, OURS, Options(**(QUICK | rules)))
 
 
-def found(report: Report) -> list[tuple[Kind, str]]:
+def found(report: Report) -> list[tuple[Breach, str]]:
     """Kind and subject of every finding, of an audit that could read everything."""
     assert not report.doubts
     return sorted((finding.kind, finding.subject) for finding in report.findings)
@@ -171,7 +171,7 @@ def test_consistent_stores_are_clean_after_one_look(
             ledger=ledger,
         )
 
-        assert report.verdict is Verdict.CLEAN, report.text()
+        assert report.verdict is Conclusion.CLEAN, report.text()
         assert (report.agreeing, report.union, report.in_flight, report.percent) == (45, 45, 0, 100.0)
         assert report.checked > 45
         assert report.text().startswith("CLEAN: 45 of 45 items agree (100.00 %)")
@@ -181,7 +181,7 @@ def test_consistent_stores_are_clean_after_one_look(
 
 def test_nothing_stored_is_clean(stores: Stores) -> None:
     report = audited(stores, pause=not_expected)
-    assert (report.verdict, report.union, report.percent) == (Verdict.CLEAN, 0, 100.0)
+    assert (report.verdict, report.union, report.percent) == (Conclusion.CLEAN, 0, 100.0)
 
 
 def test_other_collections_are_out_of_scope(stores: Stores, library: Writer) -> None:
@@ -199,34 +199,34 @@ class Planted:
 
     writer: Writer
     cache: CacheStore
-    expected: list[tuple[Kind, str]] = field(default_factory=list)
+    expected: list[tuple[Breach, str]] = field(default_factory=list)
 
     def plant(self) -> Planted:
         stores, writer = self.writer.stores, self.writer
         writer.put(
             [*ids("sound", 30), *ids("missing", 10), *ids("stale", 10), *ids("mixed", 5), *ids("zero", 5)]
         )
-        writer.upsert(self._expect(Kind.ORPHAN, ids("orphan", 10)), 1)
-        missing = [writer.point_id(item) for item in self._expect(Kind.MISSING, ids("missing", 10))]
+        writer.upsert(self._expect(Breach.ORPHAN, ids("orphan", 10)), 1)
+        missing = [writer.point_id(item) for item in self._expect(Breach.MISSING, ids("missing", 10))]
         stores.vectors.delete_points(writer.collection, missing)
-        stale = self._expect(Kind.STALE, ids("stale", 10))
+        stale = self._expect(Breach.STALE, ids("stale", 10))
         writer.begin(stale, 2)
         writer.finish(stale, 2)
-        mixed = self._expect(Kind.MIXED_MODEL, ids("mixed", 5))
+        mixed = self._expect(Breach.MIXED_MODEL, ids("mixed", 5))
         other = [writer.point(item, 1, model="another-model") for item in mixed]
         stores.vectors.upsert_raw(writer.collection, other)
         zeros = np.zeros(8, np.float32)
         nothing = [
-            writer.point(item, 1, vector=zeros) for item in self._expect(Kind.BAD_VECTOR, ids("zero", 5))
+            writer.point(item, 1, vector=zeros) for item in self._expect(Breach.BAD_VECTOR, ids("zero", 5))
         ]
         stores.vectors.upsert_raw(writer.collection, nothing)
-        for key in self._expect(Kind.CACHE_IMMORTAL, [emb_key(f"immortal {n}") for n in range(5)]):
+        for key in self._expect(Breach.CACHE_IMMORTAL, [emb_key(f"immortal {n}") for n in range(5)]):
             self.cache.set_raw(key, encode_vector(embedded(key)), None)
-        for key in self._expect(Kind.CACHE_CORRUPT, [emb_key(f"corrupt {n}") for n in range(5)]):
+        for key in self._expect(Breach.CACHE_CORRUPT, [emb_key(f"corrupt {n}") for n in range(5)]):
             self.cache.set_raw(key, encode_vector(embedded(key))[:-4] + b'xx"}', 3600)
         return self
 
-    def _expect(self, kind: Kind, subjects: list[str]) -> list[str]:
+    def _expect(self, kind: Breach, subjects: list[str]) -> list[str]:
         self.expected += [(kind, subject) for subject in subjects]
         return subjects
 
@@ -236,18 +236,18 @@ def test_fifty_of_fifty_planted_faults_are_found_and_nothing_else(
 ) -> None:
     planted = Planted(library, cache).plant()
     report = audited(stores)
-    assert report.verdict is Verdict.FINDINGS
+    assert report.verdict is Conclusion.FINDINGS
     assert len(planted.expected) == 50
     assert found(report) == sorted(planted.expected)
     assert (report.agreeing, report.union, report.in_flight) == (30, 70, 0)
     assert report.counts() == {
-        Kind.ORPHAN: 10,
-        Kind.MISSING: 10,
-        Kind.STALE: 10,
-        Kind.MIXED_MODEL: 5,
-        Kind.BAD_VECTOR: 5,
-        Kind.CACHE_CORRUPT: 5,
-        Kind.CACHE_IMMORTAL: 5,
+        Breach.ORPHAN: 10,
+        Breach.MISSING: 10,
+        Breach.STALE: 10,
+        Breach.MIXED_MODEL: 5,
+        Breach.BAD_VECTOR: 5,
+        Breach.CACHE_CORRUPT: 5,
+        Breach.CACHE_IMMORTAL: 5,
     }
     told = report.text()
     assert all(subject in told for _kind, subject in planted.expected)
@@ -267,7 +267,7 @@ def test_a_point_newer_than_its_row_is_ahead(stores: Stores, library: Writer) ->
     library.put(ids("doc", 3))
     library.upsert(["doc-1"], 2)
     finding = only(audited(stores))
-    assert (finding.kind, finding.subject, finding.store) == (Kind.AHEAD, "doc-1", "postgresql")
+    assert (finding.kind, finding.subject, finding.store) == (Breach.AHEAD, "doc-1", "postgresql")
     assert "version 2" in finding.text
 
 
@@ -303,7 +303,7 @@ def test_a_point_that_is_no_mirror_of_its_row(
     library.put(ids("doc", 3), metadata={"page": 3})
     stores.vectors.upsert_raw(library.collection, [change(library.point("doc-1", 1, {"page": 3}))])
     finding = only(audited(stores))
-    assert (finding.kind, finding.subject, finding.store) == (Kind.MIRROR, "doc-1", "qdrant")
+    assert (finding.kind, finding.subject, finding.store) == (Breach.MIRROR, "doc-1", "qdrant")
     assert named in finding.text
 
 
@@ -327,7 +327,7 @@ def test_a_row_whose_own_hash_is_wrong(stores: Stores, library: Writer, column: 
         f"UPDATE vector_metadata SET {column} = sha256('x') WHERE external_id = 'doc-1'",
     )
     finding = only(audited(stores))
-    assert (finding.kind, finding.subject) == (Kind.MIRROR, "doc-1")
+    assert (finding.kind, finding.subject) == (Breach.MIRROR, "doc-1")
     assert named in finding.text
 
 
@@ -336,7 +336,7 @@ def test_a_row_of_another_model_is_mixed(stores: Stores, library: Writer) -> Non
     stores.metadata.execute("UPDATE vector_metadata SET model = 'another' WHERE external_id = 'doc-1'")
     stores.vectors.upsert_raw(library.collection, [library.point("doc-1", 1, model="another")])
     finding = only(audited(stores))
-    assert (finding.kind, finding.subject, finding.store) == (Kind.MIXED_MODEL, "doc-1", "postgresql")
+    assert (finding.kind, finding.subject, finding.store) == (Breach.MIXED_MODEL, "doc-1", "postgresql")
 
 
 def test_a_vector_that_is_not_its_texts_shows_only_by_embedding_again(
@@ -351,12 +351,12 @@ def test_a_vector_that_is_not_its_texts_shows_only_by_embedding_again(
     )
     assert audited(stores).clean
     finding = only(audited(stores, embed=embedded))
-    assert (finding.kind, finding.subject) == (Kind.WRONG_VECTOR, "doc-1")
+    assert (finding.kind, finding.subject) == (Breach.WRONG_VECTOR, "doc-1")
 
 
 def test_a_point_under_a_number_is_an_orphan_by_its_number(stores: Stores, library: Writer) -> None:
     stores.vectors.upsert_raw(library.collection, [Point(library.collection, 7, embedded("x"), {})])
-    assert found(audited(stores)) == [(Kind.ORPHAN, "7")]
+    assert found(audited(stores)) == [(Breach.ORPHAN, "7")]
 
 
 # -- on the way
@@ -370,7 +370,7 @@ def test_an_item_in_flight_is_no_finding(stores: Stores, library: Writer) -> Non
     library.events(["changing"], 2)
     library.upsert(["changing"], 2)
     report = audited(stores, pause=not_expected)
-    assert report.verdict is Verdict.CLEAN, report.text()
+    assert report.verdict is Conclusion.CLEAN, report.text()
     assert (report.agreeing, report.union, report.in_flight) == (1, 1, 3)
 
 
@@ -380,7 +380,7 @@ def test_an_item_that_agrees_while_its_next_write_is_open_is_in_flight(
     library.put(["settled", "awaited"])
     library.events(["awaited"], 2)
     report = audited(stores, pause=not_expected)
-    assert (report.verdict, report.agreeing, report.union, report.in_flight) == (Verdict.CLEAN, 1, 1, 1)
+    assert (report.verdict, report.agreeing, report.union, report.in_flight) == (Conclusion.CLEAN, 1, 1, 1)
 
 
 def test_an_item_whose_event_stays_open_is_stuck(stores: Stores, library: Writer) -> None:
@@ -388,14 +388,14 @@ def test_an_item_whose_event_stays_open_is_stuck(stores: Stores, library: Writer
     library.begin(["begun"], 1)
     age(library, "outbox", "created_at")
     finding = only(audited(stores))
-    assert (finding.kind, finding.subject) == (Kind.STUCK, "begun")
+    assert (finding.kind, finding.subject) == (Breach.STUCK, "begun")
     assert "0 attempts" in finding.text
 
 
 def test_an_item_that_no_event_will_end_is_stuck(stores: Stores, library: Writer) -> None:
     library.begin(["begun"], 1)
     stores.metadata.execute("UPDATE outbox SET done_at = now()")
-    assert found(audited(stores)) == [(Kind.STUCK, "begun")]
+    assert found(audited(stores)) == [(Breach.STUCK, "begun")]
 
 
 def test_a_deleted_item_that_clients_still_see(stores: Stores, library: Writer) -> None:
@@ -404,7 +404,7 @@ def test_a_deleted_item_that_clients_still_see(stores: Stores, library: Writer) 
     stores.metadata.execute("UPDATE vector_metadata SET status = 'deleting' WHERE external_id = 'going'")
     assert audited(stores, visible=lambda _collection, item: item == "kept").clean
     finding = only(audited(stores, visible=lambda _collection, _item: True))
-    assert (finding.kind, finding.subject, finding.store) == (Kind.VISIBLE_TOMBSTONE, "going", "gateway")
+    assert (finding.kind, finding.subject, finding.store) == (Breach.VISIBLE_TOMBSTONE, "going", "gateway")
 
 
 @pytest.mark.parametrize(("age_it", "attempts"), [(True, 0), (False, 101)])
@@ -418,7 +418,7 @@ def test_an_event_open_too_long_or_tried_too_often(
     stores.metadata.execute("UPDATE outbox SET attempts = %s", (attempts,))
     (event,) = stores.metadata.open_events(PREFIX)
     finding = only(audited(stores))
-    assert (finding.kind, finding.subject) == (Kind.OUTBOX_LAG, str(event.event_id))
+    assert (finding.kind, finding.subject) == (Breach.OUTBOX_LAG, str(event.event_id))
 
 
 def test_a_difference_that_passes_is_no_finding(stores: Stores, library: Writer) -> None:
@@ -431,7 +431,7 @@ def test_a_difference_that_passes_is_no_finding(stores: Stores, library: Writer)
         library.finish(["late"], 1)
 
     report = audited(stores, pause=catch_up)
-    assert report.verdict is Verdict.CLEAN, report.text()
+    assert report.verdict is Conclusion.CLEAN, report.text()
     assert (report.agreeing, report.union) == (2, 2)
     assert pauses == [QUICK["grace_s"]]
 
@@ -445,7 +445,7 @@ def test_an_item_that_changes_at_every_look_is_in_flight(stores: Stores, library
         library.upsert(["doc"], next(versions))
 
     report = audited(stores, pause=write_on)
-    assert (report.verdict, report.in_flight) == (Verdict.CLEAN, 1)
+    assert (report.verdict, report.in_flight) == (Conclusion.CLEAN, 1)
 
 
 # -- collections
@@ -458,7 +458,7 @@ def test_a_collection_that_only_the_vector_store_has(stores: Stores) -> None:
         stores.vectors.upsert_raw(name, [Point(name, 1, embedded("x"), {})])
         report = audited(stores)
         finding = only(report)
-        assert (finding.kind, finding.subject, finding.store) == (Kind.CATALOGUE, name, "qdrant")
+        assert (finding.kind, finding.subject, finding.store) == (Breach.CATALOGUE, name, "qdrant")
         assert (report.agreeing, report.union) == (0, 1)
     finally:
         stores.vectors.delete_collection(name)
@@ -468,7 +468,7 @@ def test_a_collection_that_the_vector_store_has_lost(stores: Stores, library: Wr
     library.put(ids("doc", 3))
     stores.vectors.delete_collection(library.collection)
     report = audited(stores)
-    assert found(report) == [(Kind.CATALOGUE, library.collection)]
+    assert found(report) == [(Breach.CATALOGUE, library.collection)]
     assert (report.agreeing, report.union) == (0, 3)
 
 
@@ -477,33 +477,34 @@ def test_a_collection_of_another_shape(stores: Stores, library: Writer, size: in
     stores.vectors.delete_collection(library.collection)
     stores.vectors.create_collection(library.collection, size, distance)
     finding = only(audited(stores))
-    assert finding.kind is Kind.CATALOGUE
+    assert finding.kind is Breach.CATALOGUE
     assert f"vectors of {size} by {distance}" in finding.text
 
 
 def test_a_collection_that_never_becomes_active_is_stuck(stores: Stores, library: Writer) -> None:
     stores.metadata.execute("UPDATE collections SET status = 'creating'")
-    assert found(audited(stores)) == [(Kind.STUCK, library.collection)]
+    assert found(audited(stores)) == [(Breach.STUCK, library.collection)]
     stores.metadata.execute(
         "INSERT INTO outbox (collection_id, operation, version) VALUES (%s, 'collection_create', 1)",
         (library.collection_id,),
     )
     assert audited(stores).clean
     age(library, "outbox", "created_at")
-    assert found(audited(stores)) == [(Kind.STUCK, library.collection)]
+    assert found(audited(stores)) == [(Breach.STUCK, library.collection)]
 
 
 def test_counts_that_are_not_the_stores(stores: Stores, library: Writer) -> None:
     library.put(ids("doc", 3))
     finding = only(audited(stores, counts=lambda _collection: Counts(points=3, rows=4)))
-    assert (finding.kind, finding.subject, finding.store) == (Kind.COUNT, library.collection, "gateway")
+    assert (finding.kind, finding.subject, finding.store) == (Breach.COUNT, library.collection, "gateway")
 
 
 def test_what_is_left_where_nothing_should_be(stores: Stores, library: Writer) -> None:
     library.events(["doc"], 1)
     (event,) = stores.metadata.open_events(PREFIX)
     report = audited(stores, expect_empty=True)
-    assert found(report) == sorted([(Kind.RESIDUE, library.collection), (Kind.RESIDUE, str(event.event_id))])
+    left = (library.collection, str(event.event_id))
+    assert found(report) == sorted((Breach.RESIDUE, each) for each in left)
     library.remove()
     assert audited(stores, expect_empty=True).clean
 
@@ -520,7 +521,7 @@ def test_a_cached_search_that_shows_an_old_version(
     cache.set_raw(key, encode({"results": [shown(library, "doc", 1)]}), 1800)
     finding = only(audited(stores))
     assert (finding.kind, finding.subject, finding.collection) == (
-        Kind.CACHE_STALE, key, library.collection,
+        Breach.CACHE_STALE, key, library.collection,
     )  # fmt: skip
     # The next write moves the generation, so that nobody reads this entry any more.
     library.put(["other"])
@@ -533,20 +534,20 @@ def test_a_cached_search_that_shows_a_deleted_item(
     library.put(["doc"])
     library.delete("doc", version=2)
     cache.set_raw(search_key(library), encode({"results": [shown(library, "doc")]}), 1800)
-    assert found(audited(stores)) == [(Kind.CACHE_STALE, search_key(library))]
+    assert found(audited(stores)) == [(Breach.CACHE_STALE, search_key(library))]
 
 
 def test_a_cached_search_of_a_generation_to_come(stores: Stores, library: Writer, cache: CacheStore) -> None:
     key = search_key(library, generation(library) + 5)
     cache.set_raw(key, encode({"results": []}), 1800)
-    assert found(audited(stores)) == [(Kind.CACHE_STALE, key)]
+    assert found(audited(stores)) == [(Breach.CACHE_STALE, key)]
 
 
 def test_a_cached_item_that_is_not_its_row(stores: Stores, library: Writer, cache: CacheStore) -> None:
     library.put(["doc"])
     key = f"citadel:v1:meta:{library.collection_id}:{library.point_id('doc')}:g{generation(library)}"
     cache.set_raw(key, encode({"item": {**shown(library, "doc"), "metadata": {"page": 9}}}), 7200)
-    assert found(audited(stores)) == [(Kind.CACHE_STALE, key)]
+    assert found(audited(stores)) == [(Breach.CACHE_STALE, key)]
 
 
 def test_values_of_an_unknown_encoding_are_not_judged(
@@ -562,27 +563,27 @@ def test_values_of_an_unknown_encoding_are_not_judged(
     ):
         cache.set_raw(key, b"whatever it is", 60)
     cache.set_raw(search_key(library, here + 5), b"whatever it is", 60)
-    assert found(audited(stores, decode=opaque)) == [(Kind.CACHE_STALE, search_key(library, here + 5))]
+    assert found(audited(stores, decode=opaque)) == [(Breach.CACHE_STALE, search_key(library, here + 5))]
 
 
 def test_a_key_of_no_known_form(stores: Stores, cache: CacheStore) -> None:
     cache.set_raw("citadel:v1:nonsense:1", b"x", 60)
     cache.set_raw("somebody:else", b"x", 60)
-    both = [(Kind.CACHE_UNKNOWN, "citadel:v1:nonsense:1"), (Kind.CACHE_UNKNOWN, "somebody:else")]
+    both = [(Breach.CACHE_UNKNOWN, "citadel:v1:nonsense:1"), (Breach.CACHE_UNKNOWN, "somebody:else")]
     assert found(audited(stores)) == both
     assert found(audited(stores, own_cache=False)) == both[:1]
 
 
 def test_a_key_that_lives_longer_than_its_kind_may(stores: Stores, cache: CacheStore) -> None:
     cache.set_raw(emb_key("text"), encode_vector(embedded("text")), 3700)
-    assert found(audited(stores)) == [(Kind.CACHE_IMMORTAL, emb_key("text"))]
+    assert found(audited(stores)) == [(Breach.CACHE_IMMORTAL, emb_key("text"))]
 
 
 def test_a_cached_embedding_of_another_text(stores: Stores, library: Writer, cache: CacheStore) -> None:
     library.put(["doc"])
     key = emb_key(library.text("doc", 1))
     cache.set_raw(key, encode_vector(embedded("another text")), 3600)
-    assert found(audited(stores)) == [(Kind.CACHE_COLLISION, key)]
+    assert found(audited(stores)) == [(Breach.CACHE_COLLISION, key)]
 
 
 @pytest.mark.parametrize(
@@ -598,7 +599,7 @@ def test_a_sealed_value_that_nobody_may_serve(
 ) -> None:
     cache.set_raw(emb_key("text"), encode(body), 3600)
     finding = only(audited(stores))
-    assert (finding.kind, finding.subject) == (Kind.CACHE_CORRUPT, emb_key("text"))
+    assert (finding.kind, finding.subject) == (Breach.CACHE_CORRUPT, emb_key("text"))
     assert named in finding.text
 
 
@@ -609,7 +610,7 @@ def test_acknowledged_writes_that_are_not_there_are_lost(stores: Stores, library
     library.put(["kept", "old"])
     name = library.collection
     ledger = Ledger(acknowledged={(name, "kept"): 1, (name, "old"): 2, (name, "gone"): 1})
-    assert found(audited(stores, ledger=ledger)) == [(Kind.LOST, "gone"), (Kind.LOST, "old")]
+    assert found(audited(stores, ledger=ledger)) == [(Breach.LOST, "gone"), (Breach.LOST, "old")]
     ledger.unknown |= {(name, "old"), (name, "gone")}
     assert audited(stores, ledger=ledger).clean
 
@@ -618,13 +619,13 @@ def test_refused_writes_and_acknowledged_deletions_that_are_there(stores: Stores
     library.put(["refused", "deleted"])
     name = library.collection
     ledger = Ledger(acknowledged={(name, "deleted"): 0}, refused={(name, "refused")})
-    assert found(audited(stores, ledger=ledger)) == [(Kind.PHANTOM, "deleted"), (Kind.PHANTOM, "refused")]
+    assert found(audited(stores, ledger=ledger)) == [(Breach.PHANTOM, "deleted"), (Breach.PHANTOM, "refused")]
 
 
 def test_an_unknown_write_that_happened_in_one_store_only(stores: Stores, library: Writer) -> None:
     library.upsert(["half", "orphan"], 1)
     ledger = Ledger(unknown={(library.collection, "half")})
-    assert found(audited(stores, ledger=ledger)) == [(Kind.ORPHAN, "orphan"), (Kind.SPLIT, "half")]
+    assert found(audited(stores, ledger=ledger)) == [(Breach.ORPHAN, "orphan"), (Breach.SPLIT, "half")]
 
 
 def test_versions_that_go_back_between_two_audits(stores: Stores, library: Writer) -> None:
@@ -635,14 +636,14 @@ def test_versions_that_go_back_between_two_audits(stores: Stores, library: Write
     library.put(["doc"])
     library.delete("made-anew", version=3)
     library.put(["made-anew"])
-    assert found(audited(stores, previous=before)) == [(Kind.ROLLBACK, "doc")]
+    assert found(audited(stores, previous=before)) == [(Breach.ROLLBACK, "doc")]
 
 
 def test_a_generation_that_goes_back_between_two_audits(stores: Stores, library: Writer) -> None:
     library.put(["doc"])
     before = audited(stores, remember=True).versions
     stores.metadata.execute("UPDATE collections SET generation = 1")
-    assert found(audited(stores, previous=before)) == [(Kind.ROLLBACK, library.collection)]
+    assert found(audited(stores, previous=before)) == [(Breach.ROLLBACK, library.collection)]
 
 
 # -- what cannot be read is not judged
@@ -669,7 +670,8 @@ def test_a_store_that_does_not_answer_leaves_the_verdict_open(
     library.upsert(["orphan"], 1)
     cache.set_raw("citadel:v1:nonsense:1", b"x", 60)
     stores, link = _through(at, store, journal)
-    assert found(audited(stores)) == [(Kind.CACHE_UNKNOWN, "citadel:v1:nonsense:1"), (Kind.ORPHAN, "orphan")]
+    unknown = (Breach.CACHE_UNKNOWN, "citadel:v1:nonsense:1")
+    assert found(audited(stores)) == [unknown, (Breach.ORPHAN, "orphan")]
     pause: Callable[[float], None] = time.sleep
     if fault == "cut":
         link.cut()
@@ -681,7 +683,7 @@ def test_a_store_that_does_not_answer_leaves_the_verdict_open(
             link.cut()
 
     report = audited(stores, pause=pause)
-    assert (report.verdict, report.findings, report.clean) == (Verdict.UNKNOWN, (), False)
+    assert (report.verdict, report.findings, report.clean) == (Conclusion.UNKNOWN, (), False)
     (doubt,) = report.doubts
     assert doubt.startswith(f"{store}: ")
     assert doubt in report.text()
@@ -703,7 +705,7 @@ def test_a_scan_that_ends_early_leaves_the_verdict_open(
 ) -> None:
     library.put(ids("doc", 5))
     report = audited(replace(stores, vectors=_Forgetful(at.qdrant_url, None, journal)))
-    assert (report.verdict, report.findings) == (Verdict.UNKNOWN, ())
+    assert (report.verdict, report.findings) == (Conclusion.UNKNOWN, ())
     assert "gave 3 points, the exact count is 5" in report.doubts[0]
 
 
@@ -725,7 +727,7 @@ def test_a_role_that_may_not_see_all_rows_leaves_the_verdict_open(
     blind = MetadataStore(psycopg2.extensions.make_dsn(**login), at.schema, journal)
     try:
         report = audited(replace(stores, metadata=blind))
-        assert report.verdict is Verdict.UNKNOWN
+        assert report.verdict is Conclusion.UNKNOWN
         assert "row-level security" in report.doubts[0]
     finally:
         blind.close()
@@ -735,7 +737,7 @@ def test_a_role_that_may_not_see_all_rows_leaves_the_verdict_open(
 def test_an_audit_that_takes_too_long_leaves_the_verdict_open(stores: Stores, library: Writer) -> None:
     library.put(["doc"])
     report = audited(stores, limit_s=0.0)
-    assert (report.verdict, report.doubts) == (Verdict.UNKNOWN, ("the audit did not end within 0 s",))
+    assert (report.verdict, report.doubts) == (Conclusion.UNKNOWN, ("the audit did not end within 0 s",))
 
 
 # -- while clients write
@@ -829,7 +831,7 @@ def _peak(stores: Stores, filled: Filled) -> int:
     tracemalloc.start()
     try:
         report = audit(stores, Scope((filled.name,), exactly=True), Options(page=100))
-        assert (report.verdict, report.agreeing) == (Verdict.CLEAN, filled.points)
+        assert (report.verdict, report.agreeing) == (Conclusion.CLEAN, filled.points)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -860,11 +862,11 @@ def test_a_process_of_the_audit_that_cannot_read_leaves_the_verdict_open(
     library.put(ids("doc", 60))
     stores, link = _through(at, "qdrant", journal)
 
-    def cut(progress: Progress) -> None:
+    def cut(progress: ScanProgress) -> None:
         link.cut()
 
     report = audited(stores, page=1, workers=2, progress=cut)
-    assert (report.verdict, report.findings) == (Verdict.UNKNOWN, ())
+    assert (report.verdict, report.findings) == (Conclusion.UNKNOWN, ())
     close(stores)
 
 
@@ -872,7 +874,7 @@ def test_a_sample_looks_at_a_part_and_says_what_it_shows(at: Endpoints, stores: 
     filled = Filled(at, f"{PREFIX}filled", 2000, 8).create()
     try:
         report = audited(stores, items=400)
-        assert report.verdict is Verdict.CLEAN
+        assert report.verdict is Conclusion.CLEAN
         (sample,) = report.samples
         assert (sample.collection, sample.points) == (filled.name, 2000)
         assert 200 < sample.items == report.union < 600
@@ -889,15 +891,15 @@ def test_ids_and_payloads_alone_show_all_but_a_vector_changed_in_silence(
     library.put(ids("doc", 3))
     library.upsert(["orphan"], 1)
     stores.vectors.upsert_raw(library.collection, [_other_vector(library.point("doc-1", 1))])
-    assert found(audited(stores, vectors=False)) == [(Kind.ORPHAN, "orphan")]
-    assert found(audited(stores)) == [(Kind.MIRROR, "doc-1"), (Kind.ORPHAN, "orphan")]
+    assert found(audited(stores, vectors=False)) == [(Breach.ORPHAN, "orphan")]
+    assert found(audited(stores)) == [(Breach.MIRROR, "doc-1"), (Breach.ORPHAN, "orphan")]
 
 
 def test_differences_beyond_the_most_are_only_counted(stores: Stores, library: Writer) -> None:
     library.put(ids("sound", 5))
     library.upsert(ids("orphan", 10), 1)
     report = audited(stores, most=3)
-    assert (report.verdict, len(report.findings), report.further) == (Verdict.FINDINGS, 3, 7)
+    assert (report.verdict, len(report.findings), report.further) == (Conclusion.FINDINGS, 3, 7)
     assert (report.agreeing, report.union) == (5, 15)
     assert "7 further differences" in report.text()
 
@@ -906,7 +908,7 @@ def test_differences_that_nobody_looked_at_again_leave_the_verdict_open(
     stores: Stores, library: Writer
 ) -> None:
     library.upsert(ids("orphan", 2), 1)
-    assert audited(stores, most=0).verdict is Verdict.UNKNOWN
+    assert audited(stores, most=0).verdict is Conclusion.UNKNOWN
 
 
 def test_numbers_and_uuids_over_many_pages(stores: Stores, library: Writer) -> None:
@@ -914,7 +916,7 @@ def test_numbers_and_uuids_over_many_pages(stores: Stores, library: Writer) -> N
     numbers = [Point(library.collection, number, embedded("x"), {}) for number in (3, 20)]
     stores.vectors.upsert_raw(library.collection, numbers)
     report = audited(stores, page=1)
-    assert found(report) == [(Kind.ORPHAN, "20"), (Kind.ORPHAN, "3")]
+    assert found(report) == [(Breach.ORPHAN, "20"), (Breach.ORPHAN, "3")]
     assert report.agreeing == 5
 
 

@@ -14,7 +14,7 @@ from tests.defects import proof
 from tests.defects.catalogue import DEFECTS
 from tests.defects.defect import Defect
 from tests.defects.defect import defect as enter
-from tests.defects.proof import Control, Verdict, judge, needs_own_servers, seeded, watched
+from tests.defects.proof import Control, Proof, judge, needs_own_servers, seeded, watched
 from tests.running import SuiteRun, behave, failures, stack_up
 from tests.scenarios import Scenario, arguments, of_key, scenarios
 
@@ -157,10 +157,8 @@ def test_what_nobody_sees_is_told_with_the_reason(
     assert (verdict.detected, verdict.named, verdict.why) == (False, False, why)
 
 
-def verdict(number: int, *, caught: bool = True, named: bool = True) -> Verdict:
-    return Verdict(
-        f"d{number}", "forgets", "area", "memory-kept", "It remembers" * caught, caught, named, 1.0
-    )
+def verdict(number: int, *, caught: bool = True, named: bool = True) -> Proof:
+    return Proof(f"d{number}", "forgets", "area", "memory-kept", "It remembers" * caught, caught, named, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +174,7 @@ def test_the_proof_holds_from_its_thresholds_on(missed: int, unnamed: int, alarm
 
 
 def test_the_proof_is_written_for_people_and_machines(tmp_path: Path) -> None:
-    other = Verdict("d9", "forgets | more", "area", "memory-kept", "It counts", False, False, 2.0)
+    other = Proof("d9", "forgets | more", "area", "memory-kept", "It counts", False, False, 2.0)
     proof.write(Control(9, ()), [verdict(1), other, verdict(2, caught=False, named=False)], 60.0, tmp_path)
     page = (tmp_path / "defects.md").read_text()
     assert "detected: 2 of 3 = 66.7 % (at least 95 %), 1 by the scenario written for it" in page

@@ -18,7 +18,7 @@ from redis.retry import Retry
 from support.errors import Unavailable
 from support.faults import FaultError, Faults
 from support.faults.rollbacks import carry_out
-from support.faults.store_faults import CacheServer, Database, Store
+from support.faults.store_faults import CacheServer, DatabaseServer, Store
 from support.isolation import lease, schema
 from support.isolation.names import Run
 from support.lifecycle.deadman import DeadMan
@@ -43,7 +43,7 @@ COUNT = "SELECT count(*) FROM platform.vector_metadata"
 class Stores:
     """The servers, as the suite knows those that it started, and as those of others."""
 
-    database: Database
+    database: DatabaseServer
     cache: CacheServer
     deadman: DeadMan
     log: Path
@@ -104,7 +104,7 @@ def stores() -> Iterator[Stores]:
             service.start()
         servers.create_gateway_role(postgres)
         schema.create(postgres.suite_url, SCHEMA, run, servers.GATEWAY_ROLE)
-        database = Database(postgres.suite_url, postgres.gateway_url, SCHEMA, postgres.service)
+        database = DatabaseServer(postgres.suite_url, postgres.gateway_url, SCHEMA, postgres.service)
         (collection,) = database.ask(
             "INSERT INTO platform.collections (collection_id, name, vector_size, distance, model, status)"
             " VALUES (gen_random_uuid(), 'at_c', 8, 'cosine', 'all-MiniLM-L6-v2', 'active')"

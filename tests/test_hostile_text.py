@@ -33,7 +33,7 @@ ENVIRONMENT = (
     .replace(
         "def before_all(context):\n",
         f"""def before_all(context):
-    lane.OWN.redact = lambda text: text.replace({SECRET!r}, "{MASK}")
+    worker_context.OWN.redact = lambda text: text.replace({SECRET!r}, "{MASK}")
 """,
     )
     .replace(

@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from support.faults import orphaned_faults, rollbacks
-from support.faults.store_faults import Database
+from support.faults.store_faults import DatabaseServer
 from support.faults.toxiproxy import Toxiproxy, ToxiproxyError
 from support.isolation import lease, schema
 from support.isolation.names import Run
@@ -43,7 +43,7 @@ import json, sys, time
 from pathlib import Path
 from support.faults import Faults
 from support.faults.commands import load
-from support.faults.store_faults import CacheServer, Database
+from support.faults.store_faults import CacheServer, DatabaseServer
 from support.lifecycle.deadman import DeadMan
 told = json.loads(sys.argv[1])
 faults = Faults(
@@ -52,7 +52,7 @@ faults = Faults(
     {},
     ["postgresql", "redis", "gateway:frozen"],
     stores={
-        "postgresql": Database(told["database"], told["gateway"], told["schema"]),
+        "postgresql": DatabaseServer(told["database"], told["gateway"], told["schema"]),
         "redis": CacheServer(told["cache"]),
     },
     pairs=load(told["commands"]),
@@ -78,7 +78,7 @@ FAULTS = [
 class Others:
     """Servers of somebody else: the suite has not started them and must leave them as they were."""
 
-    database: Database
+    database: DatabaseServer
     cache_url: str
     links_url: str
     frozen: psutil.Process
@@ -133,7 +133,7 @@ def others() -> Iterator[Others]:
         sleeper = subprocess.Popen(["sleep", "120"])
         closing.callback(sleeper.wait)
         closing.callback(sleeper.kill)
-        database = Database(postgres.suite_url, postgres.gateway_url, SCHEMA)
+        database = DatabaseServer(postgres.suite_url, postgres.gateway_url, SCHEMA)
         yield Others(database, valkey.url, links_url, psutil.Process(sleeper.pid), workshop.data)
 
 

@@ -12,7 +12,7 @@ import redis
 from redis.connection import parse_url
 
 from support.isolation import lease
-from support.isolation.heartbeat import Lost
+from support.isolation.heartbeat import Superseded
 from support.isolation.names import Run
 from support.stack import servers
 from support.stack.ports import free_ports
@@ -139,7 +139,7 @@ def test_a_lease_that_is_another_runs_by_now_is_neither_renewed_nor_emptied(url:
     with closing(lease.connect(taken.url)) as client:
         client.set(lease.LEASE_KEY, lease.Claim(other, 1, None).written())
         client.set("citadel:v1:key", "of the other run")
-        with pytest.raises(Lost):
+        with pytest.raises(Superseded):
             taken._beat()
         taken.release()
         assert not lease.give_back(taken.url, taken.run)

@@ -228,11 +228,11 @@ def test_an_odd_age_is_no_death_before_the_beat_was_watched(age: float | None, a
 
 KILLED = """
 import sys, time
-from support.isolation import kept, schema
+from support.isolation import run_directories, schema
 from support.isolation.names import Run
 url, run = sys.argv[1], Run.current()
-directory = kept.new_name(run, "w0")
-kept.make(directory)
+directory = run_directories.new_name(run, "w0")
+run_directories.make(directory)
 schema.create(url, f"{run.prefix}w0", run)
 print(directory, flush=True)
 time.sleep(60)

@@ -14,7 +14,7 @@ from support.isolation.names import Names, Run
 from support.load import runner
 from support.load.plan import OpenLoop, Plan
 from support.load.runner import LoadResult
-from support.load.verdicts import Outcome
+from support.load.verdicts import Decision
 from support.redaction import Secrets
 from support.reporting.results import performance_sentences
 from support.settings import Mode
@@ -63,8 +63,8 @@ def measure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Plan]]:
 
 def test_a_decided_claim_is_recorded_and_shown(world: World, measure: Callable[..., list[Plan]]) -> None:
     (plan, *others) = _stored(world, measure(stream(hops=QUICK)))
-    assert loads.end_to_end_average(world, 0.145).outcome is Outcome.PASS
-    assert loads.hops_are_below(world, 0.050).outcome is Outcome.PASS
+    assert loads.end_to_end_average(world, 0.145).outcome is Decision.PASS
+    assert loads.hops_are_below(world, 0.050).outcome is Decision.PASS
     assert others == []
     assert plan.load == OpenLoop(10, 10, 5)
     assert [f"{exhibit.kind} {exhibit.name}" for exhibit in world.exhibits] == [
@@ -86,7 +86,7 @@ def test_a_decided_claim_is_recorded_and_shown(world: World, measure: Callable[.
 
 def test_an_undecided_load_is_repeated_once(world: World, measure: Callable[..., list[Plan]]) -> None:
     plans = _stored(world, measure(UNDECIDED, stream(hops=QUICK)))
-    assert loads.end_to_end_average(world, 0.145).outcome is Outcome.PASS
+    assert loads.end_to_end_average(world, 0.145).outcome is Decision.PASS
     assert plans[0].load == plans[1].load
     assert plans[0].run != plans[1].run, "the texts of the second load must be unseen too"
     assert [exhibit.name for exhibit in world.exhibits if exhibit.kind == "json"] == [
@@ -110,8 +110,8 @@ def test_what_stays_undecided_is_told_and_not_repeated_again(
 
 def test_a_failed_claim_is_not_repeated(world: World, measure: Callable[..., list[Plan]]) -> None:
     plans = _stored(world, measure(stream([mean + 30 for mean in CALM], hops={})))
-    assert loads.end_to_end_average(world, 0.145).outcome is Outcome.FAIL
-    assert loads.hops_are_below(world, 0.050).outcome is Outcome.FAIL
+    assert loads.end_to_end_average(world, 0.145).outcome is Decision.FAIL
+    assert loads.hops_are_below(world, 0.050).outcome is Decision.FAIL
     assert len(plans) == 1
     assert performance_sentences(world.citadel.performance)[0].endswith("500 journeys: fail")
 
@@ -123,7 +123,7 @@ def test_users_are_judged_by_their_share(
     monkeypatch.setattr(documents, "read", lambda _world, title: SimpleNamespace(body={"text": title}))
     world.evidence["titles"] = ["document 1", "document 2"]
     loads.let_users_work(world, 100, 10)
-    assert loads.journeys_succeed(world, 0.95).outcome is Outcome.PASS
+    assert loads.journeys_succeed(world, 0.95).outcome is Decision.PASS
     assert plans[0].journey.draws["known_text"] == ["document 1", "document 2"]
     (sentence,) = performance_sentences(world.citadel.performance)
     assert sentence.startswith("100 concurrent users: 99.00 % of 1000 journeys succeed (at least 98.33 %")

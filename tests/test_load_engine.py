@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from support.load import engine, runner
-from support.load.journeys import Check, Journey, Request, Target, embedding_workflow, mixed_user, search
+from support.load.journeys import Check, Journey, LoadRequest, Target, embedding_workflow, mixed_user, search
 from support.load.plan import UNFINISHED, ClosedLoop, OpenLoop, Plan, PlanRefused
 
 KEY = "ck_user_of_the_fake_server"
@@ -123,7 +123,7 @@ def gateway() -> Iterator[FakeGateway]:
 
 def behaving(gateway: FakeGateway, *how: str) -> Journey:
     """One request a journey, in turn for each behaviour; right is the answer "well"."""
-    request = Request("ask", "GET", "/behave/${how}", (200,), checks=(Check("/how", "well"),))
+    request = LoadRequest("ask", "GET", "/behave/${how}", (200,), checks=(Check("/how", "well"),))
     return Target(gateway.url, KEY).journey("request", [request], {"how": list(how)})
 
 
@@ -187,7 +187,7 @@ def test_errors_are_counted_by_their_text(gateway: FakeGateway) -> None:
 
 
 def test_nobody_listens(unused_port: int) -> None:
-    request = Request("ask", "GET", "/", (200,))
+    request = LoadRequest("ask", "GET", "/", (200,))
     journey = Target(f"http://127.0.0.1:{unused_port}", KEY).journey("request", [request])
     result = carried_out(Plan(journey, OpenLoop(50, 1, 0.1, warm_up_s=0.0)))
     assert result.errors == {"ask: ClientConnectorError": 5}
@@ -271,7 +271,7 @@ def test_several_processes_make_one_load(gateway: FakeGateway) -> None:
 
 
 def test_a_load_on_somebody_elses_machine_is_refused() -> None:
-    request = Request("ask", "GET", "/", (200,))
+    request = LoadRequest("ask", "GET", "/", (200,))
     journey = Target("http://citadel.example:8000", KEY).journey("request", [request])
     with pytest.raises(PlanRefused, match=r"citadel\.example is refused"):
         runner.run(Plan(journey, OpenLoop(1, 1, 1)))
@@ -288,13 +288,13 @@ def test_a_load_on_somebody_elses_machine_is_refused() -> None:
     ],
 )
 def test_an_impossible_load_is_refused(load: OpenLoop | ClosedLoop) -> None:
-    request = Request("ask", "GET", "/", (200,))
+    request = LoadRequest("ask", "GET", "/", (200,))
     with pytest.raises(PlanRefused):
         Plan(Target("http://127.0.0.1:1", KEY).journey("request", [request]), load).check()
 
 
 def test_an_engine_that_dies_says_why(gateway: FakeGateway) -> None:
-    request = Request("ask", "GET", "/behave/${nobody_knows}", (200,))
+    request = LoadRequest("ask", "GET", "/behave/${nobody_knows}", (200,))
     journey = Target(gateway.url, KEY).journey("request", [request])
     with pytest.raises(runner.LoadFailed, match="ended with exit code 1"):
         runner.run(Plan(journey, ClosedLoop(1, 1, ramp_s=0.0)))

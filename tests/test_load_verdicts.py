@@ -13,7 +13,7 @@ from support.load.histograms import Latencies
 from support.load.machine import Signals
 from support.load.plan import UNFINISHED, ClosedLoop, OpenLoop
 from support.load.runner import LoadResult, Round
-from support.load.verdicts import Outcome, Verdict, all_of, hop_below, mean_at_most, success_at_least
+from support.load.verdicts import Decision, Verdict, all_of, hop_below, mean_at_most, success_at_least
 
 LIMIT_MS = 145.0
 CALM = (130.0, 131.0, 132.0, 129.0, 133.0, 130.0, 131.0, 132.0, 131.0, 131.0)
@@ -76,7 +76,7 @@ def crowd(ok: int, n: int = 1000, **seen: Any) -> LoadResult:
     return measured(ClosedLoop(100, 10), n, **{"ok": ok, "errors": wrong, **seen})
 
 
-def told(verdict: Verdict) -> tuple[Outcome, str]:
+def told(verdict: Verdict) -> tuple[Decision, str]:
     assert verdict.figures["verdict"] == verdict.outcome
     json.dumps(verdict.figures)
     return verdict.outcome, str(verdict)
@@ -85,7 +85,7 @@ def told(verdict: Verdict) -> tuple[Outcome, str]:
 def test_a_low_average_passes_in_the_words_of_the_plan() -> None:
     verdict = mean_at_most(stream(), LIMIT_MS)
     assert told(verdict) == (
-        Outcome.PASS,
+        Decision.PASS,
         "End-to-end embedding workflow: 131 ms average, at most 132 ms with 95 % confidence,"
         " limit 145 ms, 10 rounds, 500 journeys",
     )
@@ -97,20 +97,20 @@ def test_a_low_average_passes_in_the_words_of_the_plan() -> None:
 
 def test_a_high_average_fails() -> None:
     outcome, reason = told(mean_at_most(stream([mean + 30 for mean in CALM]), LIMIT_MS))
-    assert outcome is Outcome.FAIL
+    assert outcome is Decision.FAIL
     assert "161 ms average, at least 160 ms with 95 % confidence, limit 145 ms" in reason
 
 
 def test_an_average_at_the_limit_is_undecided() -> None:
     outcome, reason = told(mean_at_most(stream([mean + 14 for mean in CALM]), LIMIT_MS))
-    assert outcome is Outcome.INCONCLUSIVE
+    assert outcome is Decision.INCONCLUSIVE
     assert "between 144 and 146 ms" in reason
     assert "undecided" in reason
 
 
 def test_few_rounds_decide_nothing_and_have_no_figures() -> None:
     verdict = mean_at_most(stream(CALM[:4]), LIMIT_MS)
-    assert told(verdict)[0] is Outcome.INCONCLUSIVE
+    assert told(verdict)[0] is Decision.INCONCLUSIVE
     assert "at least 5 rounds" in verdict.reason
     assert dict(verdict.figures) == {"verdict": "inconclusive"}
 
@@ -123,12 +123,12 @@ def test_a_closed_loop_has_no_average_to_judge() -> None:
 def test_quick_errors_are_no_low_average() -> None:
     seen = stream(ok=480, errors={"insert: 500": 15, "insert: 422 validation-failed": 5})
     outcome, reason = told(mean_at_most(seen, LIMIT_MS))
-    assert outcome is Outcome.FAIL
+    assert outcome is Decision.FAIL
     assert "20 of 500 journeys failed (mostly insert: 500, 15 times)" in reason
 
 
 def test_one_percent_of_failed_journeys_is_borne() -> None:
-    assert mean_at_most(stream(ok=495, errors={"insert: 500": 5}), LIMIT_MS).outcome is Outcome.PASS
+    assert mean_at_most(stream(ok=495, errors={"insert: 500": 5}), LIMIT_MS).outcome is Decision.PASS
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_load_that_was_not_offered_decides_nothing(
     means: list[float], seen: dict[str, Any], why: str
 ) -> None:
     outcome, reason = told(mean_at_most(stream(means, **seen), LIMIT_MS))
-    assert outcome is Outcome.INCONCLUSIVE
+    assert outcome is Decision.INCONCLUSIVE
     assert reason.endswith(f"not decided, because {why}")
 
 
@@ -159,52 +159,52 @@ def test_a_load_that_was_not_offered_decides_nothing(
 )
 def test_noise_excuses_a_slow_answer_but_spoils_no_quick_one(seen: dict[str, Any], why: str) -> None:
     outcome, reason = told(mean_at_most(stream([mean + 30 for mean in CALM], **seen), LIMIT_MS))
-    assert outcome is Outcome.INCONCLUSIVE
+    assert outcome is Decision.INCONCLUSIVE
     assert why in reason
-    assert mean_at_most(stream(**seen), LIMIT_MS).outcome is Outcome.PASS
+    assert mean_at_most(stream(**seen), LIMIT_MS).outcome is Decision.PASS
 
 
 def test_a_platform_that_is_slow_by_its_own_work_has_no_excuse() -> None:
     busy = Signals(spin_ms=(3.0, 3.1), pressure=0.9, waited_ms=20_000.0, foreign=0.05)
     seen = stream([mean + 30 for mean in CALM], machine=busy)
-    assert mean_at_most(seen, LIMIT_MS).outcome is Outcome.FAIL
+    assert mean_at_most(seen, LIMIT_MS).outcome is Decision.FAIL
 
 
 def test_without_signals_of_the_machine_a_failure_stands() -> None:
     seen = stream([mean + 30 for mean in CALM], machine=None)
-    assert mean_at_most(seen, LIMIT_MS).outcome is Outcome.FAIL
+    assert mean_at_most(seen, LIMIT_MS).outcome is Decision.FAIL
 
 
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [
-        (TIMED_OUT, Outcome.INCONCLUSIVE),
-        (UNFINISHED, Outcome.INCONCLUSIVE),
-        ("insert: 504 dependency-timeout", Outcome.INCONCLUSIVE),
-        ("insert: 503 dependency-unavailable", Outcome.INCONCLUSIVE),
-        ("insert: 500 internal", Outcome.FAIL),
-        ("insert: wrong content at /stored/qdrant", Outcome.FAIL),
-        ("insert: ServerDisconnectedError", Outcome.FAIL),
+        (TIMED_OUT, Decision.INCONCLUSIVE),
+        (UNFINISHED, Decision.INCONCLUSIVE),
+        ("insert: 504 dependency-timeout", Decision.INCONCLUSIVE),
+        ("insert: 503 dependency-unavailable", Decision.INCONCLUSIVE),
+        ("insert: 500 internal", Decision.FAIL),
+        ("insert: wrong content at /stored/qdrant", Decision.FAIL),
+        ("insert: ServerDisconnectedError", Decision.FAIL),
     ],
 )
-def test_noise_excuses_late_journeys_but_never_wrong_ones(error: str, outcome: Outcome) -> None:
+def test_noise_excuses_late_journeys_but_never_wrong_ones(error: str, outcome: Decision) -> None:
     seen = stream(ok=400, errors={error: 100}, machine=DISTURBED)
     assert mean_at_most(seen, LIMIT_MS).outcome is outcome
     assert success_at_least(crowd(900, errors={error: 100}, machine=DISTURBED), 0.95).outcome is outcome
-    assert success_at_least(crowd(900, errors={error: 100}), 0.95).outcome is Outcome.FAIL
+    assert success_at_least(crowd(900, errors={error: 100}), 0.95).outcome is Decision.FAIL
 
 
 @pytest.mark.parametrize(
     ("ok", "outcome", "words"),
     [
-        (1000, Outcome.PASS, "100.00 % of 1000 journeys succeed, at least 99.73 % with 95 % confidence"),
-        (962, Outcome.PASS, "96.20 % of 1000 journeys succeed, at least 95.07 %"),
-        (955, Outcome.INCONCLUSIVE, "between 94.29 % and 96.46 %"),
-        (938, Outcome.FAIL, "at most 94.94 % with 95 % confidence, limit 95 %"),
-        (900, Outcome.FAIL, "(search: wrong content at /results/0/id, 100 times)"),
+        (1000, Decision.PASS, "100.00 % of 1000 journeys succeed, at least 99.73 % with 95 % confidence"),
+        (962, Decision.PASS, "96.20 % of 1000 journeys succeed, at least 95.07 %"),
+        (955, Decision.INCONCLUSIVE, "between 94.29 % and 96.46 %"),
+        (938, Decision.FAIL, "at most 94.94 % with 95 % confidence, limit 95 %"),
+        (900, Decision.FAIL, "(search: wrong content at /results/0/id, 100 times)"),
     ],
 )
-def test_a_share_needs_the_bound_and_not_the_luck(ok: int, outcome: Outcome, words: str) -> None:
+def test_a_share_needs_the_bound_and_not_the_luck(ok: int, outcome: Decision, words: str) -> None:
     got, reason = told(success_at_least(crowd(ok), 0.95))
     assert got is outcome
     assert reason.startswith("100 concurrent users: ")
@@ -220,32 +220,32 @@ def test_a_shares_figures_are_those_of_the_results() -> None:
 
 def test_a_hundred_right_journeys_are_too_few() -> None:
     outcome, reason = told(success_at_least(crowd(100, 100), 0.95))
-    assert outcome is Outcome.INCONCLUSIVE
+    assert outcome is Decision.INCONCLUSIVE
     assert "at least 1000 journeys are needed" in reason
-    assert success_at_least(crowd(100, 100), 0.95, fewest_journeys=100).outcome is Outcome.PASS
+    assert success_at_least(crowd(100, 100), 0.95, fewest_journeys=100).outcome is Decision.PASS
 
 
 def test_no_journey_decides_nothing() -> None:
     verdict = success_at_least(crowd(0, 0, dropped=1000, planned=1000), 0.95)
-    assert told(verdict) == (Outcome.INCONCLUSIVE, "100 concurrent users: no journey was made")
+    assert told(verdict) == (Decision.INCONCLUSIVE, "100 concurrent users: no journey was made")
 
 
 def test_missing_users_and_journeys_leave_success_open() -> None:
     outcome, reason = told(success_at_least(crowd(1000, peak_in_flight=50), 0.95))
-    assert outcome is Outcome.INCONCLUSIVE
+    assert outcome is Decision.INCONCLUSIVE
     assert "only 50 of 100 users were there at once" in reason
-    assert success_at_least(crowd(1000, dropped=5, planned=1005), 0.95).outcome is Outcome.INCONCLUSIVE
+    assert success_at_least(crowd(1000, dropped=5, planned=1005), 0.95).outcome is Decision.INCONCLUSIVE
 
 
 def test_missing_journeys_do_not_hide_a_failure() -> None:
-    assert success_at_least(crowd(800, dropped=10, planned=1010), 0.95).outcome is Outcome.FAIL
-    assert success_at_least(crowd(900, dropped=2000, planned=3000), 0.95).outcome is Outcome.INCONCLUSIVE
+    assert success_at_least(crowd(800, dropped=10, planned=1010), 0.95).outcome is Decision.FAIL
+    assert success_at_least(crowd(900, dropped=2000, planned=3000), 0.95).outcome is Decision.INCONCLUSIVE
 
 
 def test_a_quick_hop_passes() -> None:
     verdict = hop_below(stream(hops={"redis": latencies([1.0] * 480 + [20.0] * 20)}), "redis", 50.0)
     outcome, reason = told(verdict)
-    assert outcome is Outcome.PASS
+    assert outcome is Decision.PASS
     assert reason.startswith("redis: 1.0 ms or less 95 of 100 times, at most 20.0 ms with 95 % confidence")
     assert verdict.figures["mean"] == pytest.approx(1.76)
     assert (verdict.figures["n"], verdict.figures["limit"]) == (500, 50.0)
@@ -255,27 +255,27 @@ def test_a_slow_hop_fails_whatever_its_average() -> None:
     outcome, reason = told(
         hop_below(stream(hops={"qdrant": latencies([1.0] * 440 + [60.0] * 60)}), "qdrant", 50)
     )
-    assert outcome is Outcome.FAIL
+    assert outcome is Decision.FAIL
     assert "at least 60.0 ms" in reason
 
 
 def test_a_hop_at_the_limit_is_undecided() -> None:
     seen = stream(hops={"qdrant": latencies([1.0] * 474 + [60.0] * 26)})
     outcome, reason = told(hop_below(seen, "qdrant", 50.0))
-    assert outcome is Outcome.INCONCLUSIVE
+    assert outcome is Decision.INCONCLUSIVE
     assert "between 1.0 and 60.0 ms" in reason
 
 
 def test_few_requests_do_not_bound_a_hop() -> None:
     outcome, reason = told(hop_below(stream(hops={"qdrant": latencies([1.0] * 58)}), "qdrant", 50.0))
-    assert outcome is Outcome.INCONCLUSIVE
+    assert outcome is Decision.INCONCLUSIVE
     assert "58 requests, 59 are needed" in reason
 
 
 def test_a_hop_nobody_tells_of_is_a_broken_promise() -> None:
     outcome, reason = told(hop_below(stream(), "postgresql", 50.0))
-    assert (outcome, reason) == (Outcome.FAIL, "postgresql: no answer tells the time spent there")
-    assert hop_below(stream(ok=0), "postgresql", 50.0).outcome is Outcome.INCONCLUSIVE
+    assert (outcome, reason) == (Decision.FAIL, "postgresql: no answer tells the time spent there")
+    assert hop_below(stream(ok=0), "postgresql", 50.0).outcome is Decision.INCONCLUSIVE
 
 
 def test_several_claims_are_as_good_as_the_worst() -> None:
@@ -283,7 +283,7 @@ def test_several_claims_are_as_good_as_the_worst() -> None:
     seen = stream(hops={"redis": quick, "qdrant": slow, "gateway": latencies([1.0] * 9)})
     claims = {name: hop_below(seen, name, 50.0) for name in seen.hops}
     whole = all_of(claims)
-    assert whole.outcome is Outcome.FAIL
+    assert whole.outcome is Decision.FAIL
     assert whole.reason.startswith("qdrant: ")
     assert "redis" not in whole.reason
     assert {name: figures["verdict"] for name, figures in whole.figures.items()} == {
@@ -292,9 +292,9 @@ def test_several_claims_are_as_good_as_the_worst() -> None:
         "gateway": "inconclusive",
     }
     del claims["qdrant"]
-    assert all_of(claims).outcome is Outcome.INCONCLUSIVE
+    assert all_of(claims).outcome is Decision.INCONCLUSIVE
     del claims["gateway"]
-    assert all_of(claims).outcome is Outcome.PASS
+    assert all_of(claims).outcome is Decision.PASS
 
 
 def test_the_results_are_plain_values() -> None:

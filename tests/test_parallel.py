@@ -31,8 +31,8 @@ ENVIRONMENT = (
         "    console.announce(context, 7)\n",
         """    console.announce(context, 7)
     context.add_cleanup(note, "cleaned up")
-    if lane.OWN.is_worker and os.environ.get("REFUSED_WORKER") in (lane.OWN.name, "all"):
-        raise lane.Refused("no platform for this one")
+    if worker_context.OWN.is_worker and os.environ.get("REFUSED_WORKER") in (worker_context.OWN.name, "all"):
+        raise worker_context.CannotBegin("no platform for this one")
     parallel.distribute(
         context,
         int(os.environ.get("WORKERS", "1")),
@@ -41,19 +41,19 @@ ENVIRONMENT = (
         before_alone=lambda context: note("alone from now on"),
         cores=8,
     )
-    lane.OWN.introduction = "here I am"
+    worker_context.OWN.introduction = "here I am"
 """,
     )
     .replace(
         "from support.plugins import allure_corrections, attachments, console\n",
         """from pathlib import Path
 
-from support.plugins import allure_corrections, attachments, console, lane, parallel
+from support.plugins import allure_corrections, attachments, console, parallel, worker_context
 
 
 def note(what):
     with open("notes.txt", "a") as notes:
-        notes.write(f"{lane.OWN.name} {os.getpid()} {what}\\n")
+        notes.write(f"{worker_context.OWN.name} {os.getpid()} {what}\\n")
 
 """,
     )
@@ -61,10 +61,10 @@ def note(what):
         """    attachments.attach_json("Figures", {"mean": 1})
 """,
         """    note("after all")
-    lane.OWN.figures = lane.OWN.name
-    if not lane.OWN.is_worker:
+    worker_context.OWN.figures = worker_context.OWN.name
+    if not worker_context.OWN.is_worker:
         print("figures of", sorted(parallel.figures(context) or []))
-    if os.environ.get("BREAK") == "after_all of w2" and lane.OWN.name == "w2":
+    if os.environ.get("BREAK") == "after_all of w2" and worker_context.OWN.name == "w2":
         raise RuntimeError("worker could not tidy up")
 """,
     )
@@ -82,12 +82,12 @@ STEPS = (
 
 import os
 from pathlib import Path
-from support.plugins import lane
+from support.plugins import worker_context
 from support.waiting import eventually
 
 @given("{count:d} are at work together")
 def together(context, count):
-    Path(f"at-work-{lane.OWN.name}").touch()
+    Path(f"at-work-{worker_context.OWN.name}").touch()
     seen = lambda: len(list(Path(".").glob("at-work-w*")))
     eventually(seen, lambda number: number >= count, within=20, what="the others are at work")
 
@@ -96,7 +96,7 @@ def ends(context, code): os._exit(code)
 
 @given("it takes until it is interrupted")
 def long(context):
-    Path(f"waiting-{lane.OWN.name}").touch()
+    Path(f"waiting-{worker_context.OWN.name}").touch()
     eventually(lambda: False, bool, within=50, what="the interrupt")
 """
 )

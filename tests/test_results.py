@@ -10,14 +10,14 @@ from typing import Any, cast
 import pytest
 from behave.model_type import Status
 
-from support.audit import Report, Verdict
+from support.audit import Conclusion, Report
 from support.citadel import AuditTally, Citadel
 from support.contract.coverage import Coverage
 from support.contract.validator import Contract
 from support.drivers.journal import Entry, Journal
 from support.redaction import Secrets
 from support.reporting import results
-from support.reporting.results import Outcome
+from support.reporting.results import ScenarioResult
 from support.settings import Mode
 
 FAILED = {"failed", "error", "hook_error", "cleanup_error", "undefined", "pending"}
@@ -25,7 +25,7 @@ SEED = 7
 HOPS = {"hop_ms": {"qdrant": {"p95": 12.3, "limit": 50.0, "verdict": "pass"}}}
 
 
-def outcome(name: str, status: str = "passed", **members: Any) -> Outcome:
+def outcome(name: str, status: str = "passed", **members: Any) -> ScenarioResult:
     given: dict[str, Any] = {
         "area": "security",
         "location": f"features/security/access.feature:{len(name)}",
@@ -34,12 +34,12 @@ def outcome(name: str, status: str = "passed", **members: Any) -> Outcome:
         "tags": (),
         **members,
     }
-    return Outcome(name=name, status=status, **given)
+    return ScenarioResult(name=name, status=status, **given)
 
 
 def audited(agreeing: int, union: int) -> Report:
     return Report(
-        verdict=Verdict.CLEAN,
+        verdict=Conclusion.CLEAN,
         checked=union,
         agreeing=agreeing,
         union=union,
@@ -73,7 +73,7 @@ def citadel() -> Any:
 
 
 def written(
-    citadel: Any, outcomes: list[Outcome], folder: Path, wall_s: float = 10.0
+    citadel: Any, outcomes: list[ScenarioResult], folder: Path, wall_s: float = 10.0
 ) -> tuple[dict[str, Any], str, str]:
     """summary.json, the results document and the closing table."""
     parts = [results.Figures.of(cast(Citadel, citadel), wall_s)]

@@ -12,7 +12,7 @@ import pytest
 from support.reporting import shards
 from support.reporting.outages import Outage, Phase
 from support.reporting.output import RECORD
-from support.reporting.results import Figures, Outcome
+from support.reporting.results import Figures, ScenarioResult
 from support.reporting.shards import NotDivided, NotMerged, Record, Shard, divide, merge
 from tests.running import behave, support
 
@@ -87,9 +87,9 @@ def outage(scenario: str) -> dict[str, Any]:
     return Outage(scenario, ["redis cut"], 3, 1.5, phase, phase, phase, 0.4, 10.0).plain()
 
 
-def outcome(letter: str, status: str = "passed") -> Outcome:
+def outcome(letter: str, status: str = "passed") -> ScenarioResult:
     file = f"features/area/{letter}.feature"
-    return Outcome("area", f"scenario {letter}", f"{file}:3", status, 1.0, "", ("G1", "alone"))
+    return ScenarioResult("area", f"scenario {letter}", f"{file}:3", status, 1.0, "", ("G1", "alone"))
 
 
 def record(number: int, letters: str, **members: Any) -> Record:

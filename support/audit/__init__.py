@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from support.audit.auditor import audit
 from support.audit.cache_keys import decode, opaque
-from support.audit.parameters import EVERYTHING, Counts, Ledger, Options, Progress, Scope, Stores, pause
-from support.audit.report import Finding, Kind, Report, Sample, Verdict, Versions
+from support.audit.parameters import EVERYTHING, Counts, Ledger, Options, ScanProgress, Scope, Stores, pause
+from support.audit.report import Breach, Conclusion, Finding, Report, SampledPart, Versions
 
 __all__ = [
     "EVERYTHING",
+    "Breach",
+    "Conclusion",
     "Counts",
     "Finding",
-    "Kind",
     "Ledger",
     "Options",
-    "Progress",
     "Report",
-    "Sample",
+    "SampledPart",
+    "ScanProgress",
     "Scope",
     "Stores",
-    "Verdict",
     "Versions",
     "audit",
     "decode",

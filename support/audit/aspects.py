@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
-from support.audit.parameters import Options, Progress, Scope, Stores
+from support.audit.parameters import Options, ScanProgress, Scope, Stores
 from support.audit.report import Finding
 from support.drivers.postgres import CollectionRecord, OpenEvent
 from support.drivers.qdrant import PointId
@@ -68,7 +68,7 @@ class Case:
     def tell(self, what: str, done: int, expected: int | None) -> None:
         """Say how far the scan is, to whoever listens."""
         if self.options.progress is not None:
-            self.options.progress(Progress(what, done, expected))
+            self.options.progress(ScanProgress(what, done, expected))
 
     def check_time(self) -> None:
         """Raise ``CutShort`` when the limit has passed."""

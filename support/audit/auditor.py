@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 from support.audit.aspects import Aspect, Case, CutShort, Sighting
-from support.audit.cache import Cache
-from support.audit.collections import Catalogue, Outbox, Reported
+from support.audit.cache import CacheAudit
+from support.audit.collections import Collections, Outbox, Reported
 from support.audit.comparison import Comparison
 from support.audit.parameters import EVERYTHING, Options, Scope, Stores
-from support.audit.report import Finding, Kind, Report, Verdict
+from support.audit.report import Breach, Conclusion, Finding, Report
 from support.drivers.errors import StoreUnreachable
 
 Candidates = list[tuple[Aspect, dict[Any, Sighting]]]
@@ -32,12 +32,12 @@ def audit(stores: Stores, scope: Scope = EVERYTHING, options: Options | None = N
 class _Audit:
     def __init__(self, case: Case) -> None:
         self._case = case
-        self._catalogue = Catalogue(case)
+        self._catalogue = Collections(case)
         self._outbox = Outbox(case)
         self._items = Comparison(case)
         self._reported = Reported(case)
         cache = case.stores.cache
-        self._cache = Cache(case, cache) if cache is not None else None
+        self._cache = CacheAudit(case, cache) if cache is not None else None
 
     def run(self) -> Report:
         try:
@@ -88,18 +88,18 @@ class _Audit:
         faulty = sightings.get(id(self._items), {})
         union = self._items.settle(faulty)
         for name, sighting in sightings[id(self._catalogue)].items():
-            if sighting.finding.kind is Kind.CATALOGUE:
+            if sighting.finding.kind is Breach.CATALOGUE:
                 union += self._catalogue.items_of(name)
         # A stuck item or collection names its event already.
         named = [*faulty.values(), *sightings[id(self._catalogue)].values()]
-        told = {sighting.about for sighting in named if sighting.finding.kind is Kind.STUCK}
+        told = {sighting.about for sighting in named if sighting.finding.kind is Breach.STUCK}
         findings = [
             sighting.finding
             for aspect, seen in confirmed
             for sighting in seen.values()
             if not (aspect is self._outbox and sighting.about in told)
         ]
-        verdict = Verdict.UNKNOWN if doubts else Verdict.FINDINGS if findings else Verdict.CLEAN
+        verdict = Conclusion.UNKNOWN if doubts else Conclusion.FINDINGS if findings else Conclusion.CLEAN
         others = (self._catalogue, self._outbox, self._cache)
         return Report(
             verdict=verdict,
@@ -117,7 +117,7 @@ class _Audit:
 
     def _undecided(self, reason: str) -> Report:
         return Report(
-            verdict=Verdict.UNKNOWN,
+            verdict=Conclusion.UNKNOWN,
             checked=0,
             agreeing=0,
             union=0,
@@ -133,4 +133,4 @@ def _still(before: dict[Any, Sighting], now: dict[Any, Sighting]) -> dict[Any, S
 
 
 def _place(finding: Finding) -> tuple[int, str, str]:
-    return (list(Kind).index(finding.kind), finding.collection, finding.subject)
+    return (list(Breach).index(finding.kind), finding.collection, finding.subject)

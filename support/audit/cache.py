@@ -12,7 +12,7 @@ from support.audit import content
 from support.audit.aspects import Case, Sighting
 from support.audit.cache_keys import PREFIX, WITH_VALUES, CachedValue, CacheKey, Corrupt, parse
 from support.audit.items import SAME_EMBEDDING
-from support.audit.report import Finding, Kind
+from support.audit.report import Breach, Finding
 from support.drivers.errors import NoSuchCollection
 from support.drivers.postgres import CollectionRecord, Row
 from support.drivers.redis import FOR_EVER_MS, CacheEntry, CacheStore
@@ -31,7 +31,7 @@ class _Entry:
     value: CachedValue
 
 
-class Cache:
+class CacheAudit:
     """Every cache key of the collections in scope, and those that belong to no collection."""
 
     def __init__(self, case: Case, store: CacheStore) -> None:
@@ -78,13 +78,13 @@ class Cache:
     def _by_itself(self, raw: CacheEntry, key: CacheKey | None) -> Finding | CachedValue | None:
         """A finding that needs no other store; else the decoded value of a kind that has one."""
         if key is None:
-            return _finding(Kind.CACHE_UNKNOWN, raw.key, "Redis holds a key of no known form")
+            return _finding(Breach.CACHE_UNKNOWN, raw.key, "Redis holds a key of no known form")
         if raw.ttl_ms == FOR_EVER_MS:
             text = f"Redis will keep it for ever, its kind may live {key.max_ttl_s} s"
-            return _finding(Kind.CACHE_IMMORTAL, raw.key, text)
+            return _finding(Breach.CACHE_IMMORTAL, raw.key, text)
         if raw.ttl_ms > key.max_ttl_s * 1000:
             text = f"Redis will keep it for {raw.ttl_ms / 1000:.0f} s, its kind may live {key.max_ttl_s} s"
-            return _finding(Kind.CACHE_IMMORTAL, raw.key, text)
+            return _finding(Breach.CACHE_IMMORTAL, raw.key, text)
         if key.kind not in WITH_VALUES:
             return None
         try:
@@ -92,7 +92,7 @@ class Cache:
                 raise Corrupt("is no string")
             return self._case.options.decode(key.kind, raw.value)
         except Corrupt as reason:
-            return _finding(Kind.CACHE_CORRUPT, raw.key, f"its value in Redis {reason}")
+            return _finding(Breach.CACHE_CORRUPT, raw.key, f"its value in Redis {reason}")
 
     def _out_of_date(self, entries: Sequence[_Entry]) -> dict[str, Sighting]:
         """Cached searches and items that would be served and show something else than PostgreSQL has.
@@ -123,7 +123,7 @@ class Cache:
         for entry, record in live:
             problem = _problem(entry, record, rows)
             if problem is not None:
-                finding = _finding(Kind.CACHE_STALE, entry.raw.key, problem, record.name)
+                finding = _finding(Breach.CACHE_STALE, entry.raw.key, problem, record.name)
                 found[entry.raw.key] = _sighting(finding, entry.raw)
         return found
 
@@ -148,7 +148,7 @@ class Cache:
                         f" for the same text ({row.external_id}) is {similarity:.4f}"
                         f" (expected at least {SAME_EMBEDDING}): every use of it finds the wrong things"
                     )
-                    finding = _finding(Kind.CACHE_COLLISION, entry.raw.key, text, collection)
+                    finding = _finding(Breach.CACHE_COLLISION, entry.raw.key, text, collection)
                     found[entry.raw.key] = _sighting(finding, entry.raw)
         return found
 
@@ -221,7 +221,7 @@ def _brief(value: object) -> str:
     return text if len(text) <= 20 else f"{text[:20]}…"
 
 
-def _finding(kind: Kind, key: str, text: str, collection: str = "") -> Finding:
+def _finding(kind: Breach, key: str, text: str, collection: str = "") -> Finding:
     shown = key if len(key) <= LONGEST_KEY else f"{key[:LONGEST_KEY]}…"
     return Finding(kind, collection, shown, STORE, text)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from support.audit.aspects import Case, Sighting, of_collections
 from support.audit.items import GATEWAY, POSTGRESQL, QDRANT
 from support.audit.parameters import Counts
-from support.audit.report import Finding, Kind
+from support.audit.report import Breach, Finding
 from support.drivers.errors import NoSuchCollection
 from support.drivers.postgres import CollectionRecord, OpenEvent
 from support.drivers.qdrant import VectorCollection
@@ -16,7 +16,7 @@ from support.drivers.qdrant import VectorCollection
 DISTANCES = {"cosine": "Cosine", "dot": "Dot", "euclidean": "Euclid"}
 
 
-class Catalogue:
+class Collections:
     """Every collection of either store."""
 
     def __init__(self, case: Case) -> None:
@@ -84,24 +84,24 @@ class Catalogue:
             where = " and ".join(
                 store for store, has in (("PostgreSQL", record is not None), ("Qdrant", in_qdrant)) if has
             )
-            return Finding(Kind.RESIDUE, name, name, POSTGRESQL, f"the collection is still in {where}")
+            return Finding(Breach.RESIDUE, name, name, POSTGRESQL, f"the collection is still in {where}")
         if record is None:
             text = "Qdrant has the collection, PostgreSQL does not know it"
-            return Finding(Kind.CATALOGUE, name, name, QDRANT, text)
+            return Finding(Breach.CATALOGUE, name, name, QDRANT, text)
         if event is not None and event.age_s <= self._case.options.t_max_s:
             return None
         if record.status != "active":
             return _stuck(record, event)
         if not in_qdrant:
             text = "PostgreSQL says the collection is active, Qdrant does not have it"
-            return Finding(Kind.CATALOGUE, name, name, QDRANT, text)
+            return Finding(Breach.CATALOGUE, name, name, QDRANT, text)
         return self._shape(record) or self._rolled_back(record)
 
     def _shape(self, record: CollectionRecord) -> Finding | None:
         try:
             kept = self._case.stores.vectors.info(record.name)
         except NoSuchCollection:
-            return Finding(Kind.CATALOGUE, record.name, record.name, QDRANT, "Qdrant has just lost it")
+            return Finding(Breach.CATALOGUE, record.name, record.name, QDRANT, "Qdrant has just lost it")
         expected = VectorCollection(record.name, record.vector_size, DISTANCES[record.distance])
         if kept == expected:
             return None
@@ -109,7 +109,7 @@ class Catalogue:
             f"Qdrant keeps {_vectors(kept)}, PostgreSQL declares {_vectors(expected)}:"
             " scores and sizes are not what was promised"
         )
-        return Finding(Kind.CATALOGUE, record.name, record.name, QDRANT, text)
+        return Finding(Breach.CATALOGUE, record.name, record.name, QDRANT, text)
 
     def _rolled_back(self, record: CollectionRecord) -> Finding | None:
         previous = self._case.options.previous
@@ -120,7 +120,7 @@ class Catalogue:
             f"an earlier audit saw generation {before}, PostgreSQL now has {record.generation}:"
             " the fence of the cache has gone back"
         )
-        return Finding(Kind.ROLLBACK, record.name, record.name, POSTGRESQL, text)
+        return Finding(Breach.ROLLBACK, record.name, record.name, POSTGRESQL, text)
 
 
 class Reported:
@@ -156,7 +156,7 @@ class Reported:
                     f"the platform reports {told.points} points and {told.rows} rows,"
                     f" Qdrant has {real.points} and PostgreSQL {real.rows}"
                 )
-                found[name] = Sighting(Finding(Kind.COUNT, name, name, GATEWAY, text), (told, real))
+                found[name] = Sighting(Finding(Breach.COUNT, name, name, GATEWAY, text), (told, real))
         return found
 
     def _at_rest(self, name: str) -> tuple[UUID, int] | None:
@@ -191,11 +191,11 @@ class Outbox:
     def _judge(self, event: OpenEvent) -> Finding | None:
         options = self._case.options
         if options.expect_empty:
-            kind, why = Kind.RESIDUE, "is still open"
+            kind, why = Breach.RESIDUE, "is still open"
         elif event.age_s > options.t_max_s:
-            kind, why = Kind.OUTBOX_LAG, f"is open for more than {options.t_max_s:g} s"
+            kind, why = Breach.OUTBOX_LAG, f"is open for more than {options.t_max_s:g} s"
         elif event.attempts > options.max_attempts:
-            kind, why = Kind.OUTBOX_LAG, f"was tried more than {options.max_attempts} times"
+            kind, why = Breach.OUTBOX_LAG, f"was tried more than {options.max_attempts} times"
         else:
             return None
         text = (
@@ -213,7 +213,7 @@ def _stuck(record: CollectionRecord, event: OpenEvent | None) -> Finding:
         f" last error: {event.last_error}"
     )
     text = f"PostgreSQL says {record.status} for {record.age_s:.1f} s and {end}"
-    return Finding(Kind.STUCK, record.name, record.name, POSTGRESQL, text)
+    return Finding(Breach.STUCK, record.name, record.name, POSTGRESQL, text)
 
 
 def _vectors(kept: VectorCollection) -> str:

@@ -15,8 +15,8 @@ from typing import TextIO
 from support import options
 from support.audit.auditor import audit
 from support.audit.cache_keys import opaque
-from support.audit.parameters import EVERYTHING, Options, Progress, Scope, Stores
-from support.audit.report import Report, Verdict
+from support.audit.parameters import EVERYTHING, Options, ScanProgress, Scope, Stores
+from support.audit.report import Conclusion, Report
 from support.drivers.errors import StoreUnreachable
 from support.drivers.journal import Journal
 from support.drivers.postgres import MetadataStore
@@ -25,7 +25,7 @@ from support.drivers.redis import CacheStore
 from support.promises import promises_for
 from support.settings import Settings
 
-CODES = {Verdict.CLEAN: 0, Verdict.FINDINGS: 1, Verdict.UNKNOWN: 2}
+CODES = {Conclusion.CLEAN: 0, Conclusion.FINDINGS: 1, Conclusion.UNKNOWN: 2}
 VARIABLES = {"postgresql": "TEST_DATABASE_URL", "qdrant": "QDRANT_URL", "redis": "TEST_REDIS_URL"}
 # An exact count of a large collection takes a server seconds.
 ANSWER_WITHIN_S = 30
@@ -82,7 +82,7 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
     missing = _missing(settings, without_cache=asked.no_cache)
     if missing:
         print(missing, file=sys.stderr)
-        return CODES[Verdict.UNKNOWN]
+        return CODES[Conclusion.UNKNOWN]
     scope, stores = _scope(asked), _stores(settings, without_cache=asked.no_cache)
     began, meter = datetime.now(UTC), Meter(sys.stderr)
     how = Options(
@@ -98,12 +98,12 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
     try:
         if asked.collection and not _exists(stores, asked.collection):
             print(f"neither PostgreSQL nor Qdrant has a collection {asked.collection}", file=sys.stderr)
-            return CODES[Verdict.UNKNOWN]
+            return CODES[Conclusion.UNKNOWN]
         report = audit(stores, scope, how)
     except KeyboardInterrupt:
         meter.end()
         print("stopped: nothing can be said", file=sys.stderr)
-        return CODES[Verdict.UNKNOWN]
+        return CODES[Conclusion.UNKNOWN]
     finally:
         stores.metadata.close()
         stores.vectors.close()
@@ -204,7 +204,7 @@ class Meter:
     _next: float = 0.0
     _width: int = 0
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: ScanProgress) -> None:
         now = time.monotonic()
         if progress.what != self._what:
             self._what, self._since = progress.what, now
@@ -231,7 +231,7 @@ class Meter:
             self._width = 0
 
 
-def _line(progress: Progress, seconds: float) -> str:
+def _line(progress: ScanProgress, seconds: float) -> str:
     speed = progress.done / seconds if seconds > 0 else 0.0
     if not progress.expected:
         return f"{progress.what}: {progress.done:,} read, {speed:,.0f} a second"

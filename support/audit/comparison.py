@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from support.audit import content
 from support.audit.aspects import Case, Sighting, of_points
-from support.audit.items import SAME_EMBEDDING, Evidence, State, as_history_has_it, judge
-from support.audit.report import Finding, Sample, Versions
-from support.audit.scan import WHOLE, Outcome, RangeScan, parts, spread
+from support.audit.items import SAME_EMBEDDING, Evidence, ItemState, as_history_has_it, judge
+from support.audit.report import Finding, SampledPart, Versions
+from support.audit.scan import WHOLE, RangeScan, ScanResult, parts, spread
 from support.audit.workers import in_processes
 from support.drivers.errors import NoSuchCollection
 from support.drivers.postgres import Brief, CollectionRecord, OpenEvent
@@ -30,7 +30,7 @@ PAGES_OF_A_PART = 20
 LARGEST_PART_COUNT = 4096
 
 
-class Item(NamedTuple):
+class ItemPlace(NamedTuple):
     """One item's place in both stores."""
 
     collection_id: UUID
@@ -55,23 +55,23 @@ class Comparison:
         self.in_flight = 0
         # Differences that were counted, not looked at again.
         self.further = 0
-        self.samples: list[Sample] = []
+        self.samples: list[SampledPart] = []
         self._scanned: list[Scanned] = []
-        self._known_as: dict[Item, str] = {}
-        self._re_embed: set[Item] = set()
-        self._last: dict[Item, State | None] = {}
+        self._known_as: dict[ItemPlace, str] = {}
+        self._re_embed: set[ItemPlace] = set()
+        self._last: dict[ItemPlace, ItemState | None] = {}
 
-    def scan(self, comparable: list[CollectionRecord], events: list[OpenEvent]) -> list[Item]:
+    def scan(self, comparable: list[CollectionRecord], events: list[OpenEvent]) -> list[ItemPlace]:
         """Compare everything, or a sample, once."""
         busy: dict[UUID, set[str]] = defaultdict(set)
         for event in events:
             busy[event.collection_id].add(str(event.point_id))
-        candidates: list[Item] = []
+        candidates: list[ItemPlace] = []
         for record in comparable:
             candidates += self._scan_one(record, busy[record.collection_id])
         return list(dict.fromkeys(candidates))
 
-    def _scan_one(self, record: CollectionRecord, busy: set[str]) -> Iterator[Item]:
+    def _scan_one(self, record: CollectionRecord, busy: set[str]) -> Iterator[ItemPlace]:
         options, identity = self._case.options, record.collection_id
         if options.remember:
             self.versions.generations[identity] = record.generation
@@ -80,13 +80,13 @@ class Comparison:
         self.agreeing += outcome.agreeing
         self.further += outcome.further
         for point_id in outcome.candidates:
-            yield Item(identity, point_id)
+            yield ItemPlace(identity, point_id)
         for external_id in unseen:
-            item = Item(identity, uuid5(identity, external_id))
+            item = ItemPlace(identity, uuid5(identity, external_id))
             self._known_as[item] = external_id
             yield item
 
-    def _read(self, record: CollectionRecord, busy: set[str], unseen: set[str]) -> Outcome:
+    def _read(self, record: CollectionRecord, busy: set[str], unseen: set[str]) -> ScanResult:
         options, stores = self._case.options, self._case.stores
         expected = 0
         if options.items is not None or options.workers > 1 or options.progress is not None:
@@ -94,7 +94,7 @@ class Comparison:
                 expected = stores.vectors.count(record.name)
             except NoSuchCollection:
                 expected = 0
-        whole, ranges, sampled = Outcome(), [WHOLE], False
+        whole, ranges, sampled = ScanResult(), [WHOLE], False
         if options.items is not None and options.items < expected:
             share = options.items / expected
             ranges = spread(max(1, min(SLICES, options.items)), share, random.random)
@@ -121,7 +121,7 @@ class Comparison:
             self._case.tell(record.name, whole.points, options.items or expected)
         if sampled:
             looked_at = whole.agreeing + len(whole.candidates) + whole.further
-            self.samples.append(Sample(record.name, looked_at, expected))
+            self.samples.append(SampledPart(record.name, looked_at, expected))
         else:
             self._scanned.append(Scanned(record, whole.points, len(busy)))
         return whole
@@ -131,7 +131,7 @@ class Comparison:
         return bool(options.embed or options.ledger or options.previous or options.remember)
 
     def _watch(
-        self, scan: RangeScan, record: CollectionRecord, unseen: set[str], before: Outcome, expected: int
+        self, scan: RangeScan, record: CollectionRecord, unseen: set[str], before: ScanResult, expected: int
     ) -> None:
         """Have a scan in this process ask for what only this process knows."""
         options = self._case.options
@@ -152,7 +152,7 @@ class Comparison:
                 left -= 1
                 assert options.embed is not None
                 if content.cosine(options.embed(text, model), vector) < SAME_EMBEDDING:
-                    self._re_embed.add(Item(record.collection_id, UUID(row[0])))
+                    self._re_embed.add(ItemPlace(record.collection_id, UUID(row[0])))
                     return False
             return True
 
@@ -203,21 +203,21 @@ class Comparison:
                 )
         return doubts
 
-    def look(self, subjects: Iterable[Item]) -> dict[Item, Sighting]:
+    def look(self, subjects: Iterable[ItemPlace]) -> dict[ItemPlace, Sighting]:
         """Read the items by id, Qdrant first: a point seen there must by then have its row."""
-        wanted: dict[UUID, list[Item]] = defaultdict(list)
+        wanted: dict[UUID, list[ItemPlace]] = defaultdict(list)
         for item in subjects:
             wanted[item.collection_id].append(item)
             self._last[item] = None
         if not wanted:
             return {}
-        found: dict[Item, Sighting] = {}
+        found: dict[ItemPlace, Sighting] = {}
         records = {record.collection_id: record for record in self._case.collections()}
         for collection_id, items in wanted.items():
             record = records.get(collection_id)
             if record is None or record.status != "active":
                 # Dropped in the meantime, and its items with it.
-                self._last.update(dict.fromkeys(items, State.ABSENT))
+                self._last.update(dict.fromkeys(items, ItemState.ABSENT))
                 continue
             for page in self._case.pages(items):
                 for item, seen in self._evidence(record, page):
@@ -229,7 +229,9 @@ class Comparison:
                         self._last[item] = result
         return found
 
-    def _evidence(self, record: CollectionRecord, items: Iterable[Item]) -> Iterator[tuple[Item, Evidence]]:
+    def _evidence(
+        self, record: CollectionRecord, items: Iterable[ItemPlace]
+    ) -> Iterator[tuple[ItemPlace, Evidence]]:
         metadata, ids = self._case.stores.metadata, [item.point_id for item in items]
         uuids = [point_id for point_id in ids if isinstance(point_id, UUID)]
         try:
@@ -245,14 +247,14 @@ class Comparison:
             point, event = points.get(item.point_id), by_point.get(item)
             yield item, Evidence(record, row, point, event, known, self._known_as.get(item))
 
-    def settle(self, confirmed: Iterable[Item]) -> int:
+    def settle(self, confirmed: Iterable[ItemPlace]) -> int:
         """Count the candidates by what became of them; returns the union of both stores' settled items."""
         faulty = set(confirmed)
         for item, state in self._last.items():
             if item in faulty:
                 continue
-            self.agreeing += state is State.AGREES
+            self.agreeing += state is ItemState.AGREES
             # One that changed at every look is being written to.
-            self.in_flight += state is State.IN_FLIGHT or state is None
+            self.in_flight += state is ItemState.IN_FLIGHT or state is None
         self._last.clear()
         return self.agreeing + len(faulty) + self.further

@@ -11,7 +11,7 @@ import numpy as np
 
 from support.audit import content
 from support.audit.parameters import Options
-from support.audit.report import Finding, Kind
+from support.audit.report import Breach, Finding
 from support.drivers.postgres import CollectionRecord, OpenEvent, Row
 from support.drivers.qdrant import Point
 
@@ -25,7 +25,7 @@ MOST_MEMBERS = 3
 Embed = Callable[[str, str], Sequence[float]]
 
 
-class State(Enum):
+class ItemState(Enum):
     """What an item without a finding is."""
 
     AGREES = "agrees"
@@ -69,7 +69,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    kind: Kind
+    kind: Breach
     store: str
     text: str
 
@@ -91,28 +91,28 @@ class _Comparison:
         self._checksum()
         return self.faults
 
-    def _add(self, kind: Kind, store: str, text: str) -> None:
+    def _add(self, kind: Breach, store: str, text: str) -> None:
         self.faults.append(_Fault(kind, store, text))
 
     def _vector(self) -> None:
         vector, size = self.point.vector, self.collection.vector_size
         if vector is None:
-            self._add(Kind.BAD_VECTOR, QDRANT, "Qdrant's point has no unnamed vector")
+            self._add(Breach.BAD_VECTOR, QDRANT, "Qdrant's point has no unnamed vector")
             return
         if len(vector) != size:
             self._add(
-                Kind.BAD_VECTOR, QDRANT, f"Qdrant's vector has {len(vector)} numbers, the collection {size}"
+                Breach.BAD_VECTOR, QDRANT, f"Qdrant's vector has {len(vector)} numbers, the collection {size}"
             )
         if self.row.dimensions != size:
             text = f"PostgreSQL says {self.row.dimensions} dimensions, the collection has {size}"
-            self._add(Kind.BAD_VECTOR, POSTGRESQL, text)
+            self._add(Breach.BAD_VECTOR, POSTGRESQL, text)
         length = content.norm(vector)
         if not np.isfinite(length):
-            self._add(Kind.BAD_VECTOR, QDRANT, "Qdrant's vector has numbers that are not finite")
+            self._add(Breach.BAD_VECTOR, QDRANT, "Qdrant's vector has numbers that are not finite")
         elif self.collection.distance == "cosine" and abs(length - 1.0) > content.UNIT_TOLERANCE:
             why = "no search can find it" if length < content.SMALLEST_NORM else "scores are wrong"
             text = f"Qdrant's vector has norm {length:.4g} in a cosine collection (expected 1): {why}"
-            self._add(Kind.BAD_VECTOR, QDRANT, text)
+            self._add(Breach.BAD_VECTOR, QDRANT, text)
 
     def _model(self) -> None:
         declared, of_row, of_point = self.collection.model, self.row.model, self.point.mark.get("model")
@@ -120,11 +120,11 @@ class _Comparison:
         foreign_row = declared is not None and of_row != declared
         if foreign_row and (self.row.source == "text" or of_row is not None):
             text = f"PostgreSQL says model {of_row}, the collection is of {declared}"
-            self._add(Kind.MIXED_MODEL, POSTGRESQL, text)
+            self._add(Breach.MIXED_MODEL, POSTGRESQL, text)
         if of_point != of_row:
             text = f"Qdrant's payload says model {of_point}, PostgreSQL says {of_row}"
             foreign_point = of_point is not None and of_point != declared
-            self._add(Kind.MIXED_MODEL if foreign_point else Kind.MIRROR, QDRANT, text)
+            self._add(Breach.MIXED_MODEL if foreign_point else Breach.MIRROR, QDRANT, text)
 
     def _version(self) -> None:
         ours, theirs = self.row.version, self.point.version
@@ -132,19 +132,19 @@ class _Comparison:
             return
         if not isinstance(theirs, int):
             text = f"Qdrant's payload has no version ({theirs!r}), PostgreSQL says {ours}"
-            self._add(Kind.MIRROR, QDRANT, text)
+            self._add(Breach.MIRROR, QDRANT, text)
         elif theirs < ours:
             text = (
                 f"Qdrant holds version {theirs}, PostgreSQL says version {ours} is stored:"
                 " the point of the newest write is missing"
             )
-            self._add(Kind.STALE, QDRANT, text)
+            self._add(Breach.STALE, QDRANT, text)
         else:
             text = (
                 f"Qdrant holds version {theirs}, PostgreSQL only version {ours}:"
                 " the row of the newest write is missing"
             )
-            self._add(Kind.AHEAD, POSTGRESQL, text)
+            self._add(Breach.AHEAD, POSTGRESQL, text)
 
     def _content(self) -> None:
         row, point = self.row, self.point
@@ -152,16 +152,16 @@ class _Comparison:
         self._equal("content_hash", point.mark.get("content_hash"), row.content_hash)
         if row.text is not None and content.sha256(row.text.encode()) != row.content_hash:
             text = f"PostgreSQL's text does not have its content_hash {_shown(row.content_hash)}"
-            self._add(Kind.MIRROR, POSTGRESQL, text)
+            self._add(Breach.MIRROR, POSTGRESQL, text)
         if point.text != row.text:
-            self._add(Kind.MIRROR, QDRANT, f"Qdrant's text ({_size(point.text)}) is not"
+            self._add(Breach.MIRROR, QDRANT, f"Qdrant's text ({_size(point.text)}) is not"
                       f" PostgreSQL's ({_size(row.text)})")  # fmt: skip
         ours = content.canonical(row.metadata)
         if content.canonical(point.metadata) != ours:
-            self._add(Kind.MIRROR, QDRANT, _metadata_apart(point.metadata, row.metadata))
+            self._add(Breach.MIRROR, QDRANT, _metadata_apart(point.metadata, row.metadata))
         if content.sha256(ours) != row.metadata_hash:
             text = f"PostgreSQL's metadata do not have their metadata_hash {_shown(row.metadata_hash)}"
-            self._add(Kind.MIRROR, POSTGRESQL, text)
+            self._add(Breach.MIRROR, POSTGRESQL, text)
 
     def _checksum(self) -> None:
         """Three witnesses: the vector itself, the note beside it, and PostgreSQL; two against one."""
@@ -176,26 +176,26 @@ class _Comparison:
             f" {_shown(recorded)} in PostgreSQL"
         )
         if noted == recorded:
-            self._add(Kind.MIRROR, QDRANT, f"the vector in Qdrant is not the one that was written ({told})")
+            self._add(Breach.MIRROR, QDRANT, f"the vector in Qdrant is not the one that was written ({told})")
         elif real == noted:
-            self._add(Kind.MIRROR, POSTGRESQL, f"PostgreSQL recorded another vector than Qdrant's ({told})")
+            self._add(Breach.MIRROR, POSTGRESQL, f"PostgreSQL recorded another vector than Qdrant's ({told})")
         else:
-            self._add(Kind.MIRROR, QDRANT, f"Qdrant's payload notes another vector than its own ({told})")
+            self._add(Breach.MIRROR, QDRANT, f"Qdrant's payload notes another vector than its own ({told})")
 
     def _equal(self, name: str, of_point: object, of_row: object) -> None:
         if of_point != of_row:
             text = f"Qdrant's payload says {name} {_shown(of_point)}, PostgreSQL says {_shown(of_row)}"
-            self._add(Kind.MIRROR, QDRANT, text)
+            self._add(Breach.MIRROR, QDRANT, text)
 
 
-def judge(seen: Evidence, options: Options, embed: Embed | None = None) -> Finding | State:
+def judge(seen: Evidence, options: Options, embed: Embed | None = None) -> Finding | ItemState:
     """The state of one item, or the one finding that names everything wrong with it."""
     fault = _in_transit(seen, options)
-    if isinstance(fault, State):
+    if isinstance(fault, ItemState):
         return fault
     faults = [fault] if fault else _settled(seen, options, embed)
     if not faults:
-        return State.AGREES if seen.row is not None else State.ABSENT
+        return ItemState.AGREES if seen.row is not None else ItemState.ABSENT
     return _finding(seen, faults, options)
 
 
@@ -206,25 +206,25 @@ def subject(seen: Evidence) -> str:
     return str(seen.point.id) if seen.point is not None else "?"
 
 
-def _in_transit(seen: Evidence, options: Options) -> _Fault | State | None:
+def _in_transit(seen: Evidence, options: Options) -> _Fault | ItemState | None:
     """In flight, stuck on the way, or None for an item that should be at rest."""
     row, event = seen.row, seen.event
     going = row is not None and row.status == "deleting"
     if row is not None and going and options.visible and options.visible(row.collection, row.external_id):
-        return _Fault(Kind.VISIBLE_TOMBSTONE, GATEWAY, "is being deleted, yet clients still see it")
+        return _Fault(Breach.VISIBLE_TOMBSTONE, GATEWAY, "is being deleted, yet clients still see it")
     if event is not None and event.age_s <= options.t_max_s:
-        return State.IN_FLIGHT
+        return ItemState.IN_FLIGHT
     if row is None or row.status == "stored":
         return None
     if event is None:
         text = f"is {row.status} for {row.age_s:.1f} s and no event will ever end that"
-        return _Fault(Kind.STUCK, POSTGRESQL, f"PostgreSQL's row {text}")
+        return _Fault(Breach.STUCK, POSTGRESQL, f"PostgreSQL's row {text}")
     text = (
         f"PostgreSQL's row is {row.status} and its event {event.event_id} ({event.operation}) is open for"
         f" {event.age_s:.1f} s (at most {options.t_max_s:g} s), {event.attempts} attempts,"
         f" last error: {event.last_error}"
     )
-    return _Fault(Kind.STUCK, POSTGRESQL, text)
+    return _Fault(Breach.STUCK, POSTGRESQL, text)
 
 
 def _settled(seen: Evidence, options: Options, embed: Embed | None) -> list[_Fault]:
@@ -235,13 +235,13 @@ def _settled(seen: Evidence, options: Options, embed: Embed | None) -> list[_Fau
             f"Qdrant holds a point (version {point.version}, id {point.id}), PostgreSQL has no row:"
             " search offers what nobody can open"
         )
-        faults.append(_Fault(Kind.ORPHAN, QDRANT, text))
+        faults.append(_Fault(Breach.ORPHAN, QDRANT, text))
     elif row is not None and point is None:
         text = (
             f"PostgreSQL has a stored row (version {row.version}, id {row.point_id}), Qdrant has no point:"
             " no search can find it"
         )
-        faults.append(_Fault(Kind.MISSING, QDRANT, text))
+        faults.append(_Fault(Breach.MISSING, QDRANT, text))
     elif row is not None and point is not None:
         faults += _Comparison(seen.collection, row, point).run()
         if not faults and embed is not None and row.text is not None and row.model is not None:
@@ -258,7 +258,7 @@ def _re_embedded(text: str, model: str, point: Point, embed: Embed) -> list[_Fau
         f"Qdrant's vector has cosine {similarity:.4f} (expected at least {SAME_EMBEDDING}) with the embedding"
         f" of PostgreSQL's text by {model}: it is the vector of something else"
     )
-    return [_Fault(Kind.WRONG_VECTOR, QDRANT, told)]
+    return [_Fault(Breach.WRONG_VECTOR, QDRANT, told)]
 
 
 def _against_history(seen: Evidence, options: Options) -> list[_Fault]:
@@ -273,18 +273,18 @@ def _against_history(seen: Evidence, options: Options) -> list[_Fault]:
         if acknowledged is not None and acknowledged > 0 and (row is None or row.version < acknowledged):
             has = "has no row" if row is None else f"has version {row.version}"
             text = f"version {acknowledged} was acknowledged to the client, PostgreSQL {has}"
-            faults.append(_Fault(Kind.LOST, POSTGRESQL, text))
+            faults.append(_Fault(Breach.LOST, POSTGRESQL, text))
         if row is not None and acknowledged == 0:
             text = f"its deletion was acknowledged, PostgreSQL still has version {row.version}"
-            faults.append(_Fault(Kind.PHANTOM, POSTGRESQL, text))
+            faults.append(_Fault(Breach.PHANTOM, POSTGRESQL, text))
         if row is not None and acknowledged is None and key in options.ledger.refused:
             text = f"its write was refused, PostgreSQL has version {row.version} all the same"
-            faults.append(_Fault(Kind.PHANTOM, POSTGRESQL, text))
+            faults.append(_Fault(Breach.PHANTOM, POSTGRESQL, text))
     if options.previous is not None and row is not None:
         before = options.previous.items.get((row.collection_id, external_id))
         if before is not None and before[1] == row.created_at and row.version < before[0]:
             text = f"an earlier audit saw version {before[0]}, PostgreSQL now has version {row.version}"
-            faults.append(_Fault(Kind.ROLLBACK, POSTGRESQL, text))
+            faults.append(_Fault(Breach.ROLLBACK, POSTGRESQL, text))
     return faults
 
 
@@ -301,9 +301,9 @@ def as_history_has_it(collection: CollectionRecord, external_id: str, version: i
     return before is None or version >= before[0]
 
 
-_OF_ONE_STORE = frozenset({Kind.ORPHAN, Kind.MISSING, Kind.STALE, Kind.AHEAD, Kind.MIRROR})
+_OF_ONE_STORE = frozenset({Breach.ORPHAN, Breach.MISSING, Breach.STALE, Breach.AHEAD, Breach.MIRROR})
 # The history's word weighs more than the difference by which it shows.
-_FIRST = (Kind.LOST, Kind.PHANTOM, Kind.ROLLBACK)
+_FIRST = (Breach.LOST, Breach.PHANTOM, Breach.ROLLBACK)
 
 
 def _finding(seen: Evidence, faults: list[_Fault], options: Options) -> Finding:
@@ -312,7 +312,7 @@ def _finding(seen: Evidence, faults: list[_Fault], options: Options) -> Finding:
     text = "; ".join(fault.text for fault in faults)
     key = (seen.collection.name, seen.external_id or "")
     if options.ledger is not None and key in options.ledger.unknown and kind in _OF_ONE_STORE:
-        kind, text = Kind.SPLIT, f"the client does not know the outcome, and the stores are not one: {text}"
+        kind, text = Breach.SPLIT, f"the client does not know the outcome, and the stores are not one: {text}"
     return Finding(kind, seen.collection.name, subject(seen), main.store, text)
 
 

@@ -43,7 +43,7 @@ def pause(seconds: float) -> None:
     consistently(lambda: True, bool, during=seconds, what="the pause between two looks")
 
 
-class Progress(NamedTuple):
+class ScanProgress(NamedTuple):
     """How far a scan is: ``done`` of about ``expected`` things (None: not known) of ``what``."""
 
     what: str
@@ -120,7 +120,7 @@ class Options:
     vectors: bool = True
     workers: int = 1
     most: int = 10_000
-    progress: Callable[[Progress], None] | None = None
+    progress: Callable[[ScanProgress], None] | None = None
     pause: Callable[[float], None] = pause
     decode: Decode = decode
     embed: Callable[[str, str], Sequence[float]] | None = None

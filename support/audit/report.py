@@ -13,7 +13,7 @@ from uuid import UUID
 SHOWN_OF_A_KIND = 20
 
 
-class Verdict(StrEnum):
+class Conclusion(StrEnum):
     """``UNKNOWN``: a store could not be read in full, so nothing is claimed."""
 
     CLEAN = "CLEAN"
@@ -21,7 +21,7 @@ class Verdict(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
-class Kind(StrEnum):
+class Breach(StrEnum):
     """Classes of findings, each the breach of one invariant."""
 
     ORPHAN = "ORPHAN"  # a point without a row
@@ -56,7 +56,7 @@ class Finding:
     ``store`` is the store in which to look first (postgresql, qdrant, redis or gateway).
     """
 
-    kind: Kind
+    kind: Breach
     collection: str
     subject: str
     store: str
@@ -89,7 +89,7 @@ class Versions:
     generations: dict[UUID, int] = field(default_factory=dict)
 
 
-class Sample(NamedTuple):
+class SampledPart(NamedTuple):
     """A part of a collection that was read in place of all: ``items`` looked at of about ``points``."""
 
     collection: str
@@ -113,7 +113,7 @@ class Report:
     they count in ``union``. ``samples`` are the collections that were not read in full.
     """
 
-    verdict: Verdict
+    verdict: Conclusion
     checked: int
     agreeing: int
     union: int
@@ -123,25 +123,25 @@ class Report:
     duration_s: float
     versions: Versions | None = None
     further: int = 0
-    samples: tuple[Sample, ...] = ()
+    samples: tuple[SampledPart, ...] = ()
 
     @property
     def clean(self) -> bool:
         """Everything could be read and nothing was found."""
-        return self.verdict is Verdict.CLEAN
+        return self.verdict is Conclusion.CLEAN
 
     @property
     def percent(self) -> float:
         """Agreeing items in percent of the union; 100 when nothing is stored."""
         return 100.0 * self.agreeing / self.union if self.union else 100.0
 
-    def of(self, kind: Kind) -> list[Finding]:
+    def of(self, kind: Breach) -> list[Finding]:
         """The findings of one kind."""
         return [finding for finding in self.findings if finding.kind is kind]
 
-    def counts(self) -> Mapping[Kind, int]:
+    def counts(self) -> Mapping[Breach, int]:
         """Number of findings by kind, in order of the kinds."""
-        return {kind: len(self.of(kind)) for kind in Kind if self.of(kind)}
+        return {kind: len(self.of(kind)) for kind in Breach if self.of(kind)}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain members for JSON."""
@@ -161,7 +161,7 @@ class Report:
 
     def text(self) -> str:
         """The report for people."""
-        if self.verdict is Verdict.UNKNOWN and not self.checked:
+        if self.verdict is Conclusion.UNKNOWN and not self.checked:
             lines = ["UNKNOWN: nothing can be said"]
             lines += [f"  could not be decided: {doubt}" for doubt in self.doubts]
             return "\n".join(lines) + "\n"

@@ -45,7 +45,7 @@ WHOLE = Range(None, None)
 
 
 @dataclass(slots=True)
-class Outcome:
+class ScanResult:
     """What a scan saw. ``further`` counts the differences beyond those that were to be kept."""
 
     points: int = 0
@@ -53,7 +53,7 @@ class Outcome:
     candidates: list[PointId] = field(default_factory=list)
     further: int = 0
 
-    def add(self, other: Outcome, most: int) -> None:
+    def add(self, other: ScanResult, most: int) -> None:
         """Count another range of the same collection, keeping at most ``most`` candidates of all."""
         self.points += other.points
         self.agreeing += other.agreeing
@@ -83,9 +83,9 @@ class RangeScan:
     agrees_too: Callable[[Brief, NDArray[np.float32] | None], bool] | None = None
     before_page: Callable[[int], None] | None = None
 
-    def run(self, bounds: Range = WHOLE) -> Outcome:
+    def run(self, bounds: Range = WHOLE) -> ScanResult:
         """Read one range. Raises ``StoreUnreachable`` when it cannot be read to its end."""
-        outcome, lower = Outcome(), bounds.start
+        outcome, lower = ScanResult(), bounds.start
         for sheet in self._pages(bounds):
             if self.before_page is not None:
                 self.before_page(outcome.points)
@@ -114,7 +114,7 @@ class RangeScan:
             return self.page
         return min(self.page, max(LEAST_PAGE, NUMBERS_OF_A_PAGE // self.record.vector_size))
 
-    def _compare(self, records: list[dict[str, Any]], bounds: Range, outcome: Outcome) -> None:
+    def _compare(self, records: list[dict[str, Any]], bounds: Range, outcome: ScanResult) -> None:
         points = {record["id"]: place for place, record in enumerate(records)}
         floats = self._floats(records)
         rows = self.metadata.briefs(self.record.collection_id, *bounds, page=self._length() + SLACK)
@@ -133,7 +133,7 @@ class RangeScan:
                     self._keep([row[0]], outcome)
         self._keep(points, outcome)
 
-    def _keep(self, ids: Iterable[str | int], outcome: Outcome) -> None:
+    def _keep(self, ids: Iterable[str | int], outcome: ScanResult) -> None:
         for each in ids:
             if len(outcome.candidates) < self.most:
                 outcome.candidates.append(each if isinstance(each, int) else UUID(each))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from multiprocessing import connection
 from typing import Any
 
-from support.audit.scan import Outcome, Range, RangeScan
+from support.audit.scan import Range, RangeScan, ScanResult
 from support.drivers.errors import StoreUnreachable
 from support.drivers.journal import Journal
 from support.drivers.postgres import MetadataStore
@@ -43,7 +43,7 @@ class _Recipe:
 _scan: RangeScan | None = None
 
 
-def in_processes(scan: RangeScan, ranges: Sequence[Range], workers: int) -> Iterator[Outcome]:
+def in_processes(scan: RangeScan, ranges: Sequence[Range], workers: int) -> Iterator[ScanResult]:
     """The outcomes of all ranges, in their order, each as soon as it is known.
 
     Raises ``StoreUnreachable`` as the scan would, and when a process dies.
@@ -80,6 +80,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _run(bounds: Range) -> Outcome:
+def _run(bounds: Range) -> ScanResult:
     assert _scan is not None
     return _scan.run(bounds)

@@ -30,7 +30,7 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Call:
+class OpenCall:
     """A call under way; the driver fills in how it went."""
 
     outcome: str = "ok"
@@ -47,9 +47,9 @@ class Journal:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def call(self, driver: str, what: str) -> Iterator[Call]:
+    def call(self, driver: str, what: str) -> Iterator[OpenCall]:
         """Time one call; an exception is its outcome and goes on to the caller."""
-        call = Call()
+        call = OpenCall()
         started = time.monotonic()
         try:
             yield call
@@ -59,7 +59,7 @@ class Journal:
         finally:
             self._append(driver, what, call, started)
 
-    def _append(self, driver: str, what: str, call: Call, started: float) -> None:
+    def _append(self, driver: str, what: str, call: OpenCall, started: float) -> None:
         if not self.recording:
             return
         entry = Entry(

@@ -31,7 +31,7 @@ SLOT_WITHIN_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Database:
+class DatabaseServer:
     """A PostgreSQL whose inner state may be changed: the suite's own URL, and what the gateway is there.
 
     The schema is the suite's own, so every document in it is this run's. ``service`` is the server where the
@@ -95,7 +95,7 @@ class CacheServer:
     service: Service | None = None
 
 
-Store = Database | CacheServer
+Store = DatabaseServer | CacheServer
 
 
 def _name(name: str) -> str:
@@ -112,7 +112,7 @@ class _DatabaseHarm:
     # What the server logs for each statement or connection that the fault has struck.
     trace: ClassVar[str]
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: DatabaseServer) -> None:
         self.database = database
         self._logged_before = 0
 
@@ -185,7 +185,7 @@ class NoConnections(_DatabaseHarm):
 
     trace = r"FATAL: +too many connections for role"
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: DatabaseServer) -> None:
         super().__init__(database)
         self._limit = -1
 
@@ -220,7 +220,7 @@ class NoConnections(_DatabaseHarm):
 class Disconnected(_DatabaseHarm):
     """The server has ended every session of the gateway, once; those are the hits."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: DatabaseServer) -> None:
         super().__init__(database)
         self._ended = 0
 
@@ -243,7 +243,7 @@ class Locked(_DatabaseHarm):
 
     trace = r"ERROR: +canceling statement due to (?:lock timeout|user request|statement timeout)"
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: DatabaseServer) -> None:
         super().__init__(database)
         self._holder: psycopg2.extensions.connection | None = None
 
@@ -544,7 +544,7 @@ class NoClients:
         return int(told["rejected_connections"])
 
 
-_OF_DATABASE: Mapping[str, Callable[[Database], Injector]] = {
+_OF_DATABASE: Mapping[str, Callable[[DatabaseServer], Injector]] = {
     "read_only": ReadOnly,
     "no_connections": NoConnections,
     "disconnected": Disconnected,
@@ -574,6 +574,6 @@ def _first_sentence(made_by: object) -> str:
 
 def injector(store: Store, kind: str, link: Link | None) -> Injector:
     """The fault of this kind inside that store."""
-    if isinstance(store, Database):
+    if isinstance(store, DatabaseServer):
         return _OF_DATABASE[kind](store)
     return _OF_CACHE[kind](store, link)

@@ -29,7 +29,7 @@ class Missed(Exception):
     """One beat could not be made; the next one tries again."""
 
 
-class Lost(Exception):
+class Superseded(Exception):
     """What the heartbeat was for belongs to somebody else by now: no more beats."""
 
 
@@ -74,7 +74,7 @@ class Heart:
                 self._beat()
             except Missed:
                 continue
-            except Lost as error:
+            except Superseded as error:
                 print(error, file=sys.stderr)
                 return
 

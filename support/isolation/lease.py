@@ -16,7 +16,7 @@ from redis.connection import parse_url
 from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 
-from support.isolation.heartbeat import Heart, Lost, Missed, Sign
+from support.isolation.heartbeat import Heart, Missed, Sign, Superseded
 from support.isolation.names import Run
 
 LEASE_KEY = "citadel-acceptance:lease"
@@ -88,7 +88,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class OwnLease:
     """The lease of a database; ``kept``: left on purpose."""
 
     index: int
@@ -145,7 +145,7 @@ class Lease:
             pipe.watch(LEASE_KEY)  # type: ignore[no-untyped-call]
             held = pipe.get(LEASE_KEY)
             if held is not None and not _is_of(held, self.run):
-                raise Lost(f"Redis database {index_of(self.url)} is no longer leased to this run")
+                raise Superseded(f"Redis database {index_of(self.url)} is no longer leased to this run")
             pipe.multi()
             pipe.set(LEASE_KEY, claim.written())
             pipe.execute()
@@ -174,7 +174,7 @@ def take(url: str, run: Run) -> Lease:
     )
 
 
-def leases(url: str) -> list[Found]:
+def leases(url: str) -> list[OwnLease]:
     """All leases on that server from the URL's index on, with the last beat of each."""
     first = index_of(url)
     found = []
@@ -187,7 +187,7 @@ def leases(url: str) -> list[Found]:
             if claim is not None:
                 now = _now(client)
                 age = None if now is None or claim.at is None else now - claim.at
-                found.append(Found(index, claim.run, Sign(f"redis {claim.beat}", age), claim.kept))
+                found.append(OwnLease(index, claim.run, Sign(f"redis {claim.beat}", age), claim.kept))
     return found
 
 

@@ -34,7 +34,7 @@ WRITING = sql.SQL(
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class OwnSchema:
     """A schema of the suite's; ``kept``: left on purpose."""
 
     name: str
@@ -103,7 +103,7 @@ def keep(url: str, name: str, run: Run) -> None:
         )
 
 
-def ours(url: str) -> list[Found]:
+def ours(url: str) -> list[OwnSchema]:
     """The suite's schemas in that database which this role may drop, with the last beat in each.
 
     One without the table of the heartbeat tells nothing of its run, so it is not among them.
@@ -174,7 +174,7 @@ def _transaction(url: str) -> Iterator[psycopg2.extensions.cursor]:
         connection.close()
 
 
-def _found(cursor: psycopg2.extensions.cursor, name: str, comment: str | None) -> Found | None:
+def _found(cursor: psycopg2.extensions.cursor, name: str, comment: str | None) -> OwnSchema | None:
     run, told = Run.of(name), _told(comment)
     if run is None or _owner(comment) != run.id:
         return None
@@ -187,7 +187,7 @@ def _found(cursor: psycopg2.extensions.cursor, name: str, comment: str | None) -
     except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName):
         return None  # dropped by its run in this moment, or never ours
     row = cursor.fetchone()
-    return Found(name, run, Sign(f"postgresql {row[0]}", row[1]), bool(told.get("kept"))) if row else None
+    return OwnSchema(name, run, Sign(f"postgresql {row[0]}", row[1]), bool(told.get("kept"))) if row else None
 
 
 def _mark(run: Run, *, kept: bool = False) -> str:

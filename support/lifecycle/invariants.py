@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from support.audit import Counts, Options, Report, Scope, Stores, Verdict, audit, decode, opaque
+from support.audit import Conclusion, Counts, Options, Report, Scope, Stores, audit, decode, opaque
 from support.drivers.errors import StoreUnreachable
 from support.drivers.gateway import Answer
 from support.drivers.http import WitnessUnreachable
@@ -91,9 +91,9 @@ def _at_rest(report: Report) -> bool:
 def _complaints(report: Report, within: float) -> list[str]:
     if _at_rest(report):
         return []
-    if report.verdict is Verdict.UNKNOWN:
+    if report.verdict is Conclusion.UNKNOWN:
         what = "the stores could not be audited after the scenario, so nothing is known of them"
-    elif report.verdict is Verdict.FINDINGS:
+    elif report.verdict is Conclusion.FINDINGS:
         what = "the stores disagree after the scenario"
     else:
         what = f"writes were still under way {within:g} s after the scenario"

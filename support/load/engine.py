@@ -32,7 +32,7 @@ import aiohttp
 from yarl import URL
 
 from support.load.histograms import Latencies
-from support.load.journeys import Journey, Request
+from support.load.journeys import Journey, LoadRequest
 from support.load.plan import MOST_IN_FLIGHT, UNFINISHED, ClosedLoop, OpenLoop, Plan, PlanRefused
 from support.load.statistics import warm_up_ends
 
@@ -54,12 +54,12 @@ class Wrong(Exception):
     """A request's answer was not the right one; the message becomes the error's text."""
 
 
-class Stopped(Exception):
+class EngineStopped(Exception):
     """The engine was told to end before the plan was done."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class Timing:
     """One journey: seconds of the event loop's clock when it was meant to start, started and ended."""
 
     round: int
@@ -75,7 +75,7 @@ class Engine:
 
     plan: Plan
     session: aiohttp.ClientSession
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[Timing] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
     hops: dict[str, Latencies] = field(default_factory=lambda: defaultdict(Latencies))
     steps: dict[str, Latencies] = field(default_factory=lambda: defaultdict(Latencies))
@@ -149,7 +149,7 @@ class Engine:
             problem = await self._walk(round_)
         finally:
             self.in_flight -= 1
-            self.samples.append(Sample(round_, intended, sent, _now(), problem is None))
+            self.samples.append(Timing(round_, intended, sent, _now(), problem is None))
             if problem is not None and round_ != WARM_UP:
                 known = problem in self.errors or len(self.errors) < MOST_ERROR_TEXTS
                 self.errors[problem if known else OTHER_ERRORS] += 1
@@ -172,7 +172,9 @@ class Engine:
                 return f"{request.name}: {type(error).__name__}"
         return None
 
-    async def _ask(self, journey: Journey, request: Request, known: dict[str, Any], *, counts: bool) -> None:
+    async def _ask(
+        self, journey: Journey, request: LoadRequest, known: dict[str, Any], *, counts: bool
+    ) -> None:
         """Make one request and extract from its answer; raises ``Wrong`` unless that is the right one."""
         body = None if request.body is None else json.dumps(filled(request.body, known)).encode()
         headers = dict(journey.headers) | ({"Content-Type": "application/json"} if body else {})
@@ -232,8 +234,8 @@ class Engine:
             "warm_up": self._warm_up(),
         }
 
-    def _rounds(self, counted: Iterable[Sample]) -> list[dict[str, Any]]:
-        grouped: dict[int, list[Sample]] = defaultdict(list)
+    def _rounds(self, counted: Iterable[Timing]) -> list[dict[str, Any]]:
+        grouped: dict[int, list[Timing]] = defaultdict(list)
         for sample in counted:
             grouped[sample.round].append(sample)
         offset = self.started_at - self.started
@@ -273,7 +275,7 @@ class Engine:
             )
         return timeline
 
-    def _arriving_s(self, counted: list[Sample]) -> float:
+    def _arriving_s(self, counted: list[Timing]) -> float:
         """Seconds in which the counted arrivals really came: per round to its last start, or to its end."""
         load = self.plan.load
         if not isinstance(load, OpenLoop):
@@ -392,7 +394,7 @@ async def carry_out(plan: Plan) -> dict[str, Any]:
 
 
 async def _until_stopped(work: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
-    """The work's result; raises ``Stopped`` at a signal, or when the parent closes our standard input."""
+    """The work's result; raises ``EngineStopped`` at a signal, or when the parent closes our stdin."""
     loop = asyncio.get_running_loop()
     told: asyncio.Future[str] = loop.create_future()
 
@@ -415,7 +417,7 @@ async def _until_stopped(work: Callable[[], Awaitable[dict[str, Any]]]) -> dict[
         return task.result()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    raise Stopped(told.result())
+    raise EngineStopped(told.result())
 
 
 def main() -> int:
@@ -432,7 +434,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
         measurement = asyncio.run(_until_stopped(lambda: carry_out(plan)))
-    except Stopped as stopped:
+    except EngineStopped as stopped:
         print(stopped, file=sys.stderr)
         return STOPPED
     json.dump(measurement, sys.stdout)

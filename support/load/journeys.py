@@ -21,7 +21,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class LoadRequest:
     """One request of a journey. It succeeds when its status is expected and every check holds.
 
     ``extract`` maps names to JSON pointers into the answer, for later requests.
@@ -46,7 +46,7 @@ class Journey:
 
     name: str
     base_url: str
-    requests: tuple[Request, ...]
+    requests: tuple[LoadRequest, ...]
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     draws: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
 
@@ -54,7 +54,7 @@ class Journey:
     def from_json(cls, told: Mapping[str, Any]) -> Journey:
         """The journey that ``dataclasses.asdict`` turned into plain values."""
         requests = tuple(
-            Request(
+            LoadRequest(
                 **{
                     **request,
                     "statuses": tuple(request["statuses"]),
@@ -74,7 +74,7 @@ class Target:
     api_key: str = field(repr=False)
 
     def journey(
-        self, name: str, requests: Sequence[Request], draws: Mapping[str, Sequence[str]] | None = None
+        self, name: str, requests: Sequence[LoadRequest], draws: Mapping[str, Sequence[str]] | None = None
     ) -> Journey:
         """A journey at this target."""
         return Journey(name, self.base_url, tuple(requests), {"X-API-Key": self.api_key}, draws or {})
@@ -90,7 +90,7 @@ def embedding_workflow(target: Target, collection: str, texts: Sequence[str], id
 def search(target: Target, collection: str, questions: Sequence[str], *, use_cache: bool) -> Journey:
     """Ask one of the questions in a collection where each has an answer."""
     body = {"collection": collection, "query_text": "${question}", "limit": 5, "use_cache": use_cache}
-    found = Request(
+    found = LoadRequest(
         "search", "POST", "/api/v1/vectors/search", (200,), body, checks=(Check("/results/0/id"),)
     )
     return target.journey("search", [found], {"question": list(questions)})
@@ -107,14 +107,14 @@ def mixed_user(
 
     ``known`` are pairs of id and text, stored before the load begins.
     """
-    read = Request(
+    read = LoadRequest(
         "get",
         "GET",
         f"/api/v1/vectors/{collection}/${{id}}",
         (200,),
         checks=(Check("/id", "${id}"), Check("/text", _UNSEEN_TEXT)),
     )
-    find = Request(
+    find = LoadRequest(
         "search",
         "POST",
         "/api/v1/vectors/search",
@@ -141,9 +141,9 @@ def stored_id(id_prefix: str, run: str, n: int | str) -> str:
 _UNSEEN_TEXT = "Note ${n} of ${run}: ${text}"
 
 
-def _insert(collection: str, id_prefix: str) -> Request:
+def _insert(collection: str, id_prefix: str) -> LoadRequest:
     item = stored_id(id_prefix, "${run}", "${n}")
-    return Request(
+    return LoadRequest(
         "insert",
         "POST",
         "/api/v1/vectors/insert",

@@ -36,7 +36,7 @@ HOP_QUANTILE = 0.95
 _LATE = re.compile(rf"{re.escape(UNFINISHED)}|\S+: (no answer within .*|50[34]\b.*)")
 
 
-class Outcome(StrEnum):
+class Decision(StrEnum):
     """How a claim about a load ends."""
 
     PASS = "pass"
@@ -51,7 +51,7 @@ class Verdict:
     ``figures`` always holds ``verdict``, and nothing else where the sample allows no figures at all.
     """
 
-    outcome: Outcome
+    outcome: Decision
     reason: str
     figures: Mapping[str, Any]
 
@@ -73,7 +73,7 @@ def mean_at_most(result: LoadResult, limit_ms: float) -> Verdict:
     size = f"limit {limit_ms:g} ms, {len(result.rounds)} rounds, {result.n} journeys"
     if len(result.rounds) < FEWEST_ROUNDS:
         told = f"{name}: at least {FEWEST_ROUNDS} rounds are needed; {size}"
-        return _verdict(Outcome.INCONCLUSIVE, told, {})
+        return _verdict(Decision.INCONCLUSIVE, told, {})
     bounds = mean_bounds([one.mean_ms for one in result.rounds])
     figures = {
         "mean": bounds.mean,
@@ -86,17 +86,17 @@ def mean_at_most(result: LoadResult, limit_ms: float) -> Verdict:
     average = f"{name}: {bounds.mean:.0f} ms average"
     failed, bearable = result.n - result.ok, FAILED_SHARE_LIMIT * result.n
     if failed > bearable:
-        outcome, told = Outcome.FAIL, f"{name}: {failed} of {result.n} journeys failed ({_most(result)})"
+        outcome, told = Decision.FAIL, f"{name}: {failed} of {result.n} journeys failed ({_most(result)})"
         if failed - _late(result) > bearable:
             return _verdict(outcome, told, figures)
     elif bounds.upper < limit_ms:
-        outcome = Outcome.PASS
+        outcome = Decision.PASS
         told = f"{average}, at most {bounds.upper:.0f} ms with 95 % confidence, {size}"
     elif bounds.lower >= limit_ms:
-        outcome = Outcome.FAIL
+        outcome = Decision.FAIL
         told = f"{average}, at least {bounds.lower:.0f} ms with 95 % confidence, {size}"
     else:
-        outcome = Outcome.INCONCLUSIVE
+        outcome = Decision.INCONCLUSIVE
         low, high = bounds.between
         told = f"{average}, between {low:.0f} and {high:.0f} ms with 95 % confidence, {size}: undecided"
     return _tempered(outcome, told, figures, _gaps(result), _excuses(result, limit_ms))
@@ -116,7 +116,7 @@ def success_at_least(result: LoadResult, share: float, *, fewest_journeys: int =
     else:
         users, who = None, f"{load.rate:g} arrivals a second"
     if not n:
-        return _verdict(Outcome.INCONCLUSIVE, f"{who}: no journey was made", {})
+        return _verdict(Decision.INCONCLUSIVE, f"{who}: no journey was made", {})
     lower, upper = share_bounds(ok, n)
     figures = {
         "count": users,
@@ -134,7 +134,7 @@ def success_at_least(result: LoadResult, share: float, *, fewest_journeys: int =
         told = f"{seen}, at most {_percent(best)} {claim} ({_most(result)})"
         _lower, in_time = share_bounds(ok + result.dropped + _late(result), everything)
         excuses = _excuses(result, None) if in_time >= share else []
-        return _tempered(Outcome.FAIL, told, figures, [], excuses)
+        return _tempered(Decision.FAIL, told, figures, [], excuses)
     told = f"{seen}, at least {_percent(lower)} {claim}"
     if lower < share:
         told = f"{seen}, between {_percent(lower)} and {_percent(upper)} {claim}: undecided"
@@ -142,8 +142,8 @@ def success_at_least(result: LoadResult, share: float, *, fewest_journeys: int =
     elif n < fewest_journeys:
         told += f": at least {fewest_journeys} journeys are needed"
     else:
-        return _tempered(Outcome.PASS, told, figures, _gaps(result), [])
-    return _tempered(Outcome.INCONCLUSIVE, told, figures, _gaps(result), [])
+        return _tempered(Decision.PASS, told, figures, _gaps(result), [])
+    return _tempered(Decision.INCONCLUSIVE, told, figures, _gaps(result), [])
 
 
 def hop_below(result: LoadResult, hop: str, limit_ms: float) -> Verdict:
@@ -155,7 +155,7 @@ def hop_below(result: LoadResult, hop: str, limit_ms: float) -> Verdict:
     """
     seen = result.hops.get(hop, Latencies())
     if not seen.n:
-        outcome = Outcome.FAIL if result.ok else Outcome.INCONCLUSIVE
+        outcome = Decision.FAIL if result.ok else Decision.INCONCLUSIVE
         return _verdict(outcome, f"{hop}: no answer tells the time spent there", {})
     low_rank, high_rank = quantile_ranks(HOP_QUANTILE, seen.n)
     lower = seen.ranked_ms(low_rank) if low_rank else 0.0
@@ -170,14 +170,14 @@ def hop_below(result: LoadResult, hop: str, limit_ms: float) -> Verdict:
     told = f"{hop}: {figures['p95']:.1f} ms or less 95 of 100 times"
     size = f"with 95 % confidence, limit {limit_ms:g} ms, {seen.n} requests"
     if lower >= limit_ms:
-        outcome, told = Outcome.FAIL, f"{told}, at least {lower:.1f} ms {size}"
+        outcome, told = Decision.FAIL, f"{told}, at least {lower:.1f} ms {size}"
     elif upper is None:
-        outcome = Outcome.INCONCLUSIVE
+        outcome = Decision.INCONCLUSIVE
         told += f", limit {limit_ms:g} ms: {seen.n} requests, {smallest_sample(HOP_QUANTILE)} are needed"
     elif upper < limit_ms:
-        outcome, told = Outcome.PASS, f"{told}, at most {upper:.1f} ms {size}"
+        outcome, told = Decision.PASS, f"{told}, at most {upper:.1f} ms {size}"
     else:
-        outcome = Outcome.INCONCLUSIVE
+        outcome = Decision.INCONCLUSIVE
         told += f", between {lower:.1f} and {upper:.1f} ms {size}: undecided"
     return _tempered(outcome, told, figures, _gaps(result), _excuses(result, limit_ms))
 
@@ -188,23 +188,23 @@ def all_of(verdicts: Mapping[str, Verdict]) -> Verdict:
     The sentence tells the claims that decide, ``figures`` those of every claim by its name.
     """
     outcomes = {verdict.outcome for verdict in verdicts.values()}
-    by_weight = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
+    by_weight = (Decision.FAIL, Decision.INCONCLUSIVE, Decision.PASS)
     outcome = next(one for one in by_weight if one in outcomes)
     told = "; ".join(verdict.reason for verdict in verdicts.values() if verdict.outcome is outcome)
     return Verdict(outcome, told, {name: dict(verdict.figures) for name, verdict in verdicts.items()})
 
 
 def _tempered(
-    outcome: Outcome, told: str, figures: Mapping[str, Any], gaps: Sequence[str], excuses: Sequence[str]
+    outcome: Decision, told: str, figures: Mapping[str, Any], gaps: Sequence[str], excuses: Sequence[str]
 ) -> Verdict:
     """The verdict, left open where the load had ``gaps``, or where it fails and there are ``excuses``."""
-    reasons = [*gaps, *(excuses if outcome is Outcome.FAIL else [])]
+    reasons = [*gaps, *(excuses if outcome is Decision.FAIL else [])]
     if not reasons:
         return _verdict(outcome, told, figures)
-    return _verdict(Outcome.INCONCLUSIVE, f"{told}; not decided, because {' and '.join(reasons)}", figures)
+    return _verdict(Decision.INCONCLUSIVE, f"{told}; not decided, because {' and '.join(reasons)}", figures)
 
 
-def _verdict(outcome: Outcome, told: str, figures: Mapping[str, Any]) -> Verdict:
+def _verdict(outcome: Decision, told: str, figures: Mapping[str, Any]) -> Verdict:
     return Verdict(outcome, told, {**figures, "verdict": str(outcome)})
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from hamcrest.core.base_matcher import BaseMatcher
 from hamcrest.core.description import Description
 
-from support.load.verdicts import Outcome, Verdict
+from support.load.verdicts import Decision, Verdict
 
 
 class Holds(BaseMatcher[Verdict]):
     """The claim is kept with the confidence it speaks of."""
 
     def _matches(self, item: Verdict) -> bool:
-        return item.outcome is Outcome.PASS
+        return item.outcome is Decision.PASS
 
     def describe_to(self, description: Description) -> None:
         description.append_text("a claim that holds")

@@ -38,7 +38,7 @@ def refusing_what_breaks(context: Any) -> Iterator[None]:
     """Refuse a run that an unexpected error keeps from beginning; the details are written to a file."""
     try:
         yield
-    except worker_context.Refused:
+    except worker_context.CannotBegin:
         raise
     except Exception as error:
         if worker_context.OWN.is_worker:

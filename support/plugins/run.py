@@ -64,7 +64,7 @@ class Begun:
     """How far a run has come: what was asked of it, and the folder that it has for its results."""
 
     options: UserOptions = field(default_factory=UserOptions)
-    claim: output.Claim | None = None
+    claim: output.FolderClaim | None = None
 
 
 BEGUN = Begun()
@@ -197,7 +197,7 @@ def start(context: Any) -> None:
     try:
         if not _hand_out(context):
             open_platform(context)
-    except (parallel.NoWorker, worker_context.Refused) as error:
+    except (parallel.NoWorker, worker_context.CannotBegin) as error:
         refuse(context, str(error))
 
 
@@ -219,7 +219,7 @@ def _hand_out(context: Any) -> bool:
 
 
 def open_platform(context: Any) -> None:
-    """Start the platform or connect to it. Raises ``Refused`` if that cannot be done."""
+    """Start the platform or connect to it. Raises ``CannotBegin`` if that cannot be done."""
     settings, own = context.settings, worker_context.OWN
     context.opened = time.monotonic()
     logs = context.output / "logs"
@@ -227,7 +227,7 @@ def open_platform(context: Any) -> None:
         citadel = Citadel.open(settings, Run.current(), logs / own.name if own.is_worker else logs, own.name)
     except Exception as error:
         message = f"the platform did not start: {settings.secrets().redact(str(error))}"
-        raise worker_context.Refused(message) from error
+        raise worker_context.CannotBegin(message) from error
     citadel.seed = BEGUN.options.seed
     context.citadel = citadel
     own.redact = citadel.secrets.redact
@@ -283,9 +283,9 @@ def _reporting(place: Path) -> str:
     return f"python -m support report --output {shlex.quote(str(place))}"
 
 
-def _outcome(scenario: Any) -> results.Outcome:
+def _outcome(scenario: Any) -> results.ScenarioResult:
     longest = max(scenario.all_steps, key=lambda step: step.duration, default=None)
-    return results.Outcome(
+    return results.ScenarioResult(
         area=allure_corrections.in_words(Path(scenario.filename).parent.name),
         name=scenario.name.strip(),
         location=str(scenario.location),
@@ -301,7 +301,7 @@ def _outcome(scenario: Any) -> results.Outcome:
 def refuse(context: Any, message: str) -> NoReturn:
     """End the run before it began, with one message and a report that says so; a worker leaves that to it."""
     if worker_context.OWN.is_worker:
-        raise worker_context.Refused(message)
+        raise worker_context.CannotBegin(message)
     if BEGUN.claim is not None:
         allure_corrections.report_refusal(context, message)
         junit.report_refusal(context.config.junit_directory, allure_corrections.NOT_STARTED, message)

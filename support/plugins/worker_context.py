@@ -9,7 +9,7 @@ from typing import Any
 from support.printable import printable
 
 
-class Refused(Exception):
+class CannotBegin(Exception):
     """This process cannot begin; the message says why, for people."""
 
 

@@ -31,7 +31,7 @@ CODE = ("environment.py", "behave.ini", "requirements.txt", "features", "steps",
 KINDS = {".py", ".feature", ".yaml", ".sql", ".txt", ".ini", ".json"}
 
 
-class NotRun(Exception):
+class NotMeasured(Exception):
     """A repeat did not come to an end, so there is nothing to report; the message says why."""
 
 
@@ -77,7 +77,7 @@ def measure(runs: int, arguments: Sequence[str], output: Path) -> int:
         shutil.rmtree(folder, ignore_errors=True)
         try:
             repeat = _repeat(before + number, list(arguments), folder, code)
-        except NotRun as reason:
+        except NotMeasured as reason:
             print(f"run {number} of {runs}: {reason}", file=sys.stderr)
             return 2
         append(history, repeat)
@@ -183,7 +183,7 @@ def _percent(share: float) -> str:
 
 
 def _repeat(seed: int, arguments: list[str], folder: Path, code: str) -> Repeat:
-    """Run behave once. Raises ``NotRun`` if it did not begin or was interrupted."""
+    """Run behave once. Raises ``NotMeasured`` if it did not begin or was interrupted."""
     results = folder / "allure-results"
     # Another order each time, else a dependence on the order would never show.
     order = [] if any(argument.startswith("order=") for argument in arguments) else ["-D", f"order={seed}"]
@@ -213,10 +213,10 @@ def _repeat(seed: int, arguments: list[str], folder: Path, code: str) -> Repeat:
                 signal.signal(number, handler)
     verdicts, names = _verdicts(results)
     if interrupts:
-        raise NotRun("interrupted")
+        raise NotMeasured("interrupted")
     if exit_code not in (0, 1) or not verdicts:
         end = printable((folder / "console.txt").read_text(encoding="utf-8", errors="replace").strip()[-500:])
-        raise NotRun(f"behave ended with exit code {exit_code}:\n{end}")
+        raise NotMeasured(f"behave ended with exit code {exit_code}:\n{end}")
     return Repeat(moment, code, arguments, time.monotonic() - begun, verdicts, names)
 
 

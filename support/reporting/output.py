@@ -29,7 +29,7 @@ class NotUsable(Exception):
     """Results cannot be written there; the message says why and what to do."""
 
 
-class Claim:
+class FolderClaim:
     """A folder that this process has for itself, until it ends or lets go."""
 
     def __init__(self, folder: Path, lock: int) -> None:
@@ -41,7 +41,7 @@ class Claim:
         os.close(self._lock)
 
 
-def claim(folder: Path, named_by: str) -> Claim:
+def claim(folder: Path, named_by: str) -> FolderClaim:
     """Take ``folder``, which is made if need be, and remove the results of a former run from it.
 
     ``named_by`` is the option that the messages name. Raises ``NotUsable``, before anything was removed, if
@@ -68,7 +68,7 @@ def claim(folder: Path, named_by: str) -> Claim:
     except OSError as error:
         os.close(lock)
         raise NotUsable(f"{_shown(folder)} may not be written ({error.strerror}): {remedy}") from None
-    return Claim(folder, lock)
+    return FolderClaim(folder, lock)
 
 
 class NotOurs(Exception):

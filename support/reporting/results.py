@@ -52,7 +52,7 @@ PROMISES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ScenarioResult:
     """How one selected scenario ended."""
 
     area: str
@@ -122,7 +122,7 @@ class Figures:
 
 def write(
     parts: Sequence[Figures],
-    outcomes: list[Outcome],
+    outcomes: list[ScenarioResult],
     wall_s: float,
     output: Path,
     report: str,
@@ -146,7 +146,7 @@ def write(
     return printable(redact(_table(summary, outcomes, report, seed)))
 
 
-def _summary(parts: Sequence[Figures], outcomes: list[Outcome], wall_s: float) -> dict[str, Any]:
+def _summary(parts: Sequence[Figures], outcomes: list[ScenarioResult], wall_s: float) -> dict[str, Any]:
     counts = {
         verdict: sum(o.verdict == verdict for o in outcomes) for verdict in ("passed", "failed", "skipped")
     }
@@ -202,13 +202,13 @@ def _summary(parts: Sequence[Figures], outcomes: list[Outcome], wall_s: float) -
     }
 
 
-def unchecked_promises(outcomes: Iterable[Outcome]) -> list[str]:
+def unchecked_promises(outcomes: Iterable[ScenarioResult]) -> list[str]:
     """Promises that no scenario of this run has put to the test; a skipped one has not."""
     checked = {tag for o in outcomes if o.verdict != "skipped" for tag in o.tags}
     return [promise for promise in PROMISES if promise not in checked]
 
 
-def _faults(outcomes: Iterable[Outcome]) -> dict[str, str]:
+def _faults(outcomes: Iterable[ScenarioResult]) -> dict[str, str]:
     """The matrix of dependencies and faults: what became of each cell, by its id."""
     told = matrix.verdicts((o.tags, o.verdict) for o in outcomes)
     return {cell.id: verdict for cell, verdict in told.items()}
@@ -223,13 +223,13 @@ def _slowest_starts(parts: Iterable[Figures]) -> dict[str, float]:
     return slowest
 
 
-def _slowest(outcomes: Iterable[Outcome]) -> list[Outcome]:
+def _slowest(outcomes: Iterable[ScenarioResult]) -> list[ScenarioResult]:
     return sorted(outcomes, key=lambda o: o.seconds, reverse=True)[:SLOWEST_SHOWN]
 
 
-def _critical_path(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def _critical_path(outcomes: Sequence[ScenarioResult]) -> dict[str, Any]:
     """What no number of workers can shorten: the longest feature file, then all that runs alone (seconds)."""
-    by_file: dict[str, list[Outcome]] = {}
+    by_file: dict[str, list[ScenarioResult]] = {}
     for outcome in outcomes:
         by_file.setdefault(outcome.file, []).append(outcome)
     alone, longest, longest_s = 0.0, "", 0.0
@@ -242,7 +242,7 @@ def _critical_path(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return {"longest_feature": longest, "longest_s": round(longest_s, 2), "alone_s": round(alone, 2)}
 
 
-def _repeat(outcome: Outcome, seed: int) -> str:
+def _repeat(outcome: ScenarioResult, seed: int) -> str:
     return repeating(outcome.location, seed if outcome.seed is None else outcome.seed)
 
 
@@ -251,7 +251,7 @@ def repeating(location: str, seed: int) -> str:
     return f"behave {location} -D seed={seed}"
 
 
-def _table(summary: dict[str, Any], outcomes: list[Outcome], report: str, seed: int) -> str:
+def _table(summary: dict[str, Any], outcomes: list[ScenarioResult], report: str, seed: int) -> str:
     scenarios, coverage, consistency = summary["scenarios"], summary["coverage"], summary["consistency"]
     lines = ["", "Results"]
     for outcome in outcomes:
@@ -293,7 +293,7 @@ def _table(summary: dict[str, Any], outcomes: list[Outcome], report: str, seed: 
     return "\n".join(lines)
 
 
-def _skips_told(outcomes: Sequence[Outcome]) -> list[str]:
+def _skips_told(outcomes: Sequence[ScenarioResult]) -> list[str]:
     """Each reason once, with the scenario or the number of them; the results document names them all."""
     by_reason: dict[str, list[str]] = {}
     for outcome in outcomes:
@@ -352,7 +352,7 @@ def performance_sentences(performance: dict[str, Any]) -> list[str]:
     return told
 
 
-def _document(summary: dict[str, Any], outcomes: list[Outcome], seed: int) -> str:
+def _document(summary: dict[str, Any], outcomes: list[ScenarioResult], seed: int) -> str:
     scenarios, coverage, consistency = summary["scenarios"], summary["coverage"], summary["consistency"]
     lines = [
         "# Integration Testing Results",

@@ -16,7 +16,7 @@ from support.options import one_line
 from support.printable import as_json
 from support.reporting import results, write_errors
 from support.reporting.output import ALLURE, FOLDERS, JUNIT, RECORD, claim
-from support.reporting.results import Figures, Outcome
+from support.reporting.results import Figures, ScenarioResult
 
 COPIED = (ALLURE, JUNIT)
 # Seconds that a scenario may take, by its tags: a guess that is the same on every machine.
@@ -148,7 +148,7 @@ class Record:
     wall_s: float
     broken: int
     parts: list[Figures]
-    outcomes: list[Outcome]
+    outcomes: list[ScenarioResult]
 
     def write(self, output: Path, redact: Callable[[str], str]) -> None:
         """Beside the other results of the machine."""
@@ -173,7 +173,7 @@ class Record:
                     "shard": Shard(**told["shard"]),
                     "parts": [_figures(part) for part in told["parts"]],
                     "outcomes": [
-                        Outcome(**{**each, "tags": tuple(each["tags"])}) for each in told["outcomes"]
+                        ScenarioResult(**{**each, "tags": tuple(each["tags"])}) for each in told["outcomes"]
                     ],
                 }
             )

@@ -6,7 +6,7 @@ from support import fuzz
 from support.world import Exhibit, World
 
 
-def ask(world: World) -> fuzz.Outcome:
+def ask(world: World) -> fuzz.FuzzResult:
     """One round of the run's seed on a stack that is thrown away; the report shows what came of it."""
     stack = world.citadel.stack
     assert stack is not None, "random requests are only for a stack of the suite's own"
@@ -15,6 +15,6 @@ def ask(world: World) -> fuzz.Outcome:
     return outcome
 
 
-def left_out(world: World, outcome: fuzz.Outcome) -> int:
+def left_out(world: World, outcome: fuzz.FuzzResult) -> int:
     """How many operations of the contract have not been asked."""
     return len(world.citadel.contract.operations()) - outcome.operations

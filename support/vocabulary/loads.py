@@ -18,7 +18,7 @@ from support.load.histograms import Latencies
 from support.load.journeys import Journey, Target
 from support.load.plan import ClosedLoop, OpenLoop, Plan
 from support.load.runner import LoadResult
-from support.load.verdicts import Outcome, Verdict
+from support.load.verdicts import Decision, Verdict
 from support.matchers.answers import succeeded
 from support.reporting import plots
 from support.settings import Mode
@@ -161,12 +161,12 @@ def _concluded(world: World, name: str, judge: Judge, draw: Draw) -> Verdict:
     """
     load: Load = world.evidence["load"]
     verdict = _judged(world, load, judge, draw)
-    if verdict.outcome is Outcome.INCONCLUSIVE and not load.repeated:
+    if verdict.outcome is Decision.INCONCLUSIVE and not load.repeated:
         load.repeated = True
         load.result = _measured(world, load.journey, load.shape, load.id_prefix)
         verdict = _judged(world, load, judge, draw)
     world.citadel.performance[name] = dict(verdict.figures)
-    if verdict.outcome is Outcome.INCONCLUSIVE:
+    if verdict.outcome is Decision.INCONCLUSIVE:
         raise Inconclusive(verdict.reason)
     return verdict
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from support import addresses, doctor
-from support.doctor import Finding
+from support.doctor import Check
 from support.drivers.gateway import Answer
 from support.errors import Unavailable
 from support.settings import Settings
@@ -29,7 +29,7 @@ class Diagnosis:
     """What the doctor found, and of which settings."""
 
     settings: Settings
-    findings: list[Finding]
+    findings: list[Check]
 
 
 def health(world: World) -> Answer:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from hamcrest import assert_that
 
-from support.audit import Kind
+from support.audit import Breach
 from support.drivers.gateway import Answer
 from support.drivers.qdrant import Point
 from support.matchers.answers import succeeded
@@ -97,12 +97,12 @@ def platforms_findings(world: World) -> list[str]:
 
 def expected_of_points(changed: Change) -> dict[str, str]:
     """What an audit says of a vector store that is behind."""
-    return {changed.rewritten: Kind.STALE, changed.deleted: Kind.ORPHAN, changed.new: Kind.MISSING}
+    return {changed.rewritten: Breach.STALE, changed.deleted: Breach.ORPHAN, changed.new: Breach.MISSING}
 
 
 def expected_of_rows(changed: Change) -> dict[str, str]:
     """What an audit says of a metadata store that is behind what was acknowledged to clients."""
-    return {changed.rewritten: Kind.LOST, changed.deleted: Kind.PHANTOM, changed.new: Kind.LOST}
+    return {changed.rewritten: Breach.LOST, changed.deleted: Breach.PHANTOM, changed.new: Breach.LOST}
 
 
 def names(changed: Change) -> list[str]:

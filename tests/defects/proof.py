@@ -49,7 +49,7 @@ Runner = Callable[[Sequence[str], float], SuiteRun]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Proof:
     """What became of one defect.
 
     ``expected`` is the key of the scenario that was written for it, ``caught_by`` the name of the red one
@@ -84,7 +84,7 @@ def watched(defect: Defect) -> tuple[Scenario, ...]:
     return of_key(defect.key, defect.row)
 
 
-def judge(name: str, defect: Defect, run: Runner, watching: Sequence[Scenario] | None = None) -> Verdict:
+def judge(name: str, defect: Defect, run: Runner, watching: Sequence[Scenario] | None = None) -> Proof:
     """Run the scenario that watches for the defect and, if it stays green, its area until one is red.
 
     ``watching`` stands in for the scenarios of the defect's key.
@@ -93,8 +93,8 @@ def judge(name: str, defect: Defect, run: Runner, watching: Sequence[Scenario] |
     chosen = watched(defect) if watching is None else watching
     names, area = {each.name for each in chosen}, chosen[0].area
 
-    def verdict(caught_by: str, named: bool) -> Verdict:
-        return Verdict(
+    def verdict(caught_by: str, named: bool) -> Proof:
+        return Proof(
             defect=name,
             what=defect.what,
             area=area.replace("_", " "),
@@ -161,7 +161,7 @@ class Lane(threading.local):
         return self._variables
 
 
-def prove(names: Sequence[str], tell: Callable[[str], None], keep: Path) -> tuple[Control, list[Verdict]]:
+def prove(names: Sequence[str], tell: Callable[[str], None], keep: Path) -> tuple[Control, list[Proof]]:
     """The control run, then every defect, ``LANES`` at a time; what each printed is kept in ``keep``."""
     chosen = {name: DEFECTS[name] for name in names}
     with ExitStack() as stacks, tempfile.TemporaryDirectory() as folder:
@@ -176,7 +176,7 @@ def prove(names: Sequence[str], tell: Callable[[str], None], keep: Path) -> tupl
 
             return run
 
-        def one(name: str) -> Verdict:
+        def one(name: str) -> Proof:
             defect = chosen[name]
             verdict = judge(name, defect, runner(name, needs_own_servers(defect), seeded(name, defect)))
             tell(line(verdict))
@@ -211,7 +211,7 @@ def told(control: Control) -> str:
     return f"without a defect {control.scenarios} scenarios pass, {len(control.false_alarms)} are red{alarms}"
 
 
-def line(verdict: Verdict) -> str:
+def line(verdict: Proof) -> str:
     """One defect in one line."""
     word = "caught" if verdict.detected else "MISSED"
     named = ("names the cause" if verdict.named else "CAUSE NOT NAMED") if verdict.detected else ""
@@ -220,12 +220,12 @@ def line(verdict: Verdict) -> str:
     return f"{word:6} {verdict.seconds:6.1f} s  {verdict.defect:40} {named:15}  {caught_by}{why}"
 
 
-def share(verdicts: Sequence[Verdict], what: Callable[[Verdict], bool]) -> float:
+def share(verdicts: Sequence[Proof], what: Callable[[Proof], bool]) -> float:
     """The share of verdicts for which it is so, 0 of none."""
     return sum(map(what, verdicts)) / len(verdicts) if verdicts else 0.0
 
 
-def good(control: Control, verdicts: Sequence[Verdict]) -> bool:
+def good(control: Control, verdicts: Sequence[Proof]) -> bool:
     """Whether the suite deserves its name: enough found, enough named, no false alarm."""
     return (
         not control.false_alarms
@@ -234,7 +234,7 @@ def good(control: Control, verdicts: Sequence[Verdict]) -> bool:
     )
 
 
-def figures(control: Control, verdicts: Sequence[Verdict], seconds: float) -> list[str]:
+def figures(control: Control, verdicts: Sequence[Proof], seconds: float) -> list[str]:
     """The sums in sentences."""
     detected, named = sum(v.detected for v in verdicts), sum(v.named for v in verdicts)
     expected = sum(v.detected and v.as_expected for v in verdicts)
@@ -249,7 +249,7 @@ def figures(control: Control, verdicts: Sequence[Verdict], seconds: float) -> li
     ]
 
 
-def table(verdicts: Iterable[Verdict]) -> list[str]:
+def table(verdicts: Iterable[Proof]) -> list[str]:
     """All defects, in the order of the areas, as a Markdown table."""
     lines = [
         "| area | defect | what it does | caught by | cause named | seconds |",
@@ -267,7 +267,7 @@ def table(verdicts: Iterable[Verdict]) -> list[str]:
     return lines
 
 
-def write(control: Control, verdicts: Sequence[Verdict], seconds: float, folder: Path) -> None:
+def write(control: Control, verdicts: Sequence[Proof], seconds: float, folder: Path) -> None:
     """``defects.json`` for machines, ``defects.md`` for people."""
     folder.mkdir(parents=True, exist_ok=True)
     moment = datetime.now(UTC).isoformat(timespec="seconds")

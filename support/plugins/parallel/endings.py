@@ -21,7 +21,7 @@ MOST_FRAMES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class RaisedError:
     """An exception: the name of its class, its text, and ``(file, line, function)`` of its calls."""
 
     kind: str
@@ -47,7 +47,7 @@ class Ending:
     status: str
     hook_failed: bool = False
     message: str | None = None
-    fault: Fault | None = None
+    fault: RaisedError | None = None
     captured: tuple[Output, ...] = ()
     seconds: float = 0.0
     skip: bool = False
@@ -97,7 +97,7 @@ def _of(entity: Any, redact: Redact, **further: Any) -> Ending:
     fault = None
     if error is not None:
         frames = traceback.extract_tb(entity.exc_traceback)[-MOST_FRAMES:]
-        fault = Fault(
+        fault = RaisedError(
             type(error).__name__,
             redact(str(error)),
             tuple((frame.filename, frame.lineno or 0, frame.name) for frame in frames),

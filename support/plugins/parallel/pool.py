@@ -42,7 +42,7 @@ class NoWorker(Exception):
 
 
 @dataclass(slots=True)
-class Job:
+class FeatureJob:
     """A feature file and what has become of it."""
 
     feature: Any
@@ -73,7 +73,7 @@ class Worker:
     ready: bool = False
     refusal: str = ""
     finished: bool = False
-    job: Job | None = None
+    job: FeatureJob | None = None
 
     def say(self, what: object) -> None:
         """Send something; a worker that is gone is noticed when its line ends."""
@@ -94,16 +94,16 @@ class Worker:
         )
 
 
-class Pool:
+class Workers:
     """The workers of a run. Everything happens in the calling thread, while behave waits for a feature."""
 
-    def __init__(self, context: Any, jobs: Iterable[Job], logs: Path, memory: Path | None) -> None:
+    def __init__(self, context: Any, jobs: Iterable[FeatureJob], logs: Path, memory: Path | None) -> None:
         self._context = context
         self._runner = context._runner
         self._jobs = list(jobs)
         self._logs = logs
         self._memory = memory
-        self._queue: list[Job] = []
+        self._queue: list[FeatureJob] = []
         self._workers: list[Worker] = []
         self._endings: list[threading.Thread] = []
         self._started = 0
@@ -139,7 +139,7 @@ class Pool:
             self._hand_signals_back()
             raise NoWorker(self._refusals[0])
 
-    def run(self, job: Job, _runner: Any) -> bool:
+    def run(self, job: FeatureJob, _runner: Any) -> bool:
         """What ``feature.run`` does in the run: wait for the worker, then tell. Returns whether it failed."""
         self._until(lambda: job.over or (self._stopping and not self._busy()))
         for formatter in self._allure():
@@ -171,7 +171,7 @@ class Pool:
         if self._memory is not None:
             times.remember(self._memory, {job.file: job.took_s for job in self._jobs if _whole(job)})
 
-    def broken(self, job: Job, message: str, mark: str = "") -> None:
+    def broken(self, job: FeatureJob, message: str, mark: str = "") -> None:
         """Whatever is not known of the job's scenarios is broken, for this reason; ``mark`` is the lane."""
         feature = job.feature
         scenarios = feature.walk_scenarios()
@@ -354,7 +354,7 @@ class Pool:
         worker.say(Task(own.number, folders))
         self._workers.append(worker)
 
-    def _enter(self, job: Job, number: int, ending: Ending) -> Any:
+    def _enter(self, job: FeatureJob, number: int, ending: Ending) -> Any:
         scenario = job.feature.walk_scenarios()[number]
         endings.enter_scenario(scenario, ending)
         with contextlib.suppress(ValueError):
@@ -362,7 +362,7 @@ class Pool:
         self._runner.undefined_steps.extend(step for step in scenario.all_steps if step.status.is_undefined())
         return scenario
 
-    def _settle(self, job: Job) -> bool:
+    def _settle(self, job: FeatureJob) -> bool:
         """Tell the run's formatters all of it at once; returns whether it failed."""
         if not job.begun or job.settled:
             return False
@@ -482,8 +482,8 @@ def distribute(
     if count < 2 or len(set(files)) < len(files):
         return False
     expected = times.expected(files, times.recall(memory) if memory else {})
-    jobs = [Job(feature, expected[file]) for feature, file in zip(shared, files, strict=True)]
-    pool = Pool(context, jobs, logs, memory)
+    jobs = [FeatureJob(feature, expected[file]) for feature, file in zip(shared, files, strict=True)]
+    pool = Workers(context, jobs, logs, memory)
     print(f"{len(files)} feature files in {count} workers", flush=True)
     pool.start(count)
     context.add_cleanup(pool.finish)
@@ -499,7 +499,7 @@ def distribute(
 
 def figures(context: Any) -> list[Any] | None:
     """What each worker has measured, after all have ended; None where there were no workers."""
-    pool: Pool | None = getattr(context._runner, "parallel", None)
+    pool: Workers | None = getattr(context._runner, "parallel", None)
     if pool is None:
         return None
     pool.finish()
@@ -509,7 +509,7 @@ def figures(context: Any) -> list[Any] | None:
 class _Once:
     """What has to happen before the first feature that runs alone."""
 
-    def __init__(self, pool: Pool, action: Callable[[Any], None] | None) -> None:
+    def __init__(self, pool: Workers, action: Callable[[Any], None] | None) -> None:
         self._pool = pool
         self._action = action
 
@@ -520,11 +520,13 @@ class _Once:
             action(context)
 
 
-def _run_alone(original: Callable[[Any], bool], feature: Any, pool: Pool, ready: _Once, runner: Any) -> bool:
+def _run_alone(
+    original: Callable[[Any], bool], feature: Any, pool: Workers, ready: _Once, runner: Any
+) -> bool:
     try:
         ready(runner.context)
     except Exception as error:
-        job = Job(feature, 0.0, unreported=list(range(len(feature.walk_scenarios()))))
+        job = FeatureJob(feature, 0.0, unreported=list(range(len(feature.walk_scenarios()))))
         pool.broken(job, str(error))
         return pool.run(job, runner)
     if runner.aborted:
@@ -540,7 +542,7 @@ def _selected(feature: Any, config: Any, tag: str | None = None) -> bool:
     )
 
 
-def _whole(job: Job) -> bool:
+def _whole(job: FeatureJob) -> bool:
     """Whether all of it ran, so that its time can be remembered."""
     return job.took_s > 0 and all(
         scenario.status.is_passed() or scenario.skip_reason for scenario in job.feature.walk_scenarios()

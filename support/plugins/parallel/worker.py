@@ -121,7 +121,7 @@ class Line:
             signal.pthread_kill(main, signal.SIGTERM)
 
 
-class Worker(Runner):  # type: ignore[misc]  # behave has no types
+class WorkerRunner(Runner):  # type: ignore[misc]  # behave has no types
     """behave's runner with features that come over the line and formatters that note or write results."""
 
     def __init__(self, config: Any, line: Line) -> None:
@@ -213,7 +213,7 @@ class Worker(Runner):  # type: ignore[misc]  # behave has no types
             except BaseException as error:
                 # The run reports it, once for all workers.
                 print(worker_context.OWN.shown(traceback.format_exc()))
-                refused = isinstance(error, worker_context.Refused)
+                refused = isinstance(error, worker_context.CannotBegin)
                 message = str(error) if refused else f"{type(error).__name__}: {error}"
                 self._line.tell("failed", worker_context.OWN.shown(message))
                 self.hook_failures += 1
@@ -252,4 +252,4 @@ def main() -> int:
     config.format, config.outputs, config.reporters = [], [], []
     config.userdata.pop(allure_corrections.RESULTS, None)
     reset_runtime()
-    return int(bool(Worker(config, line).run()))
+    return int(bool(WorkerRunner(config, line).run()))

@@ -39,7 +39,7 @@ class Refused(Exception):
         self.status = status
 
 
-class Service:
+class EmbeddingService:
     """The model, its threads, and what has been done since the start."""
 
     def __init__(self, model: MiniLM) -> None:
@@ -124,7 +124,7 @@ class Service:
 
 def create_app(model: MiniLM) -> Starlette:
     """The service as an ASGI application."""
-    service = Service(model)
+    service = EmbeddingService(model)
     return Starlette(
         routes=[
             Route("/embed", service.embed, methods=["POST"]),

@@ -38,7 +38,7 @@ from support.reference.emulators.request_recorder import (
     NORMAL,
     REFUSAL,
     Behaviour,
-    Provider,
+    Recorded,
     RequestRecorder,
     Seen,
 )
@@ -142,7 +142,7 @@ class Emulators:
         provider.key = body["key"]
         return _json({})
 
-    def _provider(self, name: str) -> Provider:
+    def _provider(self, name: str) -> Recorded:
         if name not in self._recorder.providers:
             raise HTTPException(404, f"there is no provider {name}")
         return self._recorder.providers[name]

@@ -86,7 +86,7 @@ class Seen:
 
 
 @dataclass(slots=True)
-class Provider:
+class Recorded:
     """One provider's accepted key, present behaviour, and the event that lets held requests go."""
 
     key: str | None = None
@@ -115,7 +115,7 @@ class RequestRecorder:
         unknown = keys.keys() - set(PROVIDERS)
         if unknown:
             raise ValueError(f"keys for unknown providers: {', '.join(sorted(unknown))}")
-        self.providers = {name: Provider(keys.get(name)) for name in PROVIDERS}
+        self.providers = {name: Recorded(keys.get(name)) for name in PROVIDERS}
         self._seen: deque[Seen] = deque(maxlen=MAX_REMEMBERED)
         self._last = 0
 

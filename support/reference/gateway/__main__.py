@@ -14,7 +14,7 @@ import aiohttp
 import uvicorn
 
 from support.reference.gateway import logs
-from support.reference.gateway.app import Gateway
+from support.reference.gateway.app import GatewayApp
 from support.reference.gateway.config import Config, from_environment
 
 _DRAIN_S = 20.0
@@ -38,7 +38,7 @@ async def _serve(config: Config, listener: socket.socket) -> None:
         limit=0, limit_per_host=_CONNECTIONS_PER_BACKEND, keepalive_timeout=30, force_close=False
     )
     async with aiohttp.ClientSession(connector=connector, trust_env=False, auto_decompress=True) as session:
-        gateway = Gateway(config, session)
+        gateway = GatewayApp(config, session)
         server = _Server(
             uvicorn.Config(
                 gateway,

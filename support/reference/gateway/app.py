@@ -49,7 +49,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Operation:
+class Endpoint:
     """One row of the interface. `role` None: open to everybody, and not rate limited."""
 
     method: str
@@ -66,7 +66,7 @@ class Operation:
         object.__setattr__(self, "pattern", re.compile(pattern))
 
 
-class Gateway:
+class GatewayApp:
     """The ASGI application with everything behind it."""
 
     def __init__(self, config: Config, session: aiohttp.ClientSession) -> None:
@@ -193,7 +193,7 @@ class Gateway:
             self.in_flight -= 1
             self._note(scope["method"], endpoint, reply.status, call)
 
-    def _route(self, request: Request) -> Operation:
+    def _route(self, request: Request) -> Endpoint:
         allowed = []
         for operation in self._table:
             match = operation.pattern.fullmatch(request.path)
@@ -208,7 +208,7 @@ class Gateway:
         raise Problem("route-not-found")
 
     async def _answer(
-        self, operation: Operation, request: Request, body: _Incoming, scope: Mapping[str, Any]
+        self, operation: Endpoint, request: Request, body: _Incoming, scope: Mapping[str, Any]
     ) -> Reply:
         """The order of checks: auth, role, rate limit, size, content type, JSON, schema; then the handler."""
         call = current()
@@ -396,16 +396,16 @@ async def _in_background(work: Awaitable[None]) -> None:
     await work
 
 
-def _table(do: Operations) -> list[Operation]:
+def _table(do: Operations) -> list[Endpoint]:
     api = "/api/v1"
     return [
-        Operation("GET", "/health", do.health, 5, role=None),
-        Operation("GET", "/health/live", do.live, 1, role=None),
-        Operation("GET", "/health/ready", do.ready, 5, role=None),
-        Operation("GET", "/metrics", do.metrics_page, 5, role=None),
-        Operation("GET", "/status", do.status, 1),
-        Operation("GET", f"{api}/collections", do.list_collections, 10),
-        Operation(
+        Endpoint("GET", "/health", do.health, 5, role=None),
+        Endpoint("GET", "/health/live", do.live, 1, role=None),
+        Endpoint("GET", "/health/ready", do.ready, 5, role=None),
+        Endpoint("GET", "/metrics", do.metrics_page, 5, role=None),
+        Endpoint("GET", "/status", do.status, 1),
+        Endpoint("GET", f"{api}/collections", do.list_collections, 10),
+        Endpoint(
             "POST",
             f"{api}/collections",
             do.create_collection,
@@ -414,8 +414,8 @@ def _table(do: Operations) -> list[Operation]:
             models.CollectionCreate,
             "collection.create",
         ),
-        Operation("GET", f"{api}/collections/{{collection}}", do.get_collection, 10),
-        Operation(
+        Endpoint("GET", f"{api}/collections/{{collection}}", do.get_collection, 10),
+        Endpoint(
             "PATCH",
             f"{api}/collections/{{collection}}",
             do.update_collection,
@@ -424,7 +424,7 @@ def _table(do: Operations) -> list[Operation]:
             models.CollectionUpdate,
             "collection.update",
         ),
-        Operation(
+        Endpoint(
             "DELETE",
             f"{api}/collections/{{collection}}",
             do.delete_collection,
@@ -432,31 +432,31 @@ def _table(do: Operations) -> list[Operation]:
             "user",
             audited="collection.delete",
         ),
-        Operation("GET", f"{api}/collections/{{collection}}/status", do.collection_status, 10),
-        Operation("GET", f"{api}/collections/{{collection}}/vectors", do.list_vectors, 10),
-        Operation(
+        Endpoint("GET", f"{api}/collections/{{collection}}/status", do.collection_status, 10),
+        Endpoint("GET", f"{api}/collections/{{collection}}/vectors", do.list_vectors, 10),
+        Endpoint(
             "POST",
             f"{api}/collections/{{collection}}/validate",
             do.validate_collection,
             60,
             body=models.ConsistencyRequest,
         ),
-        Operation("POST", f"{api}/embeddings/generate", do.embed, 30, body=models.EmbeddingRequest),
-        Operation("POST", f"{api}/embeddings/batch", do.embed_batch, 30, body=models.EmbeddingBatch),
-        Operation("GET", f"{api}/embeddings/models", do.list_models, 5),
-        Operation("GET", f"{api}/embeddings/models/{{model}}", do.get_model, 5),
-        Operation(
+        Endpoint("POST", f"{api}/embeddings/generate", do.embed, 30, body=models.EmbeddingRequest),
+        Endpoint("POST", f"{api}/embeddings/batch", do.embed_batch, 30, body=models.EmbeddingBatch),
+        Endpoint("GET", f"{api}/embeddings/models", do.list_models, 5),
+        Endpoint("GET", f"{api}/embeddings/models/{{model}}", do.get_model, 5),
+        Endpoint(
             "POST",
             f"{api}/embeddings/models/{{model}}/generate",
             do.embed_with_model,
             30,
             body=models.TextOnly,
         ),
-        Operation("POST", f"{api}/vectors/insert", do.insert, 30, "user", models.Insert, "vector.insert"),
-        Operation("POST", f"{api}/vectors/batch", do.batch, 30, "user", models.Batch, "vector.batch"),
-        Operation("POST", f"{api}/vectors/search", do.search, 10, body=models.Search),
-        Operation("GET", f"{api}/vectors/{{collection}}/{{vector_id}}", do.get_vector, 10),
-        Operation(
+        Endpoint("POST", f"{api}/vectors/insert", do.insert, 30, "user", models.Insert, "vector.insert"),
+        Endpoint("POST", f"{api}/vectors/batch", do.batch, 30, "user", models.Batch, "vector.batch"),
+        Endpoint("POST", f"{api}/vectors/search", do.search, 10, body=models.Search),
+        Endpoint("GET", f"{api}/vectors/{{collection}}/{{vector_id}}", do.get_vector, 10),
+        Endpoint(
             "PATCH",
             f"{api}/vectors/{{collection}}/{{vector_id}}",
             do.update_vector,
@@ -465,7 +465,7 @@ def _table(do: Operations) -> list[Operation]:
             models.Update,
             "vector.update",
         ),
-        Operation(
+        Endpoint(
             "DELETE",
             f"{api}/vectors/{{collection}}/{{vector_id}}",
             do.delete_vector,
@@ -473,17 +473,17 @@ def _table(do: Operations) -> list[Operation]:
             "user",
             audited="vector.delete",
         ),
-        Operation("GET", f"{api}/external/providers", do.list_providers, 5),
-        Operation("GET", f"{api}/external/{{provider}}/status", do.provider_status, 5),
-        Operation(
+        Endpoint("GET", f"{api}/external/providers", do.list_providers, 5),
+        Endpoint("GET", f"{api}/external/{{provider}}/status", do.provider_status, 5),
+        Endpoint(
             "POST", f"{api}/external/{{provider}}/embed", do.provider_embed, 30, body=models.ProviderEmbed
         ),
-        Operation("GET", f"{api}/batch/jobs", do.list_jobs, 10),
-        Operation("POST", f"{api}/batch/jobs", do.submit_job, 30, "user", models.JobRequest, "job.submit"),
-        Operation("GET", f"{api}/batch/jobs/{{job_id}}/status", do.job_status, 10),
-        Operation("DELETE", f"{api}/batch/jobs/{{job_id}}", do.cancel_job, 10, "user", audited="job.cancel"),
-        Operation("GET", f"{api}/cache/stats", do.cache_stats, 5),
-        Operation(
+        Endpoint("GET", f"{api}/batch/jobs", do.list_jobs, 10),
+        Endpoint("POST", f"{api}/batch/jobs", do.submit_job, 30, "user", models.JobRequest, "job.submit"),
+        Endpoint("GET", f"{api}/batch/jobs/{{job_id}}/status", do.job_status, 10),
+        Endpoint("DELETE", f"{api}/batch/jobs/{{job_id}}", do.cancel_job, 10, "user", audited="job.cancel"),
+        Endpoint("GET", f"{api}/cache/stats", do.cache_stats, 5),
+        Endpoint(
             "POST",
             f"{api}/cache/invalidate",
             do.invalidate_cache,

@@ -14,7 +14,7 @@ from support.reference.gateway.cache import PREFIX, Cache
 from support.reference.gateway.config import Config
 from support.reference.gateway.descriptors import Descriptor, Descriptors, missing
 from support.reference.gateway.models import CollectionCreate, CollectionUpdate
-from support.reference.gateway.postgres import Database, Lease, LockBusy
+from support.reference.gateway.postgres import Database, LockBusy, Session
 from support.reference.gateway.problems import (
     DependencyDown,
     DependencyTimeout,
@@ -152,7 +152,7 @@ class Collections:
             "checked_at": stamp(datetime.now(UTC)),
         }
 
-    async def _counts(self, lease: Lease, name: str) -> Any:
+    async def _counts(self, lease: Session, name: str) -> Any:
         row = await lease.fetchrow(
             "SELECT c.status, c.vector_size, c.distance, c.model, c.generation,"
             " (SELECT count(*) FROM vector_metadata v"
@@ -209,7 +209,7 @@ class Collections:
         await self._descriptors.get(wanted.name)
         return await self.get(wanted.name)
 
-    async def _refuse_existing(self, lease: Lease, name: str) -> None:
+    async def _refuse_existing(self, lease: Session, name: str) -> None:
         status = await lease.fetchval("SELECT status FROM collections WHERE name = $1", name)
         if status == "active":
             raise Problem("collection-exists", f"A collection named {name} exists.")
@@ -217,7 +217,7 @@ class Collections:
             raise Problem("collection-busy", f"The collection {name} is {status}.")
 
     async def _create_in_qdrant(
-        self, lease: Lease, collection_id: uuid.UUID, wanted: CollectionCreate
+        self, lease: Session, collection_id: uuid.UUID, wanted: CollectionCreate
     ) -> DependencyDown | None:
         """Qdrant's part. A refusal takes row and event back, to be committed, and is returned."""
         try:
@@ -237,7 +237,7 @@ class Collections:
             await self._qdrant.drop_collection(name)
         await self._qdrant.create_collection(name, size, distance)
 
-    async def finish_create(self, lease: Lease, collection_id: uuid.UUID, *, settle: bool) -> None:
+    async def finish_create(self, lease: Session, collection_id: uuid.UUID, *, settle: bool) -> None:
         """After Qdrant: the collection is live; its event is done, or to be looked at once more."""
         await lease.execute(
             "UPDATE collections SET status = 'active', updated_at = now() WHERE collection_id = $1",
@@ -310,7 +310,7 @@ class Collections:
         await self._forget_cached(collection_id)
         return {"collection": name, "deleted": True, "vectors_removed": removed}
 
-    async def _take_back_delete(self, lease: Lease, collection_id: uuid.UUID) -> None:
+    async def _take_back_delete(self, lease: Session, collection_id: uuid.UUID) -> None:
         await lease.execute(
             "DELETE FROM outbox WHERE collection_id = $1 AND operation = 'collection_delete'", collection_id
         )
@@ -321,7 +321,7 @@ class Collections:
             collection_id,
         )
 
-    async def finish_delete(self, lease: Lease, collection_id: uuid.UUID) -> int:
+    async def finish_delete(self, lease: Session, collection_id: uuid.UUID) -> int:
         """After Qdrant: events, rows and the collection itself; the number of rows that were stored."""
         removed = await lease.fetchval(
             "SELECT count(*) FROM vector_metadata WHERE collection_id = $1 AND status = 'stored'",
@@ -338,7 +338,7 @@ class Collections:
             # The new life of the name has another collection_id: these keys are never asked for again.
             logs.info("cache-not-cleared", request_id=current().request_id)
 
-    async def _announce(self, lease: Lease, collection_id: uuid.UUID, operation: str, name: str) -> None:
+    async def _announce(self, lease: Session, collection_id: uuid.UUID, operation: str, name: str) -> None:
         await lease.execute(
             "INSERT INTO outbox (collection_id, operation, version, payload, available_at)"
             " VALUES ($1, $2, 1, $3::jsonb, now() + make_interval(secs => $4))",
@@ -363,7 +363,7 @@ class Collections:
     def _lock(self, name: str) -> int:
         return self._writer.collection_lock(name)
 
-    async def _hold(self, lease: Lease, name: str) -> None:
+    async def _hold(self, lease: Session, name: str) -> None:
         try:
             await lease.execute("SELECT pg_advisory_xact_lock($1)", self._lock(name))
         except LockBusy as busy:
@@ -393,7 +393,7 @@ def item_summary(row: Any, collection: str) -> dict[str, object]:
     }
 
 
-async def read_item(lease: Lease, target: Descriptor, point_id: uuid.UUID) -> Any:
+async def read_item(lease: Session, target: Descriptor, point_id: uuid.UUID) -> Any:
     """The stored row of an item, or 404."""
     row = await lease.fetchrow(
         f"SELECT {_ITEM_COLUMNS}, stored_generation FROM vector_metadata"

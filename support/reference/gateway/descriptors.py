@@ -9,7 +9,7 @@ from typing import Any
 
 from support.reference.gateway import logs
 from support.reference.gateway.config import Config
-from support.reference.gateway.postgres import Database, Lease
+from support.reference.gateway.postgres import Database, Session
 from support.reference.gateway.problems import DependencyDown, DependencyTimeout, Problem
 from support.reference.gateway.timing import current
 
@@ -40,7 +40,7 @@ class Descriptors:
         self._known: dict[str, Descriptor] = {}
         self._shun_until = float("-inf")
 
-    async def read(self, lease: Lease, name: str) -> Descriptor:
+    async def read(self, lease: Session, name: str) -> Descriptor:
         """The live collection of this name, or 404. One being created or deleted is not live."""
         row = await lease.fetchrow(
             f"SELECT {_COLUMNS} FROM collections WHERE name = $1 AND status = 'active'", name

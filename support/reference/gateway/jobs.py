@@ -37,7 +37,7 @@ from support.reference.gateway.config import Config
 from support.reference.gateway.descriptors import Descriptor, Descriptors, missing
 from support.reference.gateway.embedding import Embedded, Embeddings
 from support.reference.gateway.metrics import Metrics
-from support.reference.gateway.postgres import Database, Lease
+from support.reference.gateway.postgres import Database, Session
 from support.reference.gateway.problems import DependencyDown, DependencyTimeout, Problem, invalid
 from support.reference.gateway.timing import Call, begin
 from support.reference.gateway.writes import Item, Writer
@@ -268,7 +268,7 @@ class Jobs:
         await self._cache.wake(_WAKEUP, str(job_id), _WAKEUPS_KEPT, _WAKEUP_TTL_S)
         return _described(row)
 
-    async def _keep(self, lease: Lease, *values: object) -> Any:
+    async def _keep(self, lease: Session, *values: object) -> Any:
         try:
             return await lease.fetchval(_INSERT, *values)
         except asyncpg.ForeignKeyViolationError as gone:
@@ -332,7 +332,7 @@ class Jobs:
         for state in STATES:
             self._metrics.jobs.put(state, value=counted.get(state, 0))
 
-    async def _row(self, lease: Lease, job_id: uuid.UUID, owner: uuid.UUID | None = None) -> Any:
+    async def _row(self, lease: Session, job_id: uuid.UUID, owner: uuid.UUID | None = None) -> Any:
         row = await lease.fetchrow(
             f"SELECT {_COLUMNS} FROM embedding_jobs j WHERE j.job_id = $1"
             " AND ($2::uuid IS NULL OR j.submitted_by = $2)",
@@ -461,7 +461,7 @@ class Jobs:
             await self._write(job, target, rows)
         return True
 
-    async def _target(self, lease: Lease, job: _Job) -> Descriptor | None:
+    async def _target(self, lease: Session, job: _Job) -> Descriptor | None:
         """The job's collection; None if it is gone, also if another one has its name now."""
         row = await lease.fetchrow(_COLLECTION, job.collection_id)
         if row is None:
@@ -473,7 +473,7 @@ class Jobs:
             raise DependencyDown("qdrant", f"the collection is {status}")
         return Descriptor(**found)
 
-    async def _settle(self, lease: Lease, job: _Job, target: Descriptor | None) -> int:
+    async def _settle(self, lease: Session, job: _Job, target: Descriptor | None) -> int:
         """End the items that an earlier step began and that are through by now; how many are not."""
         rows = await lease.fetch(_UNDER_WAY, job.job_id)
         if not rows:
@@ -603,7 +603,7 @@ class _Noted:
     def _numbers(self, items: list[Item]) -> list[int]:
         return [self.indexes[item.external_id] for item in items]
 
-    async def begun(self, lease: Lease, items: list[Item]) -> None:
+    async def begun(self, lease: Session, items: list[Item]) -> None:
         if (
             await lease.fetchval(f"{_HELD} FOR NO KEY UPDATE", self.job.job_id, self.job.attempts)
             != "processing"
@@ -612,11 +612,11 @@ class _Noted:
         if items:
             await lease.execute(_BEGUN, self.job.job_id, self._numbers(items))
 
-    async def taken_back(self, lease: Lease, items: list[Item]) -> None:
+    async def taken_back(self, lease: Session, items: list[Item]) -> None:
         if items:
             await lease.execute(_TAKEN_BACK, self.job.job_id, self._numbers(items))
 
-    async def done(self, lease: Lease, items: list[Item]) -> None:
+    async def done(self, lease: Session, items: list[Item]) -> None:
         if items:
             await lease.execute(_DONE, self.job.job_id, self._numbers(items))
 

@@ -42,7 +42,7 @@ class PoolBusy(DependencyTimeout):
     """No connection of the pool became free in time; nothing was sent."""
 
 
-class Lost(DependencyDown):
+class ConnectionLost(DependencyDown):
     """The connection broke while a statement was under way."""
 
 
@@ -60,9 +60,9 @@ class Pool:
         self.budget_s = config.postgresql_timeout_s
 
     @asynccontextmanager
-    async def lease(self, budget_s: float | None = None) -> AsyncIterator[Lease]:
+    async def lease(self, budget_s: float | None = None) -> AsyncIterator[Session]:
         """A connection for one task; `budget_s` bounds the sum of all time spent waiting for PostgreSQL."""
-        lease = Lease(self, self.budget_s if budget_s is None else budget_s)
+        lease = Session(self, self.budget_s if budget_s is None else budget_s)
         try:
             await lease.open()
             yield lease
@@ -114,7 +114,7 @@ class Pool:
             self._idle.pop().terminate()
 
 
-class Lease:
+class Session:
     """One connection in use. After a time-out or a loss it is cut and not used again."""
 
     def __init__(self, pool: Pool, budget_s: float) -> None:
@@ -164,7 +164,7 @@ class Lease:
             raise DependencyTimeout("postgresql", "timeout") from late
         except _LOST as lost:
             await self._cut()
-            raise Lost("postgresql", type(lost).__name__) from lost
+            raise ConnectionLost("postgresql", type(lost).__name__) from lost
         except asyncpg.LockNotAvailableError as busy:
             raise LockBusy("postgresql", "lock") from busy
         except asyncpg.PostgresError as refused:
@@ -185,7 +185,7 @@ class Lease:
         """Run a statement; one that is `safe` to repeat gets a second connection when the first was stale."""
         try:
             return await self._bounded(lambda: run(self._live()))
-        except Lost:
+        except ConnectionLost:
             if not (safe and self._reused):
                 raise
             self._connection = await self._bounded(self._pool.connect)
@@ -234,7 +234,7 @@ class Lease:
             raise
         try:
             await self.execute("COMMIT")
-        except Lost as lost:
+        except ConnectionLost as lost:
             raise DependencyTimeout("postgresql", "lost at commit") from lost
         finally:
             if self._connection is not None and not self._connection.is_in_transaction():

@@ -15,7 +15,7 @@ from support.reference.gateway import content, logs
 from support.reference.gateway.collections import Collections, stamp
 from support.reference.gateway.config import Config
 from support.reference.gateway.descriptors import Descriptor, Descriptors
-from support.reference.gateway.postgres import Database, Lease
+from support.reference.gateway.postgres import Database, Session
 from support.reference.gateway.problems import DependencyDown, DependencyTimeout
 from support.reference.gateway.qdrant import Qdrant
 from support.reference.gateway.timing import Call, begin, current
@@ -96,7 +96,7 @@ class Reconciler:
             async with self._database.writer.lease() as lease:
                 await lease.execute(_PRUNE)
 
-    async def _point_event(self, lease: Lease, collection_id: uuid.UUID, point_id: uuid.UUID) -> None:
+    async def _point_event(self, lease: Session, collection_id: uuid.UUID, point_id: uuid.UUID) -> None:
         """Assert the newest open event of a point in both stores."""
         async with lease.transaction():
             name = await self._live_name(lease, collection_id, shared=True)
@@ -140,7 +140,7 @@ class Reconciler:
                 return
         logs.info("event-replayed", operation=newest["operation"], attempts=len(events))
 
-    async def _live_name(self, lease: Lease, collection_id: uuid.UUID, *, shared: bool) -> str | None:
+    async def _live_name(self, lease: Session, collection_id: uuid.UUID, *, shared: bool) -> str | None:
         """The name of a collection that still lives, with its lock held; None if it is gone, "" if busy."""
         row = await lease.fetchrow(
             "SELECT name, status FROM collections WHERE collection_id = $1", collection_id
@@ -159,7 +159,7 @@ class Reconciler:
             return ""
         return str(row["name"])
 
-    async def _collection_event(self, lease: Lease, collection_id: uuid.UUID) -> None:
+    async def _collection_event(self, lease: Session, collection_id: uuid.UUID) -> None:
         """Finish the creation or the deletion of a collection."""
         async with lease.transaction():
             name = await self._live_name(lease, collection_id, shared=False)
@@ -193,7 +193,7 @@ _SCROLL_PAGE = 256
 
 
 @dataclass(slots=True)
-class Comparison:
+class Divergence:
     """What one comparison of a collection found; ids are the clients'."""
 
     rows: int = 0
@@ -242,9 +242,9 @@ class Checker:
             "duration_ms": current().total_ms(),
         }
 
-    async def _compare(self, target: Descriptor) -> Comparison:
+    async def _compare(self, target: Descriptor) -> Divergence:
         """Scan both, then look again at every difference by id: a write under way is no difference."""
-        found = Comparison()
+        found = Divergence()
         points = await self._scan(target)
         rows, busy = await self._rows(target, None)
         found.rows, found.points, found.in_flight = len(rows), len(points), len(busy)
@@ -301,7 +301,7 @@ class Checker:
         rows = {row["point_id"]: row for row in found if row["status"] == "stored"}
         return rows, {row["point_id"] for row in found if row["busy"]}
 
-    async def _repair(self, target: Descriptor, found: Comparison) -> int:
+    async def _repair(self, target: Descriptor, found: Divergence) -> int:
         repaired = 0
         for point_id in [*found.orphans, *found.missing, *found.mismatched]:
             async with self._database.writer.lease() as lease, lease.transaction():
@@ -309,7 +309,7 @@ class Checker:
                     repaired += 1
         return repaired
 
-    async def _repair_point(self, lease: Lease, target: Descriptor, point_id: uuid.UUID) -> bool:
+    async def _repair_point(self, lease: Session, target: Descriptor, point_id: uuid.UUID) -> bool:
         """Make Qdrant agree with the row, under the locks of a write."""
         await lease.execute(
             "SELECT pg_advisory_xact_lock_shared($1)", self._writer.collection_lock(target.name)
@@ -356,7 +356,7 @@ class Checker:
         return True
 
     async def _vector_of(
-        self, lease: Lease, target: Descriptor, point_id: uuid.UUID, checksum: bytes
+        self, lease: Session, target: Descriptor, point_id: uuid.UUID, checksum: bytes
     ) -> content.Vector | None:
         """The vector with this checksum: from the newest event, else from Qdrant itself."""
         payloads = await lease.fetch(

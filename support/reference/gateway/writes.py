@@ -30,7 +30,7 @@ from support.reference.gateway.cache import PREFIX, Cache
 from support.reference.gateway.config import Config
 from support.reference.gateway.content import Vector
 from support.reference.gateway.descriptors import Descriptor, missing
-from support.reference.gateway.postgres import Database, Lease, LockBusy, PoolBusy
+from support.reference.gateway.postgres import Database, LockBusy, PoolBusy, Session
 from support.reference.gateway.problems import DependencyDown, DependencyTimeout, Problem
 from support.reference.gateway.qdrant import Qdrant
 
@@ -134,19 +134,19 @@ def from_payload(point_id: uuid.UUID, version: int, payload: str) -> Item:
     )
 
 
-class Progress(Protocol):
+class Observer(Protocol):
     """Whoever must know exactly what became of each item: noted in the write's own transactions.
 
     After a crash an item that was begun and has no open event is done: it must not be written again.
     """
 
-    async def begun(self, lease: Lease, items: list[Item]) -> None:
+    async def begun(self, lease: Session, items: list[Item]) -> None:
         """The items' events are in the outbox. May raise to call the whole write off."""
 
-    async def taken_back(self, lease: Lease, items: list[Item]) -> None:
+    async def taken_back(self, lease: Session, items: list[Item]) -> None:
         """Qdrant refused: the items' events are gone again."""
 
-    async def done(self, lease: Lease, items: list[Item]) -> None:
+    async def done(self, lease: Session, items: list[Item]) -> None:
         """The items are as wanted."""
 
 
@@ -276,7 +276,7 @@ class Writer:
         """Lock number of one item."""
         return content.lock_key(self._schema, collection_id, point_id)
 
-    async def _lock(self, lease: Lease, collection_id: uuid.UUID, ids: Sequence[uuid.UUID]) -> None:
+    async def _lock(self, lease: Session, collection_id: uuid.UUID, ids: Sequence[uuid.UUID]) -> None:
         keys = sorted(self.point_lock(collection_id, each) for each in ids)
         try:
             await lease.execute("SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k", keys)
@@ -287,7 +287,7 @@ class Writer:
     # --- upsert
 
     @asynccontextmanager
-    async def _lease(self) -> AsyncIterator[Lease]:
+    async def _lease(self) -> AsyncIterator[Session]:
         """A connection for a write. Where all are taken by writes that wait for Qdrant, that is the cause."""
         try:
             async with self._database.writer.lease() as lease:
@@ -297,7 +297,7 @@ class Writer:
                 raise DependencyTimeout("qdrant", "all writers wait for it") from busy
             raise
 
-    async def upsert(self, target: Descriptor, items: list[Item], progress: Progress | None = None) -> None:
+    async def upsert(self, target: Descriptor, items: list[Item], progress: Observer | None = None) -> None:
         """Store items of one collection; sets `outcome`, `version` and times of each."""
         async with self._lease() as lease:
             changed = await self._prepare(lease, target, items, progress)
@@ -327,7 +327,7 @@ class Writer:
         await self._forget(target, [item])
 
     async def _current_vector(
-        self, lease: Lease, target: Descriptor, point_id: uuid.UUID, row: Any
+        self, lease: Session, target: Descriptor, point_id: uuid.UUID, row: Any
     ) -> Vector:
         """The stored vector: from Qdrant, or from the event when Qdrant is ahead of the row."""
         for point in await self._qdrant.retrieve(target.name, [point_id], vectors=True):
@@ -348,7 +348,7 @@ class Writer:
         return content.unpacked(orjson.loads(payload)["vector"])
 
     async def _prepare(
-        self, lease: Lease, target: Descriptor, items: list[Item], progress: Progress | None
+        self, lease: Session, target: Descriptor, items: list[Item], progress: Observer | None
     ) -> list[Item]:
         async with lease.transaction():
             ids = [item.point_id for item in items]
@@ -363,7 +363,7 @@ class Writer:
             return changed
 
     async def _announce(
-        self, lease: Lease, target: Descriptor, items: list[Item], rows: dict[uuid.UUID, Any]
+        self, lease: Session, target: Descriptor, items: list[Item], rows: dict[uuid.UUID, Any]
     ) -> list[Item]:
         """Phase A after the locks: the items that need phase B, with their versions and events."""
         changed = []
@@ -407,12 +407,12 @@ class Writer:
         return changed
 
     async def _insert(
-        self, lease: Lease, target: Descriptor, sql: str, columns: list[tuple[object, ...]]
+        self, lease: Session, target: Descriptor, sql: str, columns: list[tuple[object, ...]]
     ) -> list[Any]:
         return await lease.fetch(sql, target.collection_id, *(list(column) for column in columns))
 
     async def _apply_upserts(
-        self, lease: Lease, target: Descriptor, items: list[Item], progress: Progress | None = None
+        self, lease: Session, target: Descriptor, items: list[Item], progress: Observer | None = None
     ) -> None:
         """Phase B of upserts."""
         refused: Problem | None = None
@@ -450,7 +450,7 @@ class Writer:
             raise refused
 
     async def _upsert_points(
-        self, lease: Lease, target: Descriptor, items: list[Item]
+        self, lease: Session, target: Descriptor, items: list[Item]
     ) -> DependencyDown | None:
         """Qdrant's part. A refusal takes the events back, to be committed, and is returned."""
         ids, versions = [item.point_id for item in items], [item.version for item in items]
@@ -465,13 +465,13 @@ class Writer:
         return None
 
     @staticmethod
-    async def _take_back_upserts(lease: Lease, target: Descriptor, items: list[Item]) -> None:
+    async def _take_back_upserts(lease: Session, target: Descriptor, items: list[Item]) -> None:
         ids, versions = [item.point_id for item in items], [item.version for item in items]
         await lease.execute(_CANCEL, target.collection_id, ids, versions)
         await lease.execute(_DROP_PENDING, target.collection_id, ids)
 
     async def finish_upserts(
-        self, lease: Lease, collection_id: uuid.UUID, items: list[Item], settling: list[bool]
+        self, lease: Session, collection_id: uuid.UUID, items: list[Item], settling: list[bool]
     ) -> None:
         """After Qdrant: close the events, then rows and generation in the last statement."""
         ids, versions = [item.point_id for item in items], [item.version for item in items]
@@ -486,7 +486,7 @@ class Writer:
 
     # --- delete
 
-    async def delete(self, target: Descriptor, items: list[Item], progress: Progress | None = None) -> None:
+    async def delete(self, target: Descriptor, items: list[Item], progress: Observer | None = None) -> None:
         """Remove items. An item that is not there gets `problem` 404; the others `outcome` deleted."""
         async with self._lease() as lease:
             async with lease.transaction():
@@ -526,7 +526,7 @@ class Writer:
         await self._forget(target, present)
 
     async def _apply_deletes(
-        self, lease: Lease, target: Descriptor, items: list[Item], progress: Progress | None
+        self, lease: Session, target: Descriptor, items: list[Item], progress: Observer | None
     ) -> None:
         """Phase B of deletes."""
         refused: Problem | None = None
@@ -565,14 +565,14 @@ class Writer:
             raise refused
 
     @staticmethod
-    async def _take_back_deletes(lease: Lease, target: Descriptor, items: list[Item]) -> None:
+    async def _take_back_deletes(lease: Session, target: Descriptor, items: list[Item]) -> None:
         ids, versions = [item.point_id for item in items], [item.version for item in items]
         await lease.execute(_CANCEL, target.collection_id, ids, versions)
         await lease.execute(_UNDELETE, target.collection_id, ids)
 
     async def finish_deletes(
         self,
-        lease: Lease,
+        lease: Session,
         collection_id: uuid.UUID,
         ids: list[uuid.UUID],
         versions: list[int],
@@ -585,7 +585,7 @@ class Writer:
     # --- shared
 
     @staticmethod
-    async def _hold_collection(lease: Lease, target: Descriptor) -> None:
+    async def _hold_collection(lease: Session, target: Descriptor) -> None:
         """Start of phase A: 404 unless the collection lives; it cannot vanish before the commit."""
         status = await lease.fetchval(
             "SELECT status FROM collections WHERE collection_id = $1 FOR KEY SHARE", target.collection_id
@@ -594,7 +594,7 @@ class Writer:
             raise missing(target.name)
 
     async def _reopen(
-        self, lease: Lease, target: Descriptor, ids: list[uuid.UUID]
+        self, lease: Session, target: Descriptor, ids: list[uuid.UUID]
     ) -> dict[uuid.UUID, Any] | None:
         """Start of phase B: the locks, and the state of the items; None if the collection is being dropped.
 
@@ -614,7 +614,7 @@ class Writer:
 
     async def _close(
         self,
-        lease: Lease,
+        lease: Session,
         collection_id: uuid.UUID,
         ids: list[uuid.UUID],
         versions: list[int],
@@ -646,7 +646,7 @@ class Writer:
         )
 
 
-async def _note(progress: Progress, lease: Lease, items: list[Item], *, lost: list[Item]) -> None:
+async def _note(progress: Observer, lease: Session, items: list[Item], *, lost: list[Item]) -> None:
     """Phase B is decided: what was lost is to be done again, everything else is done."""
     refused = {item.point_id for item in lost}
     await progress.taken_back(lease, lost)

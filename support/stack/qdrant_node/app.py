@@ -20,7 +20,7 @@ import orjson
 
 from support.stack.qdrant_node.engine import Catalogue, engine_errors
 from support.stack.qdrant_node.errors import ApiError
-from support.stack.qdrant_node.operations import ROUTES, Operation, Request
+from support.stack.qdrant_node.operations import ROUTES, Operation, RestCall
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -118,7 +118,7 @@ class Node:
                         f"Payload error: JSON payload ({length} bytes) is larger than allowed "
                         f"(limit: {LARGEST_BODY} bytes).",
                     )
-                request = Request(method, variable, scope["query_string"].decode("ascii", "replace"), body)
+                request = RestCall(method, variable, scope["query_string"].decode("ascii", "replace"), body)
                 with engine_errors():
                     result = operation(self._catalogue, request)
                 return template, 200, JSON_TYPE, _json({"result": result, "status": "ok", **_took(started)})

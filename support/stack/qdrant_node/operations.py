@@ -62,7 +62,7 @@ DEFAULT_LIMIT = 10
 
 
 @dataclass(frozen=True)
-class Request:
+class RestCall:
     """One HTTP request: decoded variable segments of the path, raw query string and body."""
 
     method: str
@@ -90,23 +90,23 @@ class Request:
         return wait == "true"
 
 
-Operation = Callable[[Catalogue, Request], Any]
+Operation = Callable[[Catalogue, RestCall], Any]
 
 
 # -- collections
 
 
-def list_collections(catalogue: Catalogue, request: Request) -> Json:
+def list_collections(catalogue: Catalogue, request: RestCall) -> Json:
     """GET /collections."""
     return {"collections": [{"name": name} for name in catalogue.names()]}
 
 
-def collection_exists(catalogue: Catalogue, request: Request) -> Json:
+def collection_exists(catalogue: Catalogue, request: RestCall) -> Json:
     """GET /collections/{c}/exists."""
     return {"exists": catalogue.exists(request.path[0])}
 
 
-def collection_info(catalogue: Catalogue, request: Request) -> Json:
+def collection_info(catalogue: Catalogue, request: RestCall) -> Json:
     """GET /collections/{c}."""
     collection = catalogue.get(request.path[0])
     info = collection.open_shard.info()
@@ -134,7 +134,7 @@ def _tuning(body: Json) -> Json:
     }
 
 
-def create_collection(catalogue: Catalogue, request: Request) -> bool:
+def create_collection(catalogue: Catalogue, request: RestCall) -> bool:
     """PUT /collections/{c}."""
     _ = request.waits
     body = request.json
@@ -147,7 +147,7 @@ def create_collection(catalogue: Catalogue, request: Request) -> bool:
     return True
 
 
-def change_collection(catalogue: Catalogue, request: Request) -> bool:
+def change_collection(catalogue: Catalogue, request: RestCall) -> bool:
     """PATCH /collections/{c}: changes what is shown; searches are exact whatever the tuning."""
     body = request.json
     validation.refuse(body, "vectors", "sparse_vectors", "quantization_config", "strict_mode_config")
@@ -155,7 +155,7 @@ def change_collection(catalogue: Catalogue, request: Request) -> bool:
     return True
 
 
-def delete_collection(catalogue: Catalogue, request: Request) -> bool:
+def delete_collection(catalogue: Catalogue, request: RestCall) -> bool:
     """DELETE /collections/{c}: false if there is none."""
     return catalogue.delete(request.path[0])
 
@@ -166,7 +166,7 @@ def _updated(collection: Collection, operation: edge.UpdateOperation, waits: boo
     return {"operation_id": number, "status": "completed" if waits else "acknowledged"}
 
 
-def create_index(catalogue: Catalogue, request: Request) -> Json:
+def create_index(catalogue: Catalogue, request: RestCall) -> Json:
     """PUT /collections/{c}/index."""
     waits, body = request.waits, request.json
     field = validation.strings([validation.required(body, "field_name")], "field_name")[0]
@@ -174,7 +174,7 @@ def create_index(catalogue: Catalogue, request: Request) -> Json:
     return _updated(catalogue.get(request.path[0]), operation, waits)
 
 
-def delete_index(catalogue: Catalogue, request: Request) -> Json:
+def delete_index(catalogue: Catalogue, request: RestCall) -> Json:
     """DELETE /collections/{c}/index/{field}."""
     waits = request.waits
     operation = edge.UpdateOperation.delete_field_index(request.path[1])
@@ -200,7 +200,7 @@ def _points_of(body: Json) -> list[Json]:
     ]
 
 
-def upsert(catalogue: Catalogue, request: Request) -> Json:
+def upsert(catalogue: Catalogue, request: RestCall) -> Json:
     """PUT /collections/{c}/points: all or none."""
     waits, body = request.waits, request.json
     points = _points_of(body)
@@ -228,7 +228,7 @@ def _selected(body: Json) -> tuple[list[PointId] | None, edge.Filter]:
     raise malformed("Either list of point ids or filter must be provided")
 
 
-def delete_points(catalogue: Catalogue, request: Request) -> Json:
+def delete_points(catalogue: Catalogue, request: RestCall) -> Json:
     """POST /collections/{c}/points/delete; ids that do not exist are no error."""
     waits = request.waits
     ids, chosen = _selected(request.json)
@@ -242,7 +242,7 @@ def delete_points(catalogue: Catalogue, request: Request) -> Json:
 
 def _change_payload(
     catalogue: Catalogue,
-    request: Request,
+    request: RestCall,
     by_ids: Callable[..., edge.UpdateOperation],
     by_filter: Callable[..., edge.UpdateOperation],
     *arguments: Any,
@@ -261,28 +261,28 @@ def _payload_and_key(body: Json) -> tuple[Json, str | None]:
     return values or {}, validation.payload_path(body)
 
 
-def set_payload(catalogue: Catalogue, request: Request) -> Json:
+def set_payload(catalogue: Catalogue, request: RestCall) -> Json:
     """POST /collections/{c}/points/payload: merge, at ``key`` if given."""
     op = edge.UpdateOperation
     values = _payload_and_key(request.json)
     return _change_payload(catalogue, request, op.set_payload, op.set_payload_by_filter, *values)
 
 
-def overwrite_payload(catalogue: Catalogue, request: Request) -> Json:
+def overwrite_payload(catalogue: Catalogue, request: RestCall) -> Json:
     """PUT /collections/{c}/points/payload: replace."""
     op = edge.UpdateOperation
     values = _payload_and_key(request.json)
     return _change_payload(catalogue, request, op.overwrite_payload, op.overwrite_payload_by_filter, *values)
 
 
-def delete_payload(catalogue: Catalogue, request: Request) -> Json:
+def delete_payload(catalogue: Catalogue, request: RestCall) -> Json:
     """POST /collections/{c}/points/payload/delete: remove keys."""
     op = edge.UpdateOperation
     keys = validation.strings(validation.required(request.json, "keys"), "keys")
     return _change_payload(catalogue, request, op.delete_payload, op.delete_payload_by_filter, keys)
 
 
-def clear_payload(catalogue: Catalogue, request: Request) -> Json:
+def clear_payload(catalogue: Catalogue, request: RestCall) -> Json:
     """POST /collections/{c}/points/payload/clear."""
     op = edge.UpdateOperation
     return _change_payload(catalogue, request, op.clear_payload, op.clear_payload_by_filter)
@@ -310,7 +310,7 @@ def _shown(point: edge.Record | edge.ScoredPoint) -> Json:
     return shown
 
 
-def get_point(catalogue: Catalogue, request: Request) -> Json:
+def get_point(catalogue: Catalogue, request: RestCall) -> Json:
     """GET /collections/{c}/points/{id}."""
     text = request.path[1]
     try:
@@ -323,7 +323,7 @@ def get_point(catalogue: Catalogue, request: Request) -> Json:
     return _shown(found[0])
 
 
-def retrieve(catalogue: Catalogue, request: Request) -> list[Json]:
+def retrieve(catalogue: Catalogue, request: RestCall) -> list[Json]:
     """POST /collections/{c}/points: those of the ids that exist, in the order asked for."""
     body = request.json
     ids = validation.point_ids(validation.required(body, "ids"), "ids")
@@ -346,7 +346,7 @@ def _order(value: Any) -> edge.OrderBy | None:
     return edge.OrderBy(validation.required(order, "key"), DIRECTIONS[direction], order.get("start_from"))
 
 
-def scroll(catalogue: Catalogue, request: Request) -> Json:
+def scroll(catalogue: Catalogue, request: RestCall) -> Json:
     """POST /collections/{c}/points/scroll: in id order, or by a payload key with a range index."""
     body = request.json
     offset = None if body.get("offset") is None else validation.point_id(body["offset"])
@@ -365,13 +365,13 @@ def scroll(catalogue: Catalogue, request: Request) -> Json:
     return {"points": [_shown(point) for point in points], "next_page_offset": following}
 
 
-def count(catalogue: Catalogue, request: Request) -> Json:
+def count(catalogue: Catalogue, request: RestCall) -> Json:
     """POST /collections/{c}/points/count: always exact."""
     chosen = read_filter(request.json.get("filter"))
     return {"count": catalogue.get(request.path[0]).open_shard.count(edge.CountRequest(True, chosen))}
 
 
-def facet(catalogue: Catalogue, request: Request) -> Json:
+def facet(catalogue: Catalogue, request: RestCall) -> Json:
     """POST /collections/{c}/facet: values of an indexed key with their exact counts."""
     body = request.json
     asked = edge.FacetRequest(
@@ -441,13 +441,13 @@ def _query(collection: Collection, value: Any) -> tuple[edge.ScoringQueryType | 
     return edge.Query.Nearest(cast(list[float], found[0].vector)), example
 
 
-def query_points(catalogue: Catalogue, request: Request) -> Json:
+def query_points(catalogue: Catalogue, request: RestCall) -> Json:
     """POST /collections/{c}/points/query."""
     body = request.json
     return _searched(catalogue.get(request.path[0]), body)
 
 
-def query_batch(catalogue: Catalogue, request: Request) -> list[Json]:
+def query_batch(catalogue: Catalogue, request: RestCall) -> list[Json]:
     """POST /collections/{c}/points/query/batch."""
     searches = validation.as_list(validation.required(request.json, "searches"), "searches")
     bodies = [validation.as_object(each, "search") for each in searches]

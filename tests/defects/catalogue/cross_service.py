@@ -229,14 +229,14 @@ def vector_store_asked_twice() -> None:
     message=r"createCollection with status 201: \d+ answers were given, 0 counted",
 )
 def created_counted_as_ok() -> None:
-    from support.reference.gateway.app import Gateway
+    from support.reference.gateway.app import GatewayApp
 
-    note = Gateway._note
+    note = GatewayApp._note
 
-    def rounded(self: Gateway, method: str, endpoint: str, status: int, call: Any) -> None:
+    def rounded(self: GatewayApp, method: str, endpoint: str, status: int, call: Any) -> None:
         note(self, method, endpoint, status // 100 * 100 if status < 300 else status, call)
 
-    Gateway._note = rounded  # type: ignore[method-assign]
+    GatewayApp._note = rounded  # type: ignore[method-assign]
 
 
 @defect(

@@ -331,16 +331,16 @@ def leftovers_taken_over() -> None:
     message=r"as without the cache[\s\S]*Wear gloves|texts read of .safety.[\s\S]*Wear gloves",
 )
 def collection_id_of_the_name() -> None:
-    from support.reference.gateway.postgres import Lease
+    from support.reference.gateway.postgres import Session
 
-    fetchval = Lease.fetchval
+    fetchval = Session.fetchval
 
-    async def named(self: Lease, sql: str, *values: object) -> Any:
+    async def named(self: Session, sql: str, *values: object) -> Any:
         if sql.startswith("INSERT INTO collections (name,"):
             sql = sql.replace("(name,", "(collection_id, name,").replace("($1,", "(md5($1)::uuid, $1,")
         return await fetchval(self, sql, *values)
 
-    Lease.fetchval = named  # type: ignore[method-assign]
+    Session.fetchval = named  # type: ignore[method-assign]
 
 
 @defect(

@@ -405,15 +405,15 @@ def outage_as_not_found() -> None:
     message=r"every operation works again: not within 10 s",
 )
 def dead_sessions_kept() -> None:
-    from support.reference.gateway.postgres import Lease, Pool
+    from support.reference.gateway.postgres import Pool, Session
 
-    async def no_cut(self: Lease) -> None:
+    async def no_cut(self: Session) -> None:
         return None
 
-    async def once(self: Lease, run: Any, *, safe: bool) -> Any:
+    async def once(self: Session, run: Any, *, safe: bool) -> Any:
         return await self._bounded(lambda: run(self._live()))
 
-    def close(self: Lease) -> None:
+    def close(self: Session) -> None:
         if self._connection is not None:
             self._pool.keep(self._connection)
             self._connection = None
@@ -424,9 +424,9 @@ def dead_sessions_kept() -> None:
     def idle(self: Pool) -> Any:
         return self._idle.pop() if self._idle else None
 
-    Lease._cut = no_cut  # type: ignore[method-assign]
-    Lease._statement = once  # type: ignore[method-assign]
-    Lease.close = close  # type: ignore[method-assign]
+    Session._cut = no_cut  # type: ignore[method-assign]
+    Session._statement = once  # type: ignore[method-assign]
+    Session.close = close  # type: ignore[method-assign]
     Pool.idle = idle  # type: ignore[method-assign]
 
 
@@ -487,12 +487,12 @@ def commits_not_waited_for() -> None:
     row="is read-only",
 )
 def read_only_as_forbidden() -> None:
-    from support.reference.gateway.postgres import Lease
+    from support.reference.gateway.postgres import Session
     from support.reference.gateway.problems import DependencyDown, Problem
 
-    bounded = Lease._bounded
+    bounded = Session._bounded
 
-    async def blaming(self: Lease, work: Any) -> Any:
+    async def blaming(self: Session, work: Any) -> Any:
         try:
             return await bounded(self, work)
         except DependencyDown as down:
@@ -500,7 +500,7 @@ def read_only_as_forbidden() -> None:
                 raise Problem("forbidden") from down
             raise
 
-    Lease._bounded = blaming  # type: ignore[method-assign]
+    Session._bounded = blaming  # type: ignore[method-assign]
 
 
 @defect(
@@ -626,15 +626,15 @@ def stop_cuts_off() -> None:
     import os
     import signal
 
-    from support.reference.gateway.app import Gateway
+    from support.reference.gateway.app import GatewayApp
 
-    start = Gateway.start
+    start = GatewayApp.start
 
-    def start_impatiently(self: Gateway) -> None:
+    def start_impatiently(self: GatewayApp) -> None:
         start(self)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, 0)
 
-    Gateway.start = start_impatiently  # type: ignore[method-assign]
+    GatewayApp.start = start_impatiently  # type: ignore[method-assign]
 
 
 @defect(

@@ -29,6 +29,6 @@ def embeddings_mixed_up() -> None:
         await asyncio.sleep(0.005)
         return last[0]
 
-    from support.reference.embedding.app import Service
+    from support.reference.embedding.app import EmbeddingService
 
-    Service._compute = compute  # type: ignore[method-assign]
+    EmbeddingService._compute = compute  # type: ignore[method-assign]

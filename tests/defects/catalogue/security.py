@@ -119,12 +119,12 @@ def limit_counted_by_route() -> None:
     from contextvars import ContextVar
 
     from support.reference.gateway.access import RateLimit
-    from support.reference.gateway.app import Gateway
+    from support.reference.gateway.app import GatewayApp
 
     asked: ContextVar[str] = ContextVar("asked", default="")
-    route, admit = Gateway._route, RateLimit.admit
+    route, admit = GatewayApp._route, RateLimit.admit
 
-    def remembering(self: Gateway, request: Any) -> Any:
+    def remembering(self: GatewayApp, request: Any) -> Any:
         found = route(self, request)
         asked.set(found.template)
         return found
@@ -134,7 +134,7 @@ def limit_counted_by_route() -> None:
             self, dataclasses.replace(principal, user_id=uuid.uuid5(principal.user_id, asked.get()))
         )
 
-    Gateway._route = remembering  # type: ignore[method-assign]
+    GatewayApp._route = remembering  # type: ignore[method-assign]
     RateLimit.admit = by_route  # type: ignore[method-assign]
 
 
@@ -180,18 +180,18 @@ def rest_told_one_too_high() -> None:
 )
 def limit_looked_at_afterwards() -> None:
     from support.reference.gateway.access import RateLimit
-    from support.reference.gateway.app import Gateway
+    from support.reference.gateway.app import GatewayApp
 
-    answer, check = Gateway._answer, RateLimit.check
+    answer, check = GatewayApp._answer, RateLimit.check
 
-    async def checking_last(self: Gateway, operation: Any, request: Any, body: Any, scope: Any) -> Any:
+    async def checking_last(self: GatewayApp, operation: Any, request: Any, body: Any, scope: Any) -> Any:
         reply = await answer(self, operation, request, body, scope)
         if request.window is not None:
             check(request.window)
         return reply
 
     RateLimit.check = staticmethod(lambda window: None)  # type: ignore[method-assign]
-    Gateway._answer = checking_last  # type: ignore[method-assign]
+    GatewayApp._answer = checking_last  # type: ignore[method-assign]
 
 
 @defect(
@@ -244,12 +244,12 @@ def list_trusts_its_cursor() -> None:
     message=r"refused as unauthenticated\s+but: item 1 of 3: searchVectors answered 200",
 )
 def answers_remembered_before_the_key() -> None:
-    from support.reference.gateway.app import Gateway
+    from support.reference.gateway.app import GatewayApp
 
-    answer = Gateway._answer
+    answer = GatewayApp._answer
     remembered: dict[str, Any] = {}
 
-    async def remembering(self: Gateway, operation: Any, request: Any, body: Any, scope: Any) -> Any:
+    async def remembering(self: GatewayApp, operation: Any, request: Any, body: Any, scope: Any) -> Any:
         if not operation.template.endswith("/vectors/search"):
             return await answer(self, operation, request, body, scope)
         data = await body.json()
@@ -267,7 +267,7 @@ def answers_remembered_before_the_key() -> None:
             remembered[asked] = reply, request.user, request.window
         return reply
 
-    Gateway._answer = remembering  # type: ignore[method-assign]
+    GatewayApp._answer = remembering  # type: ignore[method-assign]
 
 
 @defect(
@@ -293,15 +293,15 @@ def role_from_a_header() -> None:
     message=r"GET /api/v1/collections/\S+ answered 200 against the contract(?s:.)*\"deleted\": true",
 )
 def method_from_a_header() -> None:
-    from support.reference.gateway.app import Gateway
+    from support.reference.gateway.app import GatewayApp
 
-    route = Gateway._route
+    route = GatewayApp._route
 
-    def overriding(self: Gateway, request: Any) -> Any:
+    def overriding(self: GatewayApp, request: Any) -> Any:
         request.method = request.headers.get("x-http-method-override", request.method)
         return route(self, request)
 
-    Gateway._route = overriding  # type: ignore[method-assign]
+    GatewayApp._route = overriding  # type: ignore[method-assign]
 
 
 @defect(
@@ -473,17 +473,17 @@ def doubled_members_read_twice() -> None:
 def lock_looks_at_the_beginning() -> None:
     import posixpath
 
-    from support.reference.gateway.app import Gateway
+    from support.reference.gateway.app import GatewayApp
 
-    route = Gateway._route
+    route = GatewayApp._route
 
-    def folding(self: Gateway, request: Any) -> Any:
+    def folding(self: GatewayApp, request: Any) -> Any:
         is_open = request.path.startswith("/health")
         request.path = posixpath.normpath(request.path)
         found = route(self, request)
         return dataclasses.replace(found, role=None) if is_open else found
 
-    Gateway._route = folding  # type: ignore[method-assign]
+    GatewayApp._route = folding  # type: ignore[method-assign]
 
 
 @defect(
@@ -528,15 +528,15 @@ def location_from_the_host() -> None:
     message=r"the log of gateway(, not as a value of one line)?: '",
 )
 def addresses_logged_as_they_are() -> None:
-    from support.reference.gateway.app import Gateway
+    from support.reference.gateway.app import GatewayApp
 
-    route = Gateway._route
+    route = GatewayApp._route
 
-    def telling(self: Gateway, request: Any) -> Any:
+    def telling(self: GatewayApp, request: Any) -> Any:
         print(f"{request.method} {request.path}", flush=True)
         return route(self, request)
 
-    Gateway._route = telling  # type: ignore[method-assign]
+    GatewayApp._route = telling  # type: ignore[method-assign]
 
 
 @defect(
@@ -545,19 +545,19 @@ def addresses_logged_as_they_are() -> None:
     message=r"the counters: gateway_requests_total",
 )
 def addresses_counted_as_they_are() -> None:
-    from support.reference.gateway.app import Gateway
+    from support.reference.gateway.app import GatewayApp
     from support.reference.gateway.problems import Problem
 
-    route = Gateway._route
+    route = GatewayApp._route
 
-    def counting(self: Gateway, request: Any) -> Any:
+    def counting(self: GatewayApp, request: Any) -> Any:
         try:
             return route(self, request)
         except Problem:
             self.metrics.requests.add(request.method, request.path, "404")
             raise
 
-    Gateway._route = counting  # type: ignore[method-assign]
+    GatewayApp._route = counting  # type: ignore[method-assign]
 
 
 @defect(

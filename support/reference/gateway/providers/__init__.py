@@ -1,7 +1,7 @@
 """The nine external AI providers as the gateway's callers see them: one request, one set of errors."""
 
 from support.reference.gateway.providers.orders import (
-    Attempt,
+    CallAttempt,
     Delivery,
     EmbedOrder,
     ProviderConfig,
@@ -9,4 +9,4 @@ from support.reference.gateway.providers.orders import (
 )
 from support.reference.gateway.providers.router import ProviderRouter
 
-__all__ = ["Attempt", "Delivery", "EmbedOrder", "ProviderConfig", "ProviderProblem", "ProviderRouter"]
+__all__ = ["CallAttempt", "Delivery", "EmbedOrder", "ProviderConfig", "ProviderProblem", "ProviderRouter"]

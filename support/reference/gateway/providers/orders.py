@@ -72,7 +72,7 @@ class Hint:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class CallAttempt:
     """One attempt at a provider; `made` is False if nothing was sent."""
 
     provider: str
@@ -95,7 +95,7 @@ class Attempt:
 class AttemptFailed(Exception):
     """An attempt brought no vectors."""
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: CallAttempt) -> None:
         super().__init__(f"{attempt.provider}: {attempt.outcome}")
         self.attempt = attempt
 

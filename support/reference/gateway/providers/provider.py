@@ -16,8 +16,8 @@ from support.reference.gateway.content import Vector
 from support.reference.gateway.providers.breaker import Breaker
 from support.reference.gateway.providers.limiter import Limiter, LimitReached, take_tokens
 from support.reference.gateway.providers.orders import (
-    Attempt,
     AttemptFailed,
+    CallAttempt,
     Hint,
     OutcomeName,
     ProviderConfig,
@@ -110,7 +110,7 @@ class Provider:
         The wait for the limit may take as long as an attempt; the time-out starts with the call itself.
         """
         if _left_s(terms) <= 0:
-            raise AttemptFailed(Attempt(self.adapter.name, "timeout"))
+            raise AttemptFailed(CallAttempt(self.adapter.name, "timeout"))
         if not self.breaker.admits():
             raise self._not_made("circuit_open", self.breaker.rest_s())
         start = time.monotonic()
@@ -140,13 +140,13 @@ class Provider:
         return part
 
     def _not_made(self, outcome: OutcomeName, rest_s: float) -> AttemptFailed:
-        return AttemptFailed(Attempt(self.adapter.name, outcome, hint=Hint(rest_s)))
+        return AttemptFailed(CallAttempt(self.adapter.name, outcome, hint=Hint(rest_s)))
 
     def _give_back(self, *, used: bool) -> None:
         for limiter in self._limiters:
             limiter.give_back(used=used)
 
-    async def _measured(self, job: Job, size: int | None, terms: Terms) -> tuple[Part | None, Attempt]:
+    async def _measured(self, job: Job, size: int | None, terms: Terms) -> tuple[Part | None, CallAttempt]:
         start = time.monotonic()
         answer: _Answer | None = None
         part: Part | None = None
@@ -167,7 +167,7 @@ class Provider:
             terms.timing(start, time.monotonic())
         status = answer.status if answer else None
         hint = answer.hint if answer else None
-        attempt = Attempt(self.adapter.name, outcome, _ms_since(start), status, made=True, hint=hint)
+        attempt = CallAttempt(self.adapter.name, outcome, _ms_since(start), status, made=True, hint=hint)
         self._note(attempt, terms.request_id)
         return part, attempt
 
@@ -202,7 +202,7 @@ class Provider:
             return "server_error"
         return "rejected" if status >= 400 else "invalid_response"
 
-    def _note(self, attempt: Attempt, request_id: str) -> None:
+    def _note(self, attempt: CallAttempt, request_id: str) -> None:
         self._on_call(attempt.provider, attempt.outcome, attempt.duration_ms / 1000)
         if attempt.outcome != "success":
             logs.warning(

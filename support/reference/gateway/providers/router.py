@@ -17,8 +17,8 @@ from support.reference.gateway.providers.adapters import ADAPTERS
 from support.reference.gateway.providers.breaker import Breaker
 from support.reference.gateway.providers.limiter import Limiter
 from support.reference.gateway.providers.orders import (
-    Attempt,
     AttemptFailed,
+    CallAttempt,
     Delivery,
     EmbedOrder,
     OutcomeName,
@@ -57,7 +57,7 @@ class _Story:
 
     terms: Terms
     repetitions_left: int
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[CallAttempt] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
 
 
@@ -130,7 +130,7 @@ class ProviderRouter:
             provider = self._providers.get(name)
             skipped = self._reason_to_skip(order, name)
             if provider is None or skipped is not None:
-                story.attempts.append(Attempt(name, skipped or "not_configured"))
+                story.attempts.append(CallAttempt(name, skipped or "not_configured"))
                 continue
             try:
                 return await self._delivery(order, provider, story)
@@ -184,10 +184,10 @@ class ProviderRouter:
         duration_ms = round(sum(part.duration_ms for part in parts), 3)
         if order.required_dimensions not in (None, size):
             # Only a model that no list knows gets here: its size is known from its answer.
-            mismatch = Attempt(name, "dimension_mismatch", duration_ms, 200, made=True)
+            mismatch = CallAttempt(name, "dimension_mismatch", duration_ms, 200, made=True)
             story.attempts.append(mismatch)
             raise AttemptFailed(mismatch)
-        story.attempts.append(Attempt(name, "success", duration_ms, 200, made=True))
+        story.attempts.append(CallAttempt(name, "success", duration_ms, 200, made=True))
         vectors: list[Vector] = [vector for part in parts for vector in part.vectors]
         counts = [part.tokens for part in parts if part.tokens is not None]
         waited_ms = round((time.monotonic() - story.started) * 1000, 3)
@@ -221,7 +221,7 @@ async def _persistent(provider: Provider, job: Job, size: int | None, story: _St
         story.terms.timing(start, time.monotonic())
 
 
-def _pause_s(attempt: Attempt, number: int, story: _Story) -> float | None:
+def _pause_s(attempt: CallAttempt, number: int, story: _Story) -> float | None:
     """Seconds to wait before repetition `number` (from 0); None if it is not to be."""
     if not story.repetitions_left or not attempt.made or attempt.outcome not in _REPEATED:
         return None
@@ -234,7 +234,7 @@ def _pause_s(attempt: Attempt, number: int, story: _Story) -> float | None:
     return usual_s if usual_s <= left_s else None
 
 
-def _problem(attempts: list[Attempt], order: EmbedOrder) -> ProviderProblem:
+def _problem(attempts: list[CallAttempt], order: EmbedOrder) -> ProviderProblem:
     """The last attempt that was really made decides; without one, what stood in the way."""
     made = [attempt for attempt in attempts if attempt.made]
     if not made:
@@ -262,7 +262,7 @@ def _problem(attempts: list[Attempt], order: EmbedOrder) -> ProviderProblem:
             )
 
 
-def _nobody_asked(attempts: list[Attempt]) -> ProviderProblem:
+def _nobody_asked(attempts: list[CallAttempt]) -> ProviderProblem:
     kept_out = [attempt for attempt in attempts if attempt.outcome == "circuit_open"]
     limited = [attempt for attempt in attempts if attempt.outcome == "rate_limited"]
     if kept_out:
@@ -278,7 +278,7 @@ def _nobody_asked(attempts: list[Attempt]) -> ProviderProblem:
     )
 
 
-def _whole_rest_s(attempts: list[Attempt]) -> int | None:
+def _whole_rest_s(attempts: list[CallAttempt]) -> int | None:
     """Seconds until the first of the providers may be asked again, if any of them said so."""
     rests = [attempt.hint.seconds for attempt in attempts if attempt.hint is not None]
     return max(1, math.ceil(min(rests))) if rests else None

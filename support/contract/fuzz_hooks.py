@@ -1,7 +1,7 @@
 """Hooks of the property-based runs: part of the random requests are about collections that exist.
 
 Only what is valid already is replaced, by something as valid: a request that is to be refused stays so.
-Fractions in metadata are cut down to those that Qdrant's engine gives back exactly (docs/reference.md, limits).
+Fractions in metadata are cut down to those that Qdrant's engine gives back exactly (docs/reference.md).
 """
 
 from __future__ import annotations

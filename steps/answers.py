@@ -133,6 +133,12 @@ def all_read(context):
     assert_that(outcomes.read_otherwise(context.world), nothing_wrong())
 
 
+@then("every acknowledged document is read with its last text and metadata")
+def all_read_whole(context):
+    """The same, and with exactly the metadata that were last sent."""
+    assert_that(outcomes.read_otherwise(context.world, with_metadata=True), nothing_wrong())
+
+
 @then("the document {string} does not exist")
 def document_absent(context, item):
     """Reading it by its id finds nothing."""

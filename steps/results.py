@@ -106,6 +106,12 @@ def reciprocal_rank(context, floor):
     assert_that(quality.mean_reciprocal_rank(), greater_than_or_equal_to(floor), str(quality))
 
 
+@then("every search finds exactly its right documents")
+def exactly_right(context):
+    """Of searches that have right answers: these and no others, in any order."""
+    assert_that(results.wrongly_found(context.world), nothing_wrong())
+
+
 @then("every ranking is that of the stored vectors")
 def ranked_as_stored(context):
     """Of searches by the texts of documents: brute force over the vectors in Qdrant gives the same scores."""

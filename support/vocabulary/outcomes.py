@@ -219,20 +219,23 @@ def read(world: World, item: str, *, actor: str = actors.EDITOR) -> Attempt:
     return making.aside(world, actor, f"reads {words.quoted(item)}", {"vector": "on"})
 
 
-def read_otherwise(world: World) -> list[str]:
-    """Acknowledged documents that are not read with their last text."""
+def read_otherwise(world: World, *, with_metadata: bool = False) -> list[str]:
+    """Acknowledged documents that are not read with their last text, or last metadata too."""
     collection = world.names.collection(world.collection)
     acknowledged = [
         item for (name, item), version in world.ledger.acknowledged.items() if name == collection and version
     ]
     assert acknowledged, "no document has been acknowledged in this scenario"
-    wrong = []
-    for item in acknowledged:
-        found = read(world, item)
-        text = found.answer.body.get("text") if found.ok else found.code
-        if text != world.texts.get(item):
-            wrong.append(f'"{item}": expected {world.texts.get(item)!r}, was {text!r}')
-    return wrong
+    return [
+        f'"{item}": expected {field} {expectations.exactly(wanted)}, was {expectations.exactly(held)}'
+        for item in acknowledged
+        for found in [read(world, item)]
+        for field, sent in {"text": world.texts, "metadata": world.metadata}.items()
+        if field == "text" or with_metadata
+        for wanted in [sent.get(item)]
+        for held in [found.answer.body.get(field) if found.ok else found.code]
+        if expectations.exactly(held) != expectations.exactly(wanted)
+    ]
 
 
 def read_document(world: World, item: str) -> Mapping[str, Any]:

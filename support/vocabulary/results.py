@@ -72,6 +72,17 @@ def quality(world: World) -> Quality:
     return Quality(places)
 
 
+def wrongly_found(world: World) -> list[str]:
+    """Searches whose results are others than their right answers."""
+    assert_that(world.attempts, all_succeeded())
+    found = [(each, [str(hit["id"]) for hit in each.answer.body["results"]]) for each in world.attempts]
+    return [
+        f"{each.what}: expected {sorted(each.about)}, found {sorted(ids)}"
+        for each, ids in found
+        if sorted(ids) != sorted(each.about)
+    ]
+
+
 def score(world: World, item: str) -> float:
     """The score of one document. Raises ``AssertionError`` where it is not among the results."""
     found = {hit.title: hit.score for hit in ranking(world)}

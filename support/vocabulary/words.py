@@ -95,8 +95,29 @@ MEASURES = {
 MEASURE = Word(
     "measure", "what the contract limits, and the request that has it", any_of(MEASURES), str, MEASURES
 )
+# Where a hostile string is put, and where that is.
+PLACES = {
+    "the name of a collection": "to read it",
+    "the name of a new collection": "to create it",
+    "the collection of a search": "in the content",
+    "the id of a document": "to read it",
+    "the id of a new document": "to store it",
+    "the name of a metadata value": "of a new document",
+    "the name in a filter": "of a search",
+    "the operator of a filter": "of a search",
+    "a field of a search": "a name that the content may not have",
+    "the model of a document": "to store it",
+    "the name of a model": "to read it",
+    "the name of a provider": "to read its status",
+    "a provider to fail over to": "of a request to OpenAI",
+    "the id of a job": "to read its status",
+    "the status of jobs to list": "in the query",
+    "the cursor of a list": "in the query",
+    "the size of a page": "in the query",
+}
+HOSTILE_PLACE = Word("hostile_place", "where a hostile string is put", any_of(PLACES), str, PLACES)
 # What the requests of an actor may contain, besides {string}, {int} and {float}.
-OF_REQUESTS = (IDS, VECTOR, PROVIDER, FLAW, MEASURE)
+OF_REQUESTS = (IDS, VECTOR, PROVIDER, FLAW, MEASURE, HOSTILE_PLACE)
 
 
 def registry() -> ParameterTypeRegistry:

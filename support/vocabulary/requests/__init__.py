@@ -18,6 +18,9 @@ from support.vocabulary.requests import (
     embeddings as embeddings,
 )
 from support.vocabulary.requests import (
+    hostile as hostile,
+)
+from support.vocabulary.requests import (
     limits as limits,
 )
 from support.vocabulary.requests import (

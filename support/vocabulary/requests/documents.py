@@ -253,7 +253,7 @@ def _insert(ask: Asking, item: str, content: Mapping[str, Any]) -> Call:
     collection = ask.collection
     # An empty id is left out: the platform then gives one.
     body = {"collection": collection, **({"id": item} if item else {}), **content}
-    _remember(ask, item, content)
+    _remember(ask, item, {"metadata": {}, **content})
     make = partial(ask.call, "insertVector", json_body=body)
     return _write(ask, item, f'stores the document "{item}"', make)
 
@@ -267,7 +267,7 @@ def _batch(ask: Asking, items: list[dict[str, Any]]) -> Call:
     collection = ask.collection
     body = {"operation": "upsert", "collection": collection, "items": items}
     for each in items:
-        _remember(ask, str(each.get("id", "")), each)
+        _remember(ask, str(each.get("id", "")), {"metadata": {}, **each})
 
     def make() -> Answer:
         world = ask.world
@@ -290,6 +290,8 @@ def _delete(ask: Asking, item: str) -> Call:
 def _remember(ask: Asking, item: str, content: Mapping[str, Any]) -> None:
     if isinstance(content.get("text"), str):
         ask.world.texts[item] = content["text"]
+    if "metadata" in content:
+        ask.world.metadata[item] = content["metadata"]
 
 
 def _write(ask: Asking, item: str, what: str, make: Callable[[], Answer], *, deletes: bool = False) -> Call:

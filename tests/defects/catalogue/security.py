@@ -350,7 +350,7 @@ def names_in_addresses_unchecked() -> None:
 @defect(
     "values are brought into a normal form",
     key="hostile-values-stored-verbatim",
-    message=r"wide letters: read as",
+    message=r"\"fullwidth-letters\": expected metadata",
 )
 def values_are_tidied() -> None:
     from support.reference.gateway.models import Insert

@@ -33,7 +33,8 @@ bench: $(VENV)/dev.stamp       ## prove the auditor under load, measure its spee
 	@$(VENV)/bin/pytest -m proof tests/test_auditor.py -s
 	@$(RUN) -m tests.bench_audit $(N)
 
-lint: $(VENV)/dev.stamp        ## format, lint, layers and types
+lint: $(VENV)/dev.stamp        ## format, lint, layers, types and the picture of the architecture
+	@$(RUN) -m tests.architecture
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix . && $(VENV)/bin/lint-imports --no-logo --no-cache && $(VENV)/bin/mypy
 
 report: $(VENV)/run.stamp      ## turn the last results into an Allure HTML report

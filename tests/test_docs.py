@@ -15,7 +15,7 @@ from support.faults import fault_types
 from support.plugins import run, user_options
 from support.settings import PROVIDER_KEYS, PROVIDER_URLS, ROOT, VARIABLES
 from support.stack import stack
-from tests import bench_audit
+from tests import architecture, bench_audit
 from tests.defects import proof
 from tests.mutation import __main__ as mutation
 
@@ -154,6 +154,36 @@ def test_every_fault_is_documented_with_its_servers() -> None:
         for kind in re.findall(r"`([^`]+)`", row[0]):
             of = {target for target, kinds in fault_types.STATE_KINDS.items() if kind in kinds}
             assert not of or of == set(row[1].split(", ")), kind
+
+
+def modules() -> set[str]:
+    """The packages and modules of ``support/``; of the one that has layers inside it, its modules."""
+    found = set()
+    for path in (ROOT / "support").iterdir():
+        if path.name == "lifecycle":
+            found |= {f"lifecycle.{each.stem}" for each in path.glob("[!_]*.py")}
+        elif path.suffix == ".py" or (path / "__init__.py").exists():
+            found.add(path.stem)
+    return found - {"__init__"}
+
+
+def test_the_picture_of_the_architecture_is_that_of_the_code() -> None:
+    drawn = architecture.PICTURE.read_text(encoding="utf-8")
+    assert drawn == architecture.picture(), "make lint draws it again"
+    assert set(re.findall(r'data-module="([^"]+)"', drawn)) == modules()
+    every = {*fault_types.TARGETS, "links"}
+    assert (
+        set(re.findall(r'data-server="([^"]+)"', drawn))
+        == every
+        == {each.name for each in architecture.servers()}
+    )
+    assert all((ROOT / path).exists() for path in re.findall(r'data-path="([^"]+)"', drawn))
+
+
+def test_the_architecture_says_where_every_part_is_changed() -> None:
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`support/([a-z_]+)", section(page, "Where to change what")))
+    assert told == {module.partition(".")[0] for module in modules()}
 
 
 def test_the_readme_is_short() -> None:

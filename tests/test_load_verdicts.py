@@ -182,6 +182,7 @@ def test_without_signals_of_the_machine_a_failure_stands() -> None:
         (UNFINISHED, Decision.INCONCLUSIVE),
         ("insert: 504 dependency-timeout", Decision.INCONCLUSIVE),
         ("insert: 503 dependency-unavailable", Decision.INCONCLUSIVE),
+        ("insert: 503 shutting-down", Decision.FAIL),
         ("insert: 500 internal", Decision.FAIL),
         ("insert: wrong content at /stored/qdrant", Decision.FAIL),
         ("insert: ServerDisconnectedError", Decision.FAIL),
@@ -192,6 +193,35 @@ def test_noise_excuses_late_journeys_but_never_wrong_ones(error: str, outcome: D
     assert mean_at_most(seen, LIMIT_MS).outcome is outcome
     assert success_at_least(crowd(900, errors={error: 100}, machine=DISTURBED), 0.95).outcome is outcome
     assert success_at_least(crowd(900, errors={error: 100}), 0.95).outcome is Decision.FAIL
+
+
+@pytest.mark.parametrize(
+    ("machine", "why"),
+    [
+        (
+            Signals(spin_ms=(8.1, 8.2), quickest_ms=3.9),
+            "a fixed piece of work took 8.1 ms before and 8.2 ms after it, but 3.9 ms earlier in this run",
+        ),
+        (
+            Signals(spin_ms=(8.1, 8.2), quickest_ms=8.1, waited_ms=100.0),
+            "a fixed piece of work took 8.1 ms before and 8.2 ms after it,"
+            " but 6 ms at most where the time limits are meant to hold",
+        ),
+    ],
+)
+def test_a_machine_that_is_slow_all_through_the_load_decides_nothing(machine: Signals, why: str) -> None:
+    late = {"insert: 504 dependency-timeout": 405, "search: 503 dependency-unavailable": 5}
+    outcome, reason = told(success_at_least(crowd(590, errors=late, machine=machine), 0.95))
+    assert outcome is Decision.INCONCLUSIVE
+    assert reason.endswith(f"(mostly insert: 504 dependency-timeout, 405 times); not decided, because {why}")
+    wrong = late | {"get: 404 vector-not-found": 70}
+    assert success_at_least(crowd(520, errors=wrong, machine=machine), 0.95).outcome is Decision.FAIL
+
+
+def test_a_slow_generator_does_not_excuse_a_platform_elsewhere() -> None:
+    slow_here = Signals(spin_ms=(8.1, 8.2), quickest_ms=8.1)
+    late = {"insert: 504 dependency-timeout": 410}
+    assert success_at_least(crowd(590, errors=late, machine=slow_here), 0.95).outcome is Decision.FAIL
 
 
 @pytest.mark.parametrize(

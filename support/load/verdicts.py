@@ -33,7 +33,7 @@ WAITED_SHARE = 0.10
 # A hop is judged by what it does not exceed in this share of the requests.
 HOP_QUANTILE = 0.95
 # How the engine tells failures that slowness alone can cause: no answer in time, or the report of a time-out.
-_LATE = re.compile(rf"{re.escape(UNFINISHED)}|\S+: (no answer within .*|50[34]\b.*)")
+_LATE = re.compile(rf"{re.escape(UNFINISHED)}|\S+: (no answer within .*|504\b.*|503 \S+-unavailable)")
 
 
 class Decision(StrEnum):

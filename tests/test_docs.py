@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from behave.parser import parse_feature
 
 from support.__main__ import parser
 from support.contract.promises import PROMISES, TARGETS
 from support.faults import fault_types
-from support.plugins import run, user_options
+from support.plugins import run, sentences, user_options
 from support.settings import PROVIDER_KEYS, PROVIDER_URLS, ROOT, VARIABLES
 from support.stack import stack
 from tests import architecture, bench_audit
 from tests.defects import proof
+from tests.defects.catalogue import DEFECTS
 from tests.mutation import __main__ as mutation
 
 DOCS = ROOT / "docs"
@@ -184,6 +186,21 @@ def test_the_architecture_says_where_every_part_is_changed() -> None:
     page = (DOCS / "architecture.md").read_text(encoding="utf-8")
     told = set(re.findall(r"`support/([a-z_]+)", section(page, "Where to change what")))
     assert told == {module.partition(".")[0] for module in modules()}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_scenario_that_a_document_shows_can_be_run(page: Path) -> None:
+    sentences.load(ROOT)
+    for shown in re.findall(r"```gherkin\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        if "Scenario:" in shown:
+            feature = parse_feature(shown if "Feature:" in shown else f"Feature: F\n{shown}")
+            assert sentences.complaints(feature.walk_scenarios()) == []
+
+
+def test_the_defect_of_the_guide_exists() -> None:
+    guide = (DOCS / "write-a-scenario.md").read_text(encoding="utf-8")
+    named = re.findall(r"tests.defects.launch ([a-z-]+) -- gateway", guide)
+    assert named and {*named} <= {*DEFECTS}
 
 
 def test_the_readme_is_short() -> None:

@@ -80,6 +80,7 @@ def test_a_misspelt_sentence_ends_with_the_nearest_ones() -> None:
             "Then within the recovry limit every document is in both stores or in neither",
             '"the recovry limit" is no limit; known are: the PostgreSQL limit',
         ),
+        ("Then every answer arrives within the recovry limit", '"the recovry limit" is no limit'),
     ],
 )
 def test_an_unknown_word_ends_with_the_list_of_what_exists(step: str, expected: str) -> None:

@@ -234,8 +234,8 @@ def _relaxed(pattern: str, place: int) -> str:
 
 def _literal(text: str) -> str:
     """Literal text of an expression: ``(s)`` is optional, ``is/are`` are alternatives."""
-    escaped = re.escape(text).replace(r"\(", "(?:").replace(r"\)", ")?")
-    return re.sub(r"([\w\\']+(?:/[\w\\']+)+)", lambda found: f"(?:{found[1].replace('/', '|')})", escaped)
+    escaped = re.escape(text).replace(r"\ ", " ").replace(r"\(", "(?:").replace(r"\)", ")?")
+    return re.sub(r"([\w']+(?:/[\w']+)+)", lambda found: f"(?:{found[1].replace('/', '|')})", escaped)
 
 
 def _wrong_table(definition: Definition, step: Any) -> str:

@@ -159,8 +159,8 @@ class GatewayApp:
             await asyncio.sleep(every_s)
 
     def _provider_called(self, provider: str, outcome: str, seconds: float) -> None:
-        self.metrics.external_requests.add(provider, outcome)
-        self.metrics.external_seconds.observe(provider, seconds=seconds)
+        self.metrics.external_requests.labels(provider, outcome).inc()
+        self.metrics.external_seconds.labels(provider).observe(seconds)
 
     # --- one request
 
@@ -284,8 +284,8 @@ class GatewayApp:
     def _note(self, method: str, endpoint: str, status: int, call: Call) -> None:
         method = method if method in _METHODS else "other"
         milliseconds = call.total_ms()
-        self.metrics.requests.add(method, endpoint, str(status))
-        self.metrics.request_seconds.observe(method, endpoint, seconds=milliseconds / 1000)
+        self.metrics.requests.labels(method, endpoint, str(status)).inc()
+        self.metrics.request_seconds.labels(method, endpoint).observe(milliseconds / 1000)
         logs.info(
             "request",
             request_id=call.request_id,

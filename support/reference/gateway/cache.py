@@ -137,7 +137,7 @@ class Cache:
         return task.result()
 
     def _count(self, status: str) -> None:
-        self._metrics.cache_requests.add("get", status)
+        self._metrics.cache_requests.labels("get", status).inc()
         if status == "hit":
             self.hits += 1
         elif status == "miss":
@@ -173,7 +173,7 @@ class Cache:
             return [Lookup("bypass", key, failed=True) for key in keys]
         seconds = time.monotonic() - started
         self._lookup_s += seconds
-        self._metrics.cache_lookup_seconds.observe(seconds=seconds)
+        self._metrics.cache_lookup_seconds.observe(seconds)
         found = []
         for index, key in enumerate(keys):
             raw, ttl = answers[2 * index], answers[2 * index + 1]
@@ -200,9 +200,9 @@ class Cache:
         try:
             await self._call(write)
         except CacheDown:
-            self._metrics.cache_requests.add("set", "error", by=len(bodies))
+            self._metrics.cache_requests.labels("set", "error").inc(len(bodies))
             return None
-        self._metrics.cache_requests.add("set", "success", by=len(bodies))
+        self._metrics.cache_requests.labels("set", "success").inc(len(bodies))
         seconds = time.monotonic() - started
         self._store_s += seconds
         self._stores += 1
@@ -215,9 +215,9 @@ class Cache:
         try:
             await self._call(lambda client: client.unlink(*keys))
         except CacheDown:
-            self._metrics.cache_requests.add("delete", "error")
+            self._metrics.cache_requests.labels("delete", "error").inc()
             return
-        self._metrics.cache_requests.add("delete", "success")
+        self._metrics.cache_requests.labels("delete", "success").inc()
 
     async def forget_matching(self, patterns: Sequence[str], budget_s: float) -> int:
         """Delete by pattern with SCAN and UNLINK; `DependencyDown` if Redis cannot be used."""
@@ -234,9 +234,9 @@ class Cache:
                     if time.monotonic() > until:
                         raise CacheDown
         except CacheDown as down:
-            self._metrics.cache_requests.add("delete", "error")
+            self._metrics.cache_requests.labels("delete", "error").inc()
             raise DependencyDown("redis", "unusable") from down
-        self._metrics.cache_requests.add("delete", "success")
+        self._metrics.cache_requests.labels("delete", "success").inc()
         return deleted
 
     async def hit_window(self, key: str, window_s: int) -> tuple[int, float] | None:

@@ -70,7 +70,7 @@ class Health:
                 self._probed_at = time.monotonic()
                 for name, state in self._services.items():
                     up = state["status"] in ("healthy", "degraded")
-                    self._metrics.dependency_up.put(name, value=float(up))
+                    self._metrics.dependency_up.labels(name).set(float(up))
             return self._services
 
     async def report(self) -> dict[str, object]:

@@ -330,7 +330,7 @@ class Jobs:
             return
         counted = {row["status"]: row["jobs"] for row in rows}
         for state in STATES:
-            self._metrics.jobs.put(state, value=counted.get(state, 0))
+            self._metrics.jobs.labels(state).set(counted.get(state, 0))
 
     async def _row(self, lease: Session, job_id: uuid.UUID, owner: uuid.UUID | None = None) -> Any:
         row = await lease.fetchrow(
@@ -537,8 +537,8 @@ class Jobs:
         seconds = time.monotonic() - started
         for status, number in (("ok", len(items) - len(bad)), ("failed", len(bad))):
             if number:
-                self._metrics.vector_operations.add(job.operation, target.name, status, by=number)
-        self._metrics.vector_seconds.observe(job.operation, seconds=seconds)
+                self._metrics.vector_operations.labels(job.operation, target.name, status).inc(number)
+        self._metrics.vector_seconds.labels(job.operation).observe(seconds)
 
     @staticmethod
     def _refuse(items: list[Item], problem: Problem) -> None:

@@ -26,7 +26,7 @@ from support.reference.gateway.descriptors import Descriptor, Descriptors
 from support.reference.gateway.embedding import Embedded, Embeddings, stored_info
 from support.reference.gateway.health import VERSION, Health
 from support.reference.gateway.jobs import STATES, Jobs, refuse_duplicates
-from support.reference.gateway.metrics import Metrics
+from support.reference.gateway.metrics import CONTENT_TYPE, Metrics
 from support.reference.gateway.postgres import Database
 from support.reference.gateway.problems import DependencyDown, DependencyTimeout, Problem, invalid
 from support.reference.gateway.providers import EmbedOrder, ProviderProblem, ProviderRouter
@@ -90,10 +90,10 @@ class Operations:
         await asyncio.gather(
             self.health_of.services(), self._measure_outbox(), self._measure_cache(), self.jobs.measure()
         )
-        self.metrics.cache_hit_rate.put(value=self.cache.hit_rate())
+        self.metrics.cache_hit_rate.set(self.cache.hit_rate())
         for provider, state in self.providers.breaker_states().items():
-            self.metrics.breaker_state.put(provider, value=state)
-        return Reply(body=self.metrics.exposition(), content_type="text/plain; version=0.0.4; charset=utf-8")
+            self.metrics.breaker_state.labels(provider).set(state)
+        return Reply(body=self.metrics.exposition(), content_type=CONTENT_TYPE)
 
     async def _measure_outbox(self) -> None:
         try:
@@ -101,12 +101,12 @@ class Operations:
                 number = await lease.fetchval("SELECT count(*) FROM outbox WHERE done_at IS NULL")
         except Problem:
             return
-        self.metrics.open_events.put(value=number)
+        self.metrics.open_events.set(number)
 
     async def _measure_cache(self) -> None:
         facts = await self.cache.server_facts()
         if facts is not None:
-            self.metrics.cache_memory.put(value=facts["memory_usage_bytes"])
+            self.metrics.cache_memory.set(facts["memory_usage_bytes"])
 
     # --- collections
 
@@ -597,8 +597,8 @@ class _Measured:
             # The name of a collection that is not there is whatever a client typed: no label for it.
             if error.code == "collection-not-found":
                 self._collection = "unknown"
-        self._metrics.vector_operations.add(self._operation, self._collection, self.status)
-        self._metrics.vector_seconds.observe(self._operation, seconds=time.monotonic() - self._started)
+        self._metrics.vector_operations.labels(self._operation, self._collection, self.status).inc()
+        self._metrics.vector_seconds.labels(self._operation).observe(time.monotonic() - self._started)
 
 
 def _cursor(request: Request) -> str | None:

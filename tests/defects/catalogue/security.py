@@ -554,7 +554,7 @@ def addresses_counted_as_they_are() -> None:
         try:
             return route(self, request)
         except Problem:
-            self.metrics.requests.add(request.method, request.path, "404")
+            self.metrics.requests.labels(request.method, request.path, "404").inc()
             raise
 
     GatewayApp._route = counting  # type: ignore[method-assign]

@@ -7,6 +7,7 @@ from hamcrest import assert_that, greater_than_or_equal_to
 
 from support.matchers.complaints import nothing_wrong
 from support.matchers.requests import (
+    all_refused_or_cut_off,
     all_refused_with,
     all_succeeded,
     all_within,
@@ -44,6 +45,13 @@ def all_refused(context, code):
 def all_refused_either(context, code, other):
     """One of two problem codes, for each."""
     assert_that(context.world.attempts, all_refused_with(code, other))
+
+
+@then("the request is refused or its connection closed")
+@then("every request is refused or its connection closed")
+def all_refused_or_closed(context):
+    """As a mistake of the caller; who cannot read a request need not answer it."""
+    assert_that(context.world.attempts, all_refused_or_cut_off())
 
 
 @then("{int} request(s) succeed(s) and {int} is/are refused with {string}")

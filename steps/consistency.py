@@ -67,6 +67,12 @@ def own_name(context, alias):
     assert_that(name, starts_with(context.world.names.run.prefix))
 
 
+@then("every acknowledged document is read as Qdrant and PostgreSQL hold it")
+def read_as_held(context):
+    """Version, text, metadata and vector, the same for a reader and in both stores."""
+    assert_that(agreement.read_otherwise_than_held(context.world), nothing_wrong())
+
+
 @then("every acknowledged document is in both stores, and no refused one in either")
 def history_kept(context):
     """The clients' own history against both stores, document by document."""

@@ -135,7 +135,7 @@ ASKED = {"up": (), "fuzz": ("--seconds", "30"), "flakiness": ("--runs", "2")}
 def test_nothing_is_left_of_a_whole_run(within: str, workers: int, aim: Aim, others: Others) -> None:
     with place() as folder:
         arguments = [
-            "--no-color", "-t", "@smoke", "features/security/secrets.feature",
+            "--no-color", "-t", "@smoke", "features/security/secret_leaks.feature",
             "features/environment/set_up.feature", "-D", f"output={folder / 'output'}",
         ]  # fmt: skip
         # Only a run that ends by itself would go on to build the report.

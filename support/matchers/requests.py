@@ -78,6 +78,14 @@ def all_refused_with(*codes: str) -> EachOne:
     return EachOne(f"every request is refused with {' or '.join(codes)}", lambda each: each.code in codes)
 
 
+def all_refused_or_cut_off() -> EachOne:
+    """Match requests that were all refused, or whose connection was closed instead of an answer."""
+    return EachOne(
+        "every request is refused, or its connection closed",
+        lambda each: not isinstance(each.outcome, Answer) or 400 <= each.outcome.status < 500,
+    )
+
+
 def all_within(seconds: float, name: str) -> EachOne:
     """Match requests that were all answered within a limit."""
     return EachOne(

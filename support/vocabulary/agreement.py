@@ -50,6 +50,25 @@ def in_one_store_only(world: World, item: str) -> list[str]:
     return [f'"{item}" is only in {alone[0]}'] if len(alone) == 1 else []
 
 
+def read_otherwise_than_held(world: World) -> list[str]:
+    """What of the acknowledged documents Qdrant, PostgreSQL and a reader do not give alike."""
+    collection = world.names.collection(world.collection)
+    items = [
+        item for (name, item), version in world.ledger.acknowledged.items() if name == collection and version
+    ]
+    return [
+        f'"{item}": {field} is {expectations.exactly(seen)} for a reader, {expectations.exactly(held[0])} in'
+        f" PostgreSQL, {expectations.exactly(held[1])} in Qdrant"
+        for item in items
+        for document in [outcomes.read_document(world, item)]
+        for sides in [stores.sides(world, item)]
+        for field in ("version", "text", "metadata")
+        for seen in [document[field]]
+        for held in [[side and side[field] for side in (sides.row, sides.point)]]
+        if not all(expectations.exactly(seen) == expectations.exactly(each) for each in held)
+    ]
+
+
 def against_the_history(world: World) -> list[str]:
     """Acknowledged documents that are not in both stores, refused ones that are in one, halves."""
     outages.nothing_in_flight(world)

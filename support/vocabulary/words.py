@@ -116,8 +116,52 @@ PLACES = {
     "the size of a page": "in the query",
 }
 HOSTILE_PLACE = Word("hostile_place", "where a hostile string is put", any_of(PLACES), str, PLACES)
+# What is malformed about a request, and how.
+MALFORMED = {
+    "no content": "where an object belongs",
+    "a truncated object": "it breaks off in a string",
+    "two objects": "one after the other",
+    "a character after the object": "a closing bracket",
+    "a comment": "within the object",
+    "single quotes": "for double ones",
+    "a trailing comma": "after the last field",
+    "NaN": "as a number",
+    "invalid UTF-8": "bytes that no character has",
+    "truncated UTF-8": "the first of two bytes",
+    "overlong UTF-8": "two bytes for a character that has one",
+    "UTF-16": "with its mark",
+    "a line break within a string": "not escaped",
+    "100,000 nested lists": "never closed",
+    "5,000 nested objects in a filter": "all closed",
+    "gzip content without its header": "as if it were an object",
+    "a form": "as browsers send it",
+    "XML": "as older services send it",
+    "a list for the object": "of one text",
+    "a string for the object": "a text alone",
+    "a number for the object": "a number alone",
+    "null for the object": "nothing alone",
+    "an empty object": "without a field",
+    "a field too many": "of another operation",
+    "a field named __proto__": "an object of its own",
+    "a NUL in the text": "escaped",
+    "a lone surrogate in the text": "escaped",
+    "a list for the text": "of two texts",
+    "a number beyond float64": "in the metadata",
+    "two lengths": "two headers that differ",
+    "a negative length": "less than nothing",
+    "a sum as its length": "6+7",
+    "an unknown transfer encoding": "one that looks like chunked",
+    "a chunk without a length": "letters in its place",
+    "a space after a header name": "before the colon",
+    "a header without a name": "a colon first",
+    "a NUL in a header": "in its value",
+    "a bare carriage return in a header": "in its value",
+    "two hosts": "two headers that differ",
+    "a header of 200,000 characters": "longer than servers read",
+}
+MALFORMATION = Word("malformed", "what is malformed about a request", any_of(MALFORMED), str, MALFORMED)
 # What the requests of an actor may contain, besides {string}, {int} and {float}.
-OF_REQUESTS = (IDS, VECTOR, PROVIDER, FLAW, MEASURE, HOSTILE_PLACE)
+OF_REQUESTS = (IDS, VECTOR, PROVIDER, FLAW, MEASURE, HOSTILE_PLACE, MALFORMATION)
 
 
 def registry() -> ParameterTypeRegistry:

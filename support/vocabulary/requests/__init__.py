@@ -24,6 +24,9 @@ from support.vocabulary.requests import (
     limits as limits,
 )
 from support.vocabulary.requests import (
+    malformed as malformed,
+)
+from support.vocabulary.requests import (
     operations as operations,
 )
 from support.vocabulary.requests import (

@@ -130,8 +130,8 @@ def pages_in_id_order(context, count):
 
 @then("the pages have {ids}")
 def pages_have(context, items):
-    """Exactly these documents, in this order over all pages."""
-    assert_that(results.paged_ids(context.world), equal_to(items), "the documents of all pages")
+    """Exactly these documents, in this order over all pages; or these of the scenario's own collections."""
+    assert_that(results.paged_ids(context.world), equal_to(items), "what all pages list")
 
 
 @then("no page has more than {int} documents")

@@ -227,9 +227,18 @@ def _page(ask: Asking, size: int, cursor: str | None) -> Answer:
 def keep_page(ask: Asking, answer: Answer) -> Answer:
     """Keep a page of a list, and where the list goes on after it."""
     if answer.ok:
-        ask.world.pages.append(list(answer.body["items"]))
+        ask.world.pages.append(listed(ask, answer.body))
         ask.world.cursor = answer.body["next_cursor"]
     return answer
+
+
+def listed(ask: Asking, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a page lists: its documents, or the scenario's own collections by the names it has for them."""
+    if "items" in body:
+        return list(body["items"])
+    names = ask.world.names
+    own = [each for each in body["collections"] if each["name"].startswith(names.prefix)]
+    return [{"id": names.alias_of(each["name"]), **each} for each in own]
 
 
 def to_the_end(ask: Asking, page: Callable[[str | None], Answer]) -> Answer:

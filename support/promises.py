@@ -6,12 +6,6 @@ from dataclasses import dataclass
 
 from support.settings import Mode
 
-# Time limits that are the same in every profile (the platform's numeric targets).
-E2E_EMBEDDING_MS = 145.0
-HOP_MS = 50.0
-CONCURRENT_USERS = 100
-USER_SUCCESS = 0.95
-
 
 @dataclass(frozen=True, slots=True)
 class Promises:

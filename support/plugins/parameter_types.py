@@ -42,7 +42,6 @@ SECONDS = {
     "minute": 60.0,
     "hour": 3600.0,
 }
-BYTES = {"byte": 1, "KiB": 1024, "MiB": 1024**2}
 PROVIDERS = {
     "OpenAI": "openai",
     "Azure OpenAI": "azure",
@@ -75,12 +74,6 @@ def share(text: str) -> float:
     return float(text.rstrip("% ")) / 100.0
 
 
-def size(text: str) -> int:
-    """``64 bytes``, ``4 KiB`` or ``10 MiB`` in bytes."""
-    number, unit = text.split()
-    return int(number) * BYTES[_singular(unit, BYTES)]
-
-
 def enumeration(text: str) -> list[str]:
     """``storing, searching and deleting`` as a list."""
     return re.split(r", | and ", text)
@@ -91,7 +84,6 @@ def install() -> None:
     use_step_matcher_for_cucumber_expressions()
     _define("duration", rf"{_NUMBER} (?:{_plurals(SECONDS)})", float, seconds)
     _define("percent", rf"{_NUMBER} ?%", float, share)
-    _define("size", rf"\d+ (?:{_plurals(BYTES)})", int, size)
     for name, choices in (
         ("provider", PROVIDERS),
         ("dependency", outages.DEPENDENCIES),

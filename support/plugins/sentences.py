@@ -20,7 +20,6 @@ from support.vocabulary import requests, tables
 from support.vocabulary.requests.grammar import Kind
 
 NEAREST = 3
-ALIKE = 0.45
 COLUMNS = "Columns: "
 # Ends of the sentences whose table holds the options or the rows of their request.
 OF_OPTIONS = ("{request}:", "{request} with:", "{request} with each of these options:")

@@ -74,41 +74,27 @@ class Stack:
     timings: dict[str, float] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     gateway_database_url: str = ""
-    _endpoints: Endpoints | None = None
+    # Where the started servers listen; known after the start, as what follows.
+    endpoints: Endpoints = field(init=False)
+    # Who cleans up after the suite if it is killed.
+    deadman: DeadMan = field(init=False)
+    # Where everything of this stack works; removed with it.
+    directory: Path = field(init=False)
     _providers_url: str = ""
-    _deadman: DeadMan = field(init=False)
-    _data: Path = field(init=False)
     # Tell in the stores of others that what is there was left on purpose.
     _keeping: list[Callable[[], None]] = field(default_factory=list)
     _closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-
-    @property
-    def deadman(self) -> DeadMan:
-        """Who cleans up after the suite if it is killed."""
-        return self._deadman
-
-    @property
-    def directory(self) -> Path:
-        """Where everything of this stack works; removed with it."""
-        return self._data
-
-    @property
-    def endpoints(self) -> Endpoints:
-        """Where the started servers listen. Raises ``RuntimeError`` before the start."""
-        if self._endpoints is None:
-            raise RuntimeError("the stack has not been started")
-        return self._endpoints
 
     def start(self) -> Endpoints:
         """Start every server that is not given; on any failure stop what was started and raise."""
         begun = time.monotonic()
         try:
-            self._endpoints = self._start()
+            self.endpoints = self._start()
         except BaseException:
             self.stop()
             raise
         self.timings["all"] = time.monotonic() - begun
-        return self._endpoints
+        return self.endpoints
 
     def stop(self) -> None:
         """Stop every server started here, give back schema and lease, remove the run directory."""
@@ -146,21 +132,21 @@ class Stack:
 
         ``variables`` hold keys, so they go to a file that only this account can read.
         """
-        run_directories.remember(self._data, variables)
+        run_directories.remember(self.directory, variables)
         for keep in self._keeping:
             keep()
-        self._deadman.disarm()
+        self.deadman.disarm()
         self._closing.pop_all()
         return (
-            f"kept, because TEST_DATA_CLEANUP is false: {self._data}\n"
-            f"  use it:    set -a; . {self._data / run_directories.VARIABLES}; set +a; behave\n"
+            f"kept, because TEST_DATA_CLEANUP is false: {self.directory}\n"
+            f"  use it:    set -a; . {self.directory / run_directories.VARIABLES}; set +a; behave\n"
             "  remove it: python -m support clean"
         )
 
     def _start(self) -> Endpoints:
-        deadman = self._deadman = DeadMan.start(self.logs / "deadman.log")
+        deadman = self.deadman = DeadMan.start(self.logs / "deadman.log")
         self._closing.callback(deadman.disarm)
-        data = self._data = run_directories.new_name(self.run, self.worker)
+        data = self.directory = run_directories.new_name(self.run, self.worker)
         removal = deadman.remove_directory(data)
         self._closing.callback(deadman.forget, removal)
         self._closing.callback(run_directories.remove, data)
@@ -294,7 +280,6 @@ class Stack:
             }
             command, arguments = [self.settings.qdrant_binary], []
         else:
-            environment = {}
             command = [sys.executable, "-m", "support.stack.qdrant_node"]
             arguments = ["--data", str(data), "--port", str(port)]
             environment = {"QDRANT_NODE_API_KEY": key or ""}
@@ -341,8 +326,8 @@ class Stack:
             address = addresses.of(url)
             link = f"{self.run.prefix}{self.worker}_{name}"
             if self.settings.toxiproxy_url:
-                deletion = self._deadman.delete_link(links_url, link)
-                self._closing.callback(self._deadman.forget, deletion)
+                deletion = self.deadman.delete_link(links_url, link)
+                self._closing.callback(self.deadman.forget, deletion)
             self._closing.callback(_delete_quietly, control, link)
             control.create(link, f"{LOOPBACK}:{ports[name]}", address.upstream)
             self.links[name] = link

@@ -23,6 +23,22 @@ NEAREST = 3
 COLUMNS = "Columns: "
 # Ends of the sentences whose table holds the options or the rows of their request.
 OF_OPTIONS = ("{request}:", "{request} with:", "{request} with each of these options:")
+# Of the parameters that have no closed list of words.
+SAMPLES = {
+    "string": '"menu"',
+    "word": "menu",
+    "int": "3",
+    "float": "0.8",
+    "duration": "300 ms",
+    "percent": "95 %",
+    "size": "4 KiB",
+    "actor": "an editor",
+    "request": 'searches for "lunch"',
+    "ids": '"menu" and "soup"',
+    "vector": "[1, 0.5]",
+    "limit": "the recovery limit",
+    "activities": "storing and searching",
+}
 _PARAMETER = re.compile(r"\{([^}]*)\}")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _NUMBERS = re.compile(r"-?\b\d+(?:\.\d+)?\b")
@@ -106,9 +122,26 @@ def _sentences(known: Sequence[Definition]) -> list[Sentence]:
             meaning=alike[-1].meaning,
             columns=tuple(alike[-1].columns),
             uses=tuple(use for each in alike for use in each.uses),
+            sample=f"{alike[-1].keyword} {sample(pattern)}",
         )
         for (noun, pattern), alike in together.items()
     ]
+
+
+def sample(pattern: str) -> str:
+    """A sentence that fits the pattern, for one that no feature uses yet."""
+    several = "{int}" in pattern
+    chosen = re.sub(r"([\w']+)((?:/[\w']+)+)", lambda found: _choice(found[0].split("/"), several), pattern)
+    chosen = chosen.replace("(s)", "s", 1).replace("(s)", "") if several else chosen.replace("(s)", "")
+    return _PARAMETER.sub(lambda found: _sample_of(found[1]), re.sub(r"\(([^)]*)\)", r"\1", chosen))
+
+
+def _choice(words: Sequence[str], several: bool) -> str:
+    return next((each for each in words if several and each in ("are", "were", "have")), words[0])
+
+
+def _sample_of(name: str) -> str:
+    return SAMPLES.get(name) or next(iter(parameter_types.words_of(name)), f"{{{name}}}")
 
 
 def _written(path: Path) -> Iterator[tuple[Any, str]]:

@@ -3,74 +3,56 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from support.contract.promises import GUARANTEES, NEVER, TARGETS
+from support.contract.promises import GUARANTEES, NEVER, PROBLEMS, TARGETS
 from support.faults import wording
 from support.plugins import parameter_types, sentences
 from support.plugins.run import TAG_MEANINGS
 from support.promises import ACCEPTANCE, CONTRACT
-from support.reporting.vocabulary import Asked, Glossary, Vocabulary
-from support.vocabulary import actors, requests, time_limits
+from support.reporting.vocabulary import Asked, Glossary, Parameter, Vocabulary
+from support.vocabulary import actors, credentials, requests, time_limits
+from support.vocabulary.glossary import GLOSSARY
+from support.vocabulary.requests.grammar import COMMON
+from support.vocabulary.tables import Option
+from support.vocabulary.words import Word
 
+_PARAMETER = re.compile(r"\{(\w+)\}")
+# What a parameter is that has no Word of its own, and how it is written.
+MEANINGS = {
+    "string": 'any text in quotes: "menu"',
+    "word": "one word without blanks",
+    "int": "a whole number: 30",
+    "float": "a number: 0.8",
+    "duration": "how long: 300 ms, 2 seconds, 1 minute",
+    "percent": "a share: 95 %",
+    "size": "a number of bytes: 64 bytes, 4 KiB, 10 MiB",
+    "actor": "who acts, and so whose key is sent: see the actors",
+    "request": "what an actor can request: see there",
+    "fault": "what is broken, and how: see the faults",
+    "limit": "a duration (300 ms, 2 seconds) or a named limit: see there",
+    "server": "a server that can be struck and recovers",
+    "dependency": "a server that the gateway needs, or the gateway itself",
+    "store": "where documents or cache entries are kept",
+    "provider": "one of the nine external providers",
+    "role": "what a key may do",
+    "distance": "how the nearness of two vectors is measured",
+    "activities": "one or more of these words: storing, searching and deleting",
+}
 # Their words are told by glossaries of their own.
 TOLD_ELSEWHERE = {"actor", "fault", "limit", "request"}
-_PARAMETER = re.compile(r"\{(\w+)\}")
-
-
-def collect(root: Path) -> Vocabulary:
-    """Everything that a person needs who writes a scenario below ``root``."""
-    sentences.load(root)
-    written, of_requests = sentences.collect(sorted((root / "features").rglob("*.feature")))
-    asked = [
-        Asked(
-            kind.pattern,
-            " ".join(kind.meaning.split()),
-            kind.example,
-            tuple((name, option.meaning) for name, option in kind.options.items()),
-            len(of_requests[kind.pattern]),
-        )
-        for kind in requests.KINDS
-    ]
-    used = {name for each in written for name in _PARAMETER.findall(each.pattern)} - TOLD_ELSEWHERE
-    return Vocabulary(written, asked, [*_glossaries(), _parameters(sorted(used))])
-
-
-def _glossaries() -> list[Glossary]:
-    return [
-        Glossary(
-            "actors",
-            "Who acts decides which key is sent.",
-            [(name, meaning) for name, (meaning, _key) in actors.ACTORS.items()],
-        ),
-        Glossary(
-            "faults",
-            'Begin with "Given" or "When"; "... recovers" ends those of one server, "all faults end" all.',
-            [(wording, failure.meaning) for wording, _target, failure in wording.written()],
-            ("fault", "what happens"),
-        ),
-        Glossary(
-            "named limits",
-            "A limit is a duration such as 300 ms or 2 seconds, or one of these. The acceptance profile is"
-            " for a platform that the suite starts; a deployed one is judged by the contract's limits.",
-            [
-                (name, meaning, f"{limit(ACCEPTANCE):g} s", f"{limit(CONTRACT):g} s")
-                for name, (meaning, limit) in time_limits.NAMED.items()
-            ],
-            ("limit", "within it", "acceptance profile", "contract"),
-        ),
-        Glossary(
-            "promises",
-            "Scenarios name what they hold by these tags.",
-            [(f"@{tag}", words) for tag, words in {**GUARANTEES, **TARGETS}.items()]
-            + [(f"@{tag}", f"Never: {words}") for tag, words in NEVER.items()],
-            ("tag", "promise"),
-        ),
-        Glossary("tags", "A closed list.", [(f"@{tag}", words) for tag, words in TAG_MEANINGS.items()]),
-        Glossary("cells of tables", "What may stand in a cell.", CELLS, ("cell", "value")),
-    ]
-
-
+TAG_FAMILIES = {
+    "use.with_mode=..., not.with_mode=...": "runs only in this mode, or not in it",
+    "use.with_stores=visible": "looks into the stores",
+    "use.with_providers=visible": "controls the provider emulators",
+    "use.with_live=...": "asks the live service of this provider",
+    "G1 ... G7, N1 ... N15, NFR-...": "the promise that the scenario holds, see the promises",
+    "key.<slug>": "the name by which seeded defects and records refer to the scenario; it stays",
+    "fault.<dependency>.<fault>": "the cell of the fault matrix that the scenario covers",
+    "allure.issue:...": "a link to an issue in the report",
+}
 CELLS = [
     ("(blank)", "missing: the member is left out"),
     ("5   -2.5   1e-12", "a number"),
@@ -87,7 +69,100 @@ CELLS = [
 ]
 
 
-def _parameters(names: list[str]) -> Glossary:
-    """The words of every parameter that has a closed list."""
-    rows = [(f"{{{name}}}", ", ".join(words)) for name in names if (words := parameter_types.words_of(name))]
-    return Glossary("parameters", "Words that a parameter may be.", rows, ("parameter", "words"))
+def collect(root: Path) -> Vocabulary:
+    """Everything that a person needs who writes a scenario below ``root``."""
+    sentences.load(root)
+    written, of_requests = sentences.collect(sorted((root / "features").rglob("*.feature")))
+    asked = [
+        Asked(
+            kind.pattern,
+            " ".join(kind.meaning.split()),
+            kind.example,
+            _options(each for each in kind.options.items() if each[0] not in COMMON),
+            len(of_requests[kind.pattern]),
+        )
+        for kind in requests.KINDS
+    ]
+    patterns = [each.pattern for each in written] + [each.pattern for each in asked]
+    used = {name for pattern in patterns for name in _PARAMETER.findall(pattern)}
+    return Vocabulary(written, asked, _options(COMMON.items()), parameters(sorted(used)), _glossaries())
+
+
+def _options(options: Iterable[tuple[str, Option]]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, option.meaning) for name, option in options)
+
+
+def _glossaries() -> list[Glossary]:
+    return [
+        Glossary(
+            "actors",
+            "Who acts decides which key is sent.",
+            [(name, meaning) for name, (meaning, _key) in actors.ACTORS.items()],
+            ("actor", "key"),
+        ),
+        Glossary(
+            "key forms",
+            "How an actor sends the key, as the option `their key` of any request.",
+            [(name, meaning) for name, (meaning, _form) in credentials.FORMS.items()],
+            ("form", "meaning"),
+        ),
+        Glossary(
+            "faults by dependency",
+            "A sentence each, with Given or When. `Redis recovers` ends those of Redis and no others,"
+            " `all faults end` ends all.",
+            [(wording.NAMES[target], words, failure.meaning) for words, target, failure in wording.written()],
+            ("server", "fault", "what happens"),
+        ),
+        Glossary(
+            "named limits",
+            "A limit is a duration such as 300 ms or 2 seconds, or one of these. The acceptance profile is"
+            " for a platform that the suite starts; a deployed one is judged by the contract's limits.",
+            [
+                (name, meaning, f"{limit(ACCEPTANCE):g} s", f"{limit(CONTRACT):g} s")
+                for name, (meaning, limit) in time_limits.NAMED.items()
+            ],
+            ("limit", "within it", "embedded, attached", "deployed"),
+        ),
+        Glossary("cells of tables", "What may stand in a cell.", CELLS, ("cell", "value")),
+        Glossary(
+            "problem codes",
+            "Why a request is refused: the codes of the contract.",
+            [*PROBLEMS.items()],
+            ("code", "meaning"),
+        ),
+        Glossary(
+            "promises",
+            "Scenarios name what they hold by these tags.",
+            [(f"@{tag}", words) for tag, words in {**GUARANTEES, **TARGETS}.items()]
+            + [(f"@{tag}", f"Never: {words}") for tag, words in NEVER.items()],
+            ("tag", "promise"),
+        ),
+        Glossary(
+            "tags",
+            "A closed list; an unknown tag ends the run.",
+            [(f"@{tag}", words) for tag, words in {**TAG_MEANINGS, **TAG_FAMILIES}.items()],
+            ("tag", "meaning"),
+        ),
+        Glossary("glossary", "What the words of the features mean.", [*GLOSSARY.items()]),
+    ]
+
+
+def parameters(names: Iterable[str]) -> list[Parameter]:
+    """The parameters of these names: what each is, and its words where it has a closed list."""
+    known = _words()
+    return [_parameter(name, known.get(name)) for name in names]
+
+
+def _parameter(name: str, word: Word | None) -> Parameter:
+    if word is not None and word.known:
+        return Parameter(name, MEANINGS.get(name, word.meaning), tuple(word.known.items()))
+    listed = [] if name in TOLD_ELSEWHERE else sorted(parameter_types.words_of(name))
+    usual = word.meaning if word else "one of these words" if listed else ""
+    return Parameter(name, MEANINGS.get(name, usual), tuple((each, "") for each in listed))
+
+
+def _words() -> Mapping[str, Word]:
+    """Every word that a module of the vocabulary defines, by its name."""
+    modules = [module for name, module in [*sys.modules.items()] if name.startswith("support.vocabulary")]
+    found = [each for module in modules for each in vars(module).values() if isinstance(each, Word)]
+    return {word.name: word for word in found}

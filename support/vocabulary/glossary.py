@@ -1,0 +1,52 @@
+"""The words of the features that somebody new to the platform may ask about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+GLOSSARY: Mapping[str, str] = {
+    "acknowledged": "of a write: the gateway answered that it succeeded",
+    "agree": "of Qdrant and PostgreSQL: both hold a document with the same version, text, metadata, vector",
+    "audit": "the comparison of PostgreSQL, Qdrant and Redis, item by item",
+    "backoff": "waiting longer and longer before each retry",
+    "batch": "up to 100 documents, or up to 32 texts to embed, in one request",
+    "cache hit, cache miss": "an answer that Redis had; an answer that had to be computed",
+    "circuit breaker": "stops calls to a provider that keeps failing: closed (called), open (not called),"
+    " half-open (one trial call)",
+    "collection": "a named set of documents whose vectors have the same dimensions",
+    "converge": "of a write with an unknown outcome: it ends in both stores or in neither",
+    "cursor": "where the next page of a list begins",
+    "degraded": "an answer that succeeded although a service was missing, and says which",
+    "dependency": "what the gateway calls: Qdrant, PostgreSQL, Redis, the embedding service, the providers",
+    "dimensions": "how many numbers a vector has",
+    "document": "an id with a text or a vector, and metadata; a row in PostgreSQL and a point in Qdrant",
+    "embedding": "the vector that a model makes of a text",
+    "eviction": "Redis removing entries because its memory is full",
+    "exercised": "of a fault: at least one request ran into it",
+    "failover": "asking the next provider after one has failed",
+    "fault": "something broken on purpose, for a while",
+    "filter": "conditions on the metadata that every result must meet",
+    "invalidation": "making cache entries unusable because what they show has changed",
+    "item": "one document of a job or of a batch",
+    "job": "many documents that the gateway stores in the background; it has a status and can be cancelled",
+    "limit, named limit": "the longest that something may take; a named one has a value for each mode",
+    "link": "the TCP proxy before each dependency, where faults of connections are made",
+    "metadata": "named values of a document that filters can use",
+    "missing": "a finding of the audit: a document that a store should hold and does not",
+    "outcome": "what came of a request: created, updated, unchanged, deleted, or the code of a problem",
+    "orphan": "a finding of the audit: something in one store that the others know nothing of",
+    "page": "a part of a list",
+    "profile": "the limits by which a run is judged: of the acceptance platform, or of the contract",
+    "provider": "an external service that embeds texts",
+    "rate limit": "how many requests per minute a key may make",
+    "result": "a document that a search found, with its score",
+    "role": "what a key may do: reader, editor or administrator",
+    "score, score threshold": "how near a result is to the query; the lowest score that a result may have",
+    "stale": "from before an acknowledged change",
+    "store": "Qdrant, PostgreSQL or Redis",
+    "TTL": "how long a cache entry is kept",
+    "truncated": "of a text: longer than the model reads, so only its beginning was embedded",
+    "upsert": "to insert, or to update if the id exists",
+    "vector": "a list of numbers that stands for a meaning",
+    "version": "counts the changes of a document, from 1",
+}

@@ -33,7 +33,7 @@ MEANINGS = {
     "request": "what an actor can request: see there",
     "fault": "what is broken, and how: see the faults",
     "limit": "a duration (300 ms, 2 seconds) or a named limit: see there",
-    "server": "a server that can be struck and recovers",
+    "server": "a server that can fail and recover",
     "dependency": "a server that the gateway needs, or the gateway itself",
     "store": "where documents or cache entries are kept",
     "provider": "one of the nine external providers",
@@ -102,14 +102,14 @@ def _glossaries() -> list[Glossary]:
         ),
         Glossary(
             "key forms",
-            "How an actor sends the key, as the option `their key` of any request.",
+            'How an actor sends the key: the option "their key" of any request.',
             [(name, meaning) for name, (meaning, _form) in credentials.FORMS.items()],
             ("form", "meaning"),
         ),
         Glossary(
             "faults by dependency",
-            "A sentence each, with Given or When. `Redis recovers` ends those of Redis and no others,"
-            " `all faults end` ends all.",
+            'A sentence each, with Given or When. "Redis recovers" ends those of Redis and no others,'
+            ' "all faults end" ends all.',
             [(wording.NAMES[target], words, failure.meaning) for words, target, failure in wording.written()],
             ("server", "fault", "what happens"),
         ),

@@ -178,8 +178,11 @@ def _article(sentence: Sentence, known: Collection[str]) -> str:
     columns = f"<p>Columns: {_escaped(', '.join(sentence.columns))}</p>" if sentence.columns else ""
     place = sentence.uses[0].place if sentence.uses else ""
     where = f'<span class="uses">{_escaped(place)}</span>' if place else ""
+    # So that the words of any use find the sentence.
+    also = " ".join(dict.fromkeys(use.text for use in sentence.uses))
     return (
-        f'<article><h3><span class="keyword">{keywords}</span> {_marked(sentence.pattern, known)}</h3>'
+        f'<article data-also="{_escaped(also)}">'
+        f'<h3><span class="keyword">{keywords}</span> {_marked(sentence.pattern, known)}</h3>'
         f"<p>{_escaped(sentence.meaning)} {_used(len(sentence.uses))}</p>"
         f"{columns}<pre>{_escaped(chr(10).join(sentence.example()))}</pre>{where}</article>"
     )

@@ -29,7 +29,7 @@ def before_all(context: Any) -> None:
 def before_scenario(context: Any, this: Any) -> None:
     """Skip what cannot run here, else give the scenario a world of its own."""
     if scenario.can_run(context, this):
-        scenario.begin(context, this)
+        scenario.begin(context)
 
 
 def after_scenario(context: Any, this: Any) -> None:

@@ -23,7 +23,7 @@ _DECIMALS = 6
 
 
 @schemathesis.hook
-def map_body(context: Any, body: Any) -> Any:
+def map_body(context: Any, body: Any) -> Any:  # noqa: ARG001  # schemathesis looks at the names
     """Two of three requests about a collection are about one that exists, with vectors of its size."""
     return _of_a_collection_that_exists(_with_exact_metadata(body))
 

@@ -271,12 +271,12 @@ class WrongClock:
         self._service.start()
 
 
-def ahead(service: Service, link: Link | None) -> Injector:
+def ahead(service: Service, _link: Link | None) -> Injector:
     """Its clock is fast."""
     return WrongClock(service, SKEW_S)
 
 
-def behind(service: Service, link: Link | None) -> Injector:
+def behind(service: Service, _link: Link | None) -> Injector:
     """Its clock is slow."""
     return WrongClock(service, -SKEW_S)
 

@@ -44,7 +44,7 @@ def can_run(context: Any, scenario: Any) -> bool:
     return True
 
 
-def begin(context: Any, scenario: Any) -> None:
+def begin(context: Any) -> None:
     """Give the scenario its world; the first clean-up registered is the last to run: the residue check."""
     citadel = context.citadel
     steady_state.regain(citadel)

@@ -51,7 +51,7 @@ def _asks(world: World, key: str) -> Answer:
     return world.citadel.gateway.call("listModels", key=key)
 
 
-def _limited(world: World) -> str:
+def _limited(_world: World) -> str:
     raise AssertionError(
         "no caller with a rate limit was made in this scenario: begin with"
         " 'Given a reader with a rate limit of 5 requests per minute'"

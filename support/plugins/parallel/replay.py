@@ -37,7 +37,7 @@ class Recorder(Formatter):  # type: ignore[misc]  # behave has no types
         self._calls.append(("feature", 0))
         self._begun()
 
-    def background(self, background: Any) -> None:
+    def background(self, _background: Any) -> None:
         self._calls.append(("background", 0))
 
     def scenario(self, scenario: Any) -> None:
@@ -47,7 +47,7 @@ class Recorder(Formatter):  # type: ignore[misc]  # behave has no types
     def step(self, step: Any) -> None:
         self._calls.append(("step", _place(step, self._steps)))
 
-    def match(self, match: Any) -> None:
+    def match(self, _match: Any) -> None:
         # A match does not say whose it is; behave runs the steps one after the other.
         self._calls.append(("match", self._matched))
         self._matched += 1

@@ -141,7 +141,7 @@ class WorkerRunner(Runner):  # type: ignore[misc]  # behave has no types
         if "after_all" in self.hooks:
             self.hooks["after_all"] = self._telling_of_the_end(self.hooks["after_all"])
 
-    def run_model(self, features: Any = None) -> bool:
+    def run_model(self, _features: Any = None) -> bool:
         """Run what is handed out; then tell the figures and what broke outside of features."""
         folders = self._line.task.allure_folders
         allure = [allure_corrections.AllureFormatter(StreamOpener(folder), self.config) for folder in folders]

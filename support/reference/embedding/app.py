@@ -102,11 +102,11 @@ class EmbeddingService:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, in_time)
 
-    async def health(self, request: Request) -> Response:
+    async def health(self, _request: Request) -> Response:
         """Who this is; the model is loaded before the service listens."""
         return _json({"status": "healthy", "service": "embedding"})
 
-    async def models(self, request: Request) -> Response:
+    async def models(self, _request: Request) -> Response:
         """The models on offer."""
         model = {
             "name": NAME,
@@ -117,7 +117,7 @@ class EmbeddingService:
         }
         return _json({"models": [model]})
 
-    async def stats(self, request: Request) -> Response:
+    async def stats(self, _request: Request) -> Response:
         """Requests to embed that arrived, texts embedded, and requests not yet answered."""
         return _json({"requests": self._requests, "texts": self._texts, "in_flight": self._in_flight})
 
@@ -136,7 +136,7 @@ def create_app(model: MiniLM) -> Starlette:
     )
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
+async def _refuse(_request: Request, error: Exception) -> Response:
     """An unknown path or method."""
     assert isinstance(error, HTTPException)
     return _json({"error": error.detail}, error.status_code)

@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     port: int = parser.parse_args().port
     # uvicorn repeats the signal after its orderly stop: this turns it into exit status 0.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     recorder = RequestRecorder(json.loads(os.environ.get("EMULATOR_KEYS", "{}")))
     config = uvicorn.Config(
         create_app(recorder),

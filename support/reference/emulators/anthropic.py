@@ -80,20 +80,20 @@ class Anthropic(Dialect):
         }
         return Answer(200, body, headers)
 
-    def bad_key(self, call: Call) -> Answer:
+    def bad_key(self, _call: Call) -> Answer:
         error = {"type": "authentication_error", "message": "API key is invalid."}
         return Answer(401, {"type": "error", "error": error, "request_id": None})
 
     def unknown_model(self, call: Call) -> Answer:
         return _error(404, "not_found_error", f"model: {call.model_name}")
 
-    def rate_limit(self, call: Call, retry_after: str | None) -> Answer:
+    def rate_limit(self, _call: Call, retry_after: str | None) -> Answer:
         # The exact text is not documented.
         message = "This request would exceed your organization's rate limit."
         return _error(429, "rate_limit_error", message, headers={"retry-after": retry_after or "1"})
 
-    def overload(self, call: Call) -> Answer:
+    def overload(self, _call: Call) -> Answer:
         return _error(529, "overloaded_error", "Overloaded")
 
-    def server_error(self, call: Call) -> Answer:
+    def server_error(self, _call: Call) -> Answer:
         return _error(500, "api_error", "Internal server error")

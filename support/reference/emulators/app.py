@@ -105,7 +105,7 @@ class Emulators:
             seen.finished_at = time.time()
             _log(seen)
 
-    async def health(self, request: Request) -> Response:
+    async def health(self, _request: Request) -> Response:
         """Who this is."""
         return _json({"service": "provider-emulators"})
 
@@ -128,7 +128,7 @@ class Emulators:
         provider.behave(NORMAL if request.method == "DELETE" else _behaviour(await _object(request)))
         return _json({"kind": provider.behaviour.kind})
 
-    async def reset(self, request: Request) -> Response:
+    async def reset(self, _request: Request) -> Response:
         """Make every provider normal again."""
         self._recorder.reset()
         return _json({})
@@ -217,7 +217,7 @@ def _json(content: Any) -> Response:
     return _response(Answer(200, content))
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
+async def _refuse(_request: Request, error: Exception) -> Response:
     """A mistake in the use of the control interface, or a path of no provider."""
     assert isinstance(error, HTTPException)
     return _response(Answer(error.status_code, {"error": error.detail}))

@@ -85,7 +85,7 @@ class Cohere(Dialect):
         }
         return Answer(200, body, headers)
 
-    def bad_key(self, call: Call) -> Answer:
+    def bad_key(self, _call: Call) -> Answer:
         return _error(401, "invalid api token")
 
     def unknown_model(self, call: Call) -> Answer:
@@ -95,15 +95,15 @@ class Cohere(Dialect):
             "access to the model.",
         )
 
-    def rate_limit(self, call: Call, retry_after: str | None) -> Answer:
+    def rate_limit(self, _call: Call, retry_after: str | None) -> Answer:
         """Cohere documents no Retry-After: one is sent only when asked for, as a proxy in front might."""
         message = "You are past the per minute request limit, please wait and try again later."
         return _error(429, message, retry_header(retry_after))
 
-    def overload(self, call: Call) -> Answer:
+    def overload(self, _call: Call) -> Answer:
         return _error(503, "service unavailable")
 
-    def server_error(self, call: Call) -> Answer:
+    def server_error(self, _call: Call) -> Answer:
         return _error(500, "internal server error")
 
 

@@ -63,7 +63,7 @@ class Google(Dialect):
             return Answer(200, {"embedding": {"values": _vector(call.body, model, "EmbedContentRequest")}})
         return Answer(200, {"embeddings": _batch(call.body, model)})
 
-    def bad_key(self, call: Call) -> Answer:
+    def bad_key(self, _call: Call) -> Answer:
         info = {
             "@type": f"{TYPES}ErrorInfo",
             "reason": "API_KEY_INVALID",
@@ -83,7 +83,7 @@ class Google(Dialect):
             "ModelService.ListModels to see the list of available models and their supported methods.",
         )
 
-    def rate_limit(self, call: Call, retry_after: str | None) -> Answer:
+    def rate_limit(self, _call: Call, retry_after: str | None) -> Answer:
         """The hint is in the body (seconds); there is no Retry-After."""
         metric = "generativelanguage.googleapis.com/embed_content_free_tier_requests"
         quota = "EmbedContentRequestsPerMinutePerUserPerProjectPerModel-FreeTier"
@@ -101,10 +101,10 @@ class Google(Dialect):
         message = "You exceeded your current quota, please check your plan and billing details."
         return _error(429, "RESOURCE_EXHAUSTED", message, details)
 
-    def overload(self, call: Call) -> Answer:
+    def overload(self, _call: Call) -> Answer:
         return _error(503, "UNAVAILABLE", "The model is overloaded. Please try again later.")
 
-    def server_error(self, call: Call) -> Answer:
+    def server_error(self, _call: Call) -> Answer:
         return _error(500, "INTERNAL", "An internal error has occurred. Please retry.")
 
 

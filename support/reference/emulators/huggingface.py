@@ -60,13 +60,13 @@ class HuggingFace(Dialect):
         vectors = [embed(model, text) * length for text in texts]
         return Answer(200, vectors[0] if isinstance(inputs, str) else vectors)
 
-    def bad_key(self, call: Call) -> Answer:
+    def bad_key(self, _call: Call) -> Answer:
         return _error(401, "Invalid username or password.")
 
-    def unknown_model(self, call: Call) -> Answer:
+    def unknown_model(self, _call: Call) -> Answer:
         return _error(404, "Not Found")
 
-    def rate_limit(self, call: Call, retry_after: str | None) -> Answer:
+    def rate_limit(self, _call: Call, retry_after: str | None) -> Answer:
         """The hint is the IETF draft's ``RateLimit`` header (``t``: seconds); there is no Retry-After."""
         headers = {
             "ratelimit": f'"api";r=0;t={retry_after or 55}',
@@ -80,5 +80,5 @@ class HuggingFace(Dialect):
         name = found[1] if found else "unknown"
         return Answer(503, {"error": f"Model {name} is currently loading", "estimated_time": 20.0})
 
-    def server_error(self, call: Call) -> Answer:
+    def server_error(self, _call: Call) -> Answer:
         return _error(500, "Internal Server Error")

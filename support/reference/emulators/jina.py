@@ -117,7 +117,7 @@ class Jina(Dialect):
         }
         return Answer(200, body, headers)
 
-    def bad_key(self, call: Call) -> Answer:
+    def bad_key(self, _call: Call) -> Answer:
         detail = (
             "Invalid API key. Verify your API key at https://jina.ai/api-dashboard/key-manager or generate "
             "a new one."
@@ -128,16 +128,16 @@ class Jina(Dialect):
         detail = f"Model '{call.model_name}' not found. Available models: {', '.join(sorted(MODELS))}"
         return _error(400, "INPUT_MODEL_NOT_FOUND", detail)
 
-    def rate_limit(self, call: Call, retry_after: str | None) -> Answer:
+    def rate_limit(self, _call: Call, retry_after: str | None) -> Answer:
         """Jina documents no Retry-After: one is sent only when asked for, as a proxy in front might."""
         headers = {"x-ratelimit-remaining-requests": "0"} | retry_header(retry_after)
         detail = "Request rate limit exceeded: 501/500 requests per minute."
         return _error(429, "RATE_REQUEST_LIMIT_EXCEEDED", detail, headers)
 
-    def overload(self, call: Call) -> Answer:
+    def overload(self, _call: Call) -> Answer:
         return _error(503, "SERVICE_UNAVAILABLE", "The service is temporarily unavailable.")
 
-    def server_error(self, call: Call) -> Answer:
+    def server_error(self, _call: Call) -> Answer:
         return _error(500, "INTERNAL_ERROR", "An internal error occurred.")
 
 

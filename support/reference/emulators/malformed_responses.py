@@ -54,7 +54,7 @@ def _payload(change: Callable[[bytes], bytes]) -> Spoil:
 
 
 def _instead(payload: bytes, media_type: str = "application/json") -> Spoil:
-    return lambda answer: Answer(200, None, payload=payload, media_type=media_type)
+    return lambda _: Answer(200, None, payload=payload, media_type=media_type)
 
 
 def _first_number(value: Any) -> Callable[[Any], Any]:
@@ -78,7 +78,7 @@ MALFORMED: dict[str, Spoil] = {
     "one_vector_more": _list(lambda items: [*items, items[-1]]),
     "shorter_vectors": _vectors(lambda vector: vector[:-1]),
     "vectors_of_nothing": _vectors(np.zeros_like),
-    "null_vectors": _vectors(lambda vector: None),
+    "null_vectors": _vectors(lambda _: None),
     "null_number": _vectors(_first_number(None)),
     "text_number": _vectors(_first_number("0.5")),
     "endless_number": _literally(_ENDLESS, b"1e999"),
@@ -93,4 +93,4 @@ MALFORMED: dict[str, Spoil] = {
 
 def malformed(name: str) -> Callable[[Dialect, Call, Any], Answer]:
     """The behaviour that spoils every good answer so."""
-    return lambda dialect, call, behaviour: MALFORMED[name](dialect.serve(call))
+    return lambda dialect, call, _: MALFORMED[name](dialect.serve(call))

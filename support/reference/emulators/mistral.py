@@ -126,19 +126,19 @@ class Mistral(Dialect):
         }
         return Answer(200, body, _headers() | headers)
 
-    def bad_key(self, call: Call) -> Answer:
+    def bad_key(self, _call: Call) -> Answer:
         return Answer(401, {"detail": "Invalid API Key"}, _headers())
 
     def unknown_model(self, call: Call) -> Answer:
         return _error(400, f"Invalid model: {call.model_name}", "invalid_model", "1500")
 
-    def rate_limit(self, call: Call, retry_after: str | None) -> Answer:
+    def rate_limit(self, _call: Call, retry_after: str | None) -> Answer:
         """Retry-After "may be present": sent when asked for."""
         return _error(429, "Rate limit exceeded", "rate_limited", "1300", retry_header(retry_after))
 
-    def overload(self, call: Call) -> Answer:
+    def overload(self, _call: Call) -> Answer:
         message = "Service tier capacity exceeded for this model."
         return _error(503, message, "service_tier_capacity_exceeded", "3505")
 
-    def server_error(self, call: Call) -> Answer:
+    def server_error(self, _call: Call) -> Answer:
         return _error(500, "Internal server error", "internal_server_error", "1000")

@@ -160,11 +160,11 @@ class OpenAI(Dialect):
             | retry_header(retry_after),
         )
 
-    def overload(self, call: Call) -> Answer:
+    def overload(self, _call: Call) -> Answer:
         message = "The server is currently overloaded. Please try again later."
         return error(503, message, "service_unavailable_error", "server_is_overloaded")
 
-    def server_error(self, call: Call) -> Answer:
+    def server_error(self, _call: Call) -> Answer:
         return error(500, "The server had an error while processing your request.", "server_error")
 
 
@@ -227,7 +227,7 @@ class Azure(Dialect):
         classic = self.CLASSIC.fullmatch(call.path)
         return classic[1] if classic else call.model_name
 
-    def bad_key(self, call: Call) -> Answer:
+    def bad_key(self, _call: Call) -> Answer:
         return _azure_error(
             401,
             "401",
@@ -235,7 +235,7 @@ class Azure(Dialect):
             "valid key for an active subscription and use a correct regional API endpoint for your resource.",
         )
 
-    def unknown_model(self, call: Call) -> Answer:
+    def unknown_model(self, _call: Call) -> Answer:
         return _azure_error(
             404,
             "DeploymentNotFound",
@@ -255,11 +255,11 @@ class Azure(Dialect):
         )
         return _azure_error(429, "RateLimitReached", message, headers)
 
-    def overload(self, call: Call) -> Answer:
+    def overload(self, _call: Call) -> Answer:
         # Azure documents no overload body; its gateway answers so.
         return _azure_error(503, "ServiceUnavailable", "The service is temporarily unavailable.")
 
-    def server_error(self, call: Call) -> Answer:
+    def server_error(self, _call: Call) -> Answer:
         return _azure_error(500, "InternalServerError", "The server had an error processing your request.")
 
 

@@ -46,17 +46,17 @@ class Behaviour:
 NORMAL = Behaviour()
 
 KINDS: dict[str, Callable[[Dialect, Call, Behaviour], Answer]] = {
-    "ok": lambda dialect, call, behaviour: dialect.serve(call),
+    "ok": lambda dialect, call, _: dialect.serve(call),
     # Once let go, a request is answered as usual.
-    "hang": lambda dialect, call, behaviour: dialect.serve(call),
-    "bad_key": lambda dialect, call, behaviour: dialect.bad_key(call),
-    "unknown_model": lambda dialect, call, behaviour: dialect.unknown_model(call),
+    "hang": lambda dialect, call, _: dialect.serve(call),
+    "bad_key": lambda dialect, call, _: dialect.bad_key(call),
+    "unknown_model": lambda dialect, call, _: dialect.unknown_model(call),
     "rate_limit": lambda dialect, call, behaviour: dialect.rate_limit(call, behaviour.retry_after),
-    "overload": lambda dialect, call, behaviour: dialect.overload(call),
-    "server_error": lambda dialect, call, behaviour: dialect.server_error(call),
+    "overload": lambda dialect, call, _: dialect.overload(call),
+    "server_error": lambda dialect, call, _: dialect.server_error(call),
     # For what only the status tells: the text is nobody's.
-    "refusal": lambda dialect, call, behaviour: Answer(behaviour.status, {"message": "refused"}),
-    "error_as_success": lambda dialect, call, behaviour: replace(dialect.server_error(call), status=200),
+    "refusal": lambda _dialect, _call, behaviour: Answer(behaviour.status, {"message": "refused"}),
+    "error_as_success": lambda dialect, call, _: replace(dialect.server_error(call), status=200),
     **{name: malformed(name) for name in MALFORMED},
 }
 """Each kind of behaviour as the answer it gives; one that spoils good answers starts from ``serve``."""

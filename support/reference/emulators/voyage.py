@@ -108,7 +108,7 @@ class Voyage(Dialect):
         }
         return Answer(200, body)
 
-    def bad_key(self, call: Call) -> Answer:
+    def bad_key(self, _call: Call) -> Answer:
         # The status is documented, the text is not.
         return _error(401, "Provided API key is invalid.")
 
@@ -117,7 +117,7 @@ class Voyage(Dialect):
             400, f"Model {call.model_name} is not supported. Supported models are {sorted(MODELS)}."
         )
 
-    def rate_limit(self, call: Call, retry_after: str | None) -> Answer:
+    def rate_limit(self, _call: Call, retry_after: str | None) -> Answer:
         """Voyage documents no Retry-After: one is sent only when asked for, as a proxy in front might."""
         message = (
             "You have not yet added your payment method in the billing page and will have reduced rate "
@@ -125,8 +125,8 @@ class Voyage(Dialect):
         )
         return _error(429, message, retry_header(retry_after))
 
-    def overload(self, call: Call) -> Answer:
+    def overload(self, _call: Call) -> Answer:
         return _error(503, "The service is overloaded. Please try again later.")
 
-    def server_error(self, call: Call) -> Answer:
+    def server_error(self, _call: Call) -> Answer:
         return _error(500, "An unexpected error occurred on our side.")

@@ -241,7 +241,7 @@ class GatewayApp:
                     call.request_id, request.user.user_id, operation.audited, _target(request), status
                 )
 
-    def _refusal(self, problem: Problem, request: Request) -> Reply:
+    def _refusal(self, problem: Problem, _request: Request) -> Reply:
         request_id = current().request_id
         headers = dict(problem.headers)
         if problem.retry_after_s is not None:

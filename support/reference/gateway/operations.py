@@ -64,16 +64,16 @@ class Operations:
 
     # --- health
 
-    async def health(self, request: Request) -> Reply:
+    async def health(self, _request: Request) -> Reply:
         return Reply(body=await self.health_of.report())
 
-    async def live(self, request: Request) -> Reply:
+    async def live(self, _request: Request) -> Reply:
         return Reply(body={"status": "alive"})
 
-    async def ready(self, request: Request) -> Reply:
+    async def ready(self, _request: Request) -> Reply:
         return Reply(body=await self.health_of.readiness())
 
-    async def status(self, request: Request) -> Reply:
+    async def status(self, _request: Request) -> Reply:
         return Reply(
             body={
                 "service": "citadel-gateway",
@@ -85,7 +85,7 @@ class Operations:
             }
         )
 
-    async def metrics_page(self, request: Request) -> Reply:
+    async def metrics_page(self, _request: Request) -> Reply:
         """Values of a backend that is away are the last known ones."""
         await asyncio.gather(
             self.health_of.services(), self._measure_outbox(), self._measure_cache(), self.jobs.measure()
@@ -154,7 +154,7 @@ class Operations:
 
     # --- embeddings
 
-    async def list_models(self, request: Request) -> Reply:
+    async def list_models(self, _request: Request) -> Reply:
         listed = await self.embeddings.models()
         return Reply(
             body={
@@ -403,7 +403,7 @@ class Operations:
 
     # --- external providers
 
-    async def list_providers(self, request: Request) -> Reply:
+    async def list_providers(self, _request: Request) -> Reply:
         listed = self.providers.describe_all()
         return Reply(body={"providers": listed, "count": len(listed)})
 
@@ -538,7 +538,7 @@ class Operations:
 
     # --- cache
 
-    async def cache_stats(self, request: Request) -> Reply:
+    async def cache_stats(self, _request: Request) -> Reply:
         facts = await self.cache.server_facts()
         lookup_ms, store_ms = self.cache.averages_ms()
         return Reply(

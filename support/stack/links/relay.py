@@ -277,7 +277,7 @@ class _Side(asyncio.Protocol):
         self._sends.source_ended()
         return True
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         self._is_sent.stop()
         # What is still held back for the other side reaches it before its socket is closed.
         self._sends.source_ended()

@@ -149,7 +149,7 @@ class Timeout(Stage):
     attributes = ("timeout",)
     closes_when_removed = True
 
-    def data(self, due: float, content: bytes) -> Iterator[Piece]:
+    def data(self, _due: float, _content: bytes) -> Iterator[Piece]:
         self.toxic.hits += 1
         return iter(())
 

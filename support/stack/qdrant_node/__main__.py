@@ -52,7 +52,7 @@ def main() -> int:
     parser.add_argument("--api-key", default=os.environ.get("QDRANT_NODE_API_KEY"))
     arguments = parser.parse_args()
     # uvicorn repeats the signal after its orderly stop: this turns it into exit status 0.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     try:
         listening = _listen(arguments.host, arguments.port)
         catalogue = Catalogue(arguments.data, log)

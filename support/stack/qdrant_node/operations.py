@@ -96,7 +96,7 @@ Operation = Callable[[Catalogue, RestCall], Any]
 # -- collections
 
 
-def list_collections(catalogue: Catalogue, request: RestCall) -> Json:
+def list_collections(catalogue: Catalogue, _request: RestCall) -> Json:
     """GET /collections."""
     return {"collections": [{"name": name} for name in catalogue.names()]}
 

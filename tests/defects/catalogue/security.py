@@ -468,7 +468,8 @@ def doubled_members_read_twice() -> None:
 @defect(
     "whether an address is open is judged before its dots are resolved",
     key="path-spellings-do-not-bypass-authentication",
-    message=r"contract_version' stands in the content of the answer: an anonymous caller sends GET /health/\.\./status",
+    message=r"contract_version' stands in the content of the answer: an anonymous caller sends GET "
+    r"/health/\.\./status",
 )
 def lock_looks_at_the_beginning() -> None:
     import posixpath

@@ -108,7 +108,7 @@ class Cohere(Adapter):
         )
         return Wire("/v2/embed", bearer(key), body)
 
-    def vectors(self, answer: Any, count: int) -> list[Any]:
+    def vectors(self, answer: Any, _count: int) -> list[Any]:
         return list(answer["embeddings"]["float"])
 
     def tokens(self, answer: Any) -> object:
@@ -144,10 +144,10 @@ class HuggingFace(Adapter):
         bare = count == 1 and bool(answer) and not isinstance(answer[0], list)
         return [answer] if bare else answer
 
-    def tokens(self, answer: Any) -> object:
+    def tokens(self, _answer: Any) -> object:
         return None
 
-    def hint(self, headers: Mapping[str, str], answer: Any) -> Hint | None:
+    def hint(self, headers: Mapping[str, str], _answer: Any) -> Hint | None:
         """`RateLimit: "api";r=0;t=55` says when the whole quota is back at the latest: a forecast."""
         window = self._WINDOW.search(headers.get("ratelimit", ""))
         forecast = Hint(float(window[1]), binding=False) if window and int(window[1]) else None
@@ -186,7 +186,7 @@ class Google(Adapter):
         path = f"/v1/models/{quote(job.model, safe='')}:batchEmbedContents"
         return Wire(path, {"x-goog-api-key": key}, {"requests": requests})
 
-    def vectors(self, answer: Any, count: int) -> list[Any]:
+    def vectors(self, answer: Any, _count: int) -> list[Any]:
         return [each["values"] for each in answer["embeddings"]]
 
     def tokens(self, answer: Any) -> object:

@@ -114,11 +114,11 @@ class Adapter(ABC):
     def tokens(self, answer: Any) -> object:
         """Tokens as the provider counted them; any lookup error if it does not."""
 
-    def refuses_account(self, status: int, answer: Any) -> bool:
+    def refuses_account(self, status: int, _answer: Any) -> bool:
         """Whether an error means that the key, or who pays for it, is not accepted."""
         return status in (401, 402, 403)
 
-    def hint(self, headers: Mapping[str, str], answer: Any) -> Hint | None:
+    def hint(self, headers: Mapping[str, str], _answer: Any) -> Hint | None:
         """How long an error answer asks to wait."""
         return header_hint(headers)
 

@@ -94,6 +94,12 @@ def answer_shows(context):
     assert_that(outcomes.shown_otherwise(context.world, rows), nothing_wrong())
 
 
+@then("all answers are the same except for {ids}")
+def all_same(context, fields):
+    """Status and content of every answer, field by field; those named belong to a single request."""
+    assert_that(outcomes.differing(context.world, fields), nothing_wrong())
+
+
 @then("no answer contains {ids}")
 def none_contains(context, texts):
     """None of these texts stands in the content or in a header of any answer."""

@@ -84,7 +84,7 @@ def deviations(answer: Answer, rows: Sequence[Mapping[str, str]]) -> list[str]:
             bounded = _bounded(answer, expected)
             if not fits(bounded, found):
                 expected = expected if bounded == expected else f"{expected.strip()} ({bounded})"
-                wrong.append(f"{name}: expected {expected.strip() or 'nothing'}, was {_shown(found)}")
+                wrong.append(f"{name}: expected {expected.strip() or 'nothing'}, was {shown(found)}")
     return wrong
 
 
@@ -173,23 +173,24 @@ def of_document(held: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> l
         elif name == "vector":
             wanted = tables.numbers(expected)
             if list(held.get("vector") or []) != wanted:
-                wrong.append(f"vector: expected {wanted}, was {_shown(held.get('vector'))}")
+                wrong.append(f"vector: expected {wanted}, was {shown(held.get('vector'))}")
         elif name == "text":
             wanted_text = tables.words(expected)
             if _PART.fullmatch(expected.strip()) and fits(expected, held.get("text")):
                 wanted_text = held.get("text")
             if held.get("text") != (None if wanted_text is MISSING else wanted_text):
-                wrong.append(f"text: expected {_shown(wanted_text)}, was {_shown(held.get('text'))}")
+                wrong.append(f"text: expected {shown(wanted_text)}, was {shown(held.get('text'))}")
         elif name not in held:
             raise TableError(f"a document has no field {name!r}: it has {', '.join(held)}, metadata.<name>")
         elif not fits(expected, held[name]):
-            wrong.append(f"{name}: expected {expected.strip()}, was {_shown(held[name])}")
+            wrong.append(f"{name}: expected {expected.strip()}, was {shown(held[name])}")
     if named and exactly(metadata) != exactly(held.get("metadata")):
         wrong.append(f"metadata: expected {exactly(metadata)}, was {exactly(held.get('metadata'))}")
     return wrong
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as messages show it, cut off where it is long."""
     if value is _ABSENT or value is MISSING:
         return "absent"
     text = exactly(value)

@@ -53,6 +53,7 @@ def deviations(world: World, rows: Sequence[Mapping[str, str]]) -> list[str]:
         for column, text in row.items():
             value = _value(column, item)
             if text.strip() and not _equal(column, text, value, item):
+                value = value if isinstance(value, str) else expectations.shown(value)
                 wrong.append(f"{place}. {item['told']}: expected {column} {text.strip()}, was {value}")
     return wrong
 
@@ -150,6 +151,25 @@ def shown_otherwise(world: World, rows: Sequence[Mapping[str, str]]) -> list[str
         for each in world.attempts
         for wrong in expectations.deviations(each.answer, rows)
     ]
+
+
+def differing(world: World, fields: Sequence[str]) -> list[str]:
+    """What tells the answers of the last requests apart from the first of them, those fields aside."""
+    assert len(world.attempts) > 1, "there is nothing to compare: fewer than two requests have been made"
+    contents = [
+        {"status": each.answer.status, **each.answer.body, **dict.fromkeys(map(_member, fields))}
+        for each in world.attempts
+    ]
+    return [
+        f"{field}: {content.get(field)!r} in {told(each)}; {contents[0].get(field)!r} in the first answer"
+        for each, content in zip(world.attempts, contents, strict=True)
+        for field in contents[0].keys() | content.keys()
+        if content.get(field) != contents[0].get(field)
+    ]
+
+
+def _member(field: str) -> str:
+    return field.replace(" ", "_")
 
 
 def containing(world: World, texts: Sequence[str]) -> list[str]:

@@ -21,6 +21,9 @@ from support.vocabulary.requests import (
     hostile as hostile,
 )
 from support.vocabulary.requests import (
+    jobs as jobs,
+)
+from support.vocabulary.requests import (
     limits as limits,
 )
 from support.vocabulary.requests import (

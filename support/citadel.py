@@ -233,6 +233,10 @@ def _started(settings: Settings, run: Run, secrets: Secrets, logs: Path, worker:
             rows.add_user(f"at.{name}", role, keys[name], WIDE_LIMIT_RPM)
         contract = Contract.load()
         coverage = Coverage(contract)
+        gateway = Gateway(endpoints.gateway_url, keys["editor"], contract, coverage, journal, secrets)
+        for key in keys.values():
+            # A key that the platform has not met before an outage of PostgreSQL, it cannot know in it.
+            gateway.call("listModels", key=key)
         return Citadel(
             settings=settings,
             run=run,
@@ -242,7 +246,7 @@ def _started(settings: Settings, run: Run, secrets: Secrets, logs: Path, worker:
             contract=contract,
             coverage=coverage,
             keys=RoleKeys(keys),
-            gateway=Gateway(endpoints.gateway_url, keys["editor"], contract, coverage, journal, secrets),
+            gateway=gateway,
             faults=Faults(
                 endpoints.links_url,
                 stack.links,

@@ -14,6 +14,8 @@ T = TypeVar("T")
 TRANSIENT: tuple[type[Exception], ...] = (ConnectionError, TimeoutError)
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 0.25
+# Of a state that is no longer: enough to recognise it.
+MOST_OF_A_STATE = 200
 
 # (start, end) of every wait so far, seconds of time.monotonic(): what the run spent waiting.
 SPANS: list[tuple[float, float]] = []
@@ -55,7 +57,11 @@ class _Trail:
 
     def __str__(self) -> str:
         shown = self._changes[:3] + self._changes[3:][-3:]
-        return "; ".join(f"at {at:.1f} s: {state}" for at, state in shown)
+        return "; ".join(f"at {at:.1f} s: {_cut(state)}" for at, state in shown)
+
+
+def _cut(state: str) -> str:
+    return state if len(state) <= MOST_OF_A_STATE else f"{state[:MOST_OF_A_STATE]}..."
 
 
 def eventually(

@@ -16,6 +16,8 @@ from support.world import Attempt, World
 # A process that only has to say that it lives, on a busy machine.
 LIVES_WITHIN_S = 15.0
 EDITOR = "an editor"
+# Whatever the scenario's own collection takes, or whether there is one.
+PLACE = "after the fault"
 
 
 def not_used(world: World, wording: str) -> list[str]:
@@ -36,10 +38,13 @@ def not_used(world: World, wording: str) -> list[str]:
 
 
 def _look(world: World) -> list[str]:
+    created = making.aside(world, EDITOR, f'creates the collection "{PLACE}"')
+    if not created.ok and created.code != "collection-exists":
+        return [told(created)]
     number = next(world.numbers)
     item, question = f"after-{number}", f"What is number {number} of {world.names.prefix}?"
     made = [
-        making.aside(world, EDITOR, asked)
+        making.aside(world, EDITOR, asked, collection=PLACE)
         for asked in (
             f'stores the document "{item}"',
             f'reads "{item}"',

@@ -79,14 +79,21 @@ def again(world: World, options: Mapping[str, str], text: str | None = None) -> 
     )
 
 
-def aside(world: World, actor: str, text: str, options: Mapping[str, str] | None = None) -> Attempt:
-    """Make one request that is none of the scenario's own: its last ones, and their pages, are kept."""
-    kept = world.attempts, world.answer, world.last_request, world.pages
+def aside(
+    world: World,
+    actor: str,
+    text: str,
+    options: Mapping[str, str] | None = None,
+    *,
+    collection: str | None = None,
+) -> Attempt:
+    """Make one request that is none of the scenario's own: its last ones, and what they led to, are kept."""
+    kept = world.attempts, world.answer, world.last_request, world.pages, world.collection
     try:
         rows = [{"option": name, "value": value} for name, value in (options or {}).items()]
-        return in_turn(world, prepare(world, actor, parse(text), table=rows))[0]
+        return in_turn(world, prepare(world, actor, parse(text), table=rows, collection=collection))[0]
     finally:
-        world.attempts, world.answer, world.last_request, world.pages = kept
+        world.attempts, world.answer, world.last_request, world.pages, world.collection = kept
 
 
 def of_table(world: World, rows: Sequence[Mapping[str, str]]) -> list[Call]:

@@ -16,8 +16,7 @@ from behave.step_registry import registry
 
 from support.faults import matrix, wording
 from support.faults.fault_types import LINK_KINDS, PROCESS_KINDS, TARGETS
-from support.plugins import parameter_types
-from support.plugins.run import TAG_FAMILIES, TAGS
+from support.plugins import parameter_types, tags
 from tests.scenarios import scenarios
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -204,7 +203,9 @@ def test_tags_are_of_the_closed_families() -> None:
     tagged = [(feature.filename, tag) for feature in features() for tag in feature.tags]
     tagged += [(scenario.location, tag) for scenario in written() for tag in scenario.tags]
     assert [
-        (str(place), tag) for place, tag in tagged if tag not in TAGS and not TAG_FAMILIES.fullmatch(tag)
+        (str(place), tag)
+        for place, tag in tagged
+        if tag not in tags.MEANINGS and not tags.FAMILY.fullmatch(tag)
     ] == []
     assert [(str(place), tag) for place, tag in tagged if tag == "wip"] == []
 

@@ -11,8 +11,7 @@ from behave.parser import parse_feature
 
 from support.contract.promises import PROBLEMS, PROMISES, TARGETS
 from support.faults.wording import written as written_faults
-from support.plugins import sentences, vocabulary
-from support.plugins.run import TAG_MEANINGS
+from support.plugins import sentences, tags, vocabulary
 from support.reporting.vocabulary import PAGE, Vocabulary, as_page, as_text, write
 from support.vocabulary import actors, failures, requests, time_limits, words
 from support.vocabulary.glossary import GLOSSARY
@@ -83,7 +82,7 @@ def test_page_and_text_hold_every_sentence_fault_and_promise(collected: Vocabula
         assert each.pattern in text
     for wording in [wording for wording, *_ in written_faults()]:
         assert wording in text
-    for tag in (*PROMISES, *TARGETS, *TAG_MEANINGS):
+    for tag in (*PROMISES, *TARGETS, *tags.MEANINGS):
         assert f"@{tag}" in text
     for word in (*actors.ACTORS, *time_limits.NAMED, *PROBLEMS, *GLOSSARY):
         assert word in text

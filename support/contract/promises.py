@@ -76,3 +76,8 @@ PROBLEMS: Mapping[str, str] = {
     "provider-timeout": "The provider did not answer in time.",
 }
 PROMISES: Mapping[str, str] = {**GUARANTEES, **NEVER}
+
+
+def in_words(tag: str) -> str:
+    """What the platform promises by this tag; what must never happen is told as such."""
+    return f"Never: {NEVER[tag]}" if tag in NEVER else {**GUARANTEES, **TARGETS}.get(tag, tag)

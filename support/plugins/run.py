@@ -29,31 +29,17 @@ from support.plugins import (
     parallel,
     sentences,
     user_options,
+    vocabulary,
     worker_context,
 )
+from support.plugins.tags import MEANINGS, allowed
 from support.plugins.user_options import NotUnderstood, UserOptions
-from support.reporting import output, results, shards
+from support.reporting import output, results, shards, write_errors
 from support.reporting.flakiness import fingerprint
 from support.reporting.results import Figures
+from support.reporting.vocabulary import PAGE, write
 from support.settings import ROOT, Mode, Settings, SettingsError
 
-TAG_MEANINGS = {
-    "smoke": "one of the original plan's eight tests, or the first that a person wants to see",
-    "slow": "takes longer than the ceiling of a scenario allows others",
-    "outage": "breaks something on purpose",
-    "alone": "must not share the machine with other scenarios",
-    "wip": "not ready: is not run",
-    "quarantine": "known to be flaky: is not run",
-    "blocker": "Allure's severity: nothing works without it",
-    "critical": "Allure's severity: a promise that matters most",
-    "normal": "Allure's severity",
-    "minor": "Allure's severity",
-    "trivial": "Allure's severity",
-}
-TAGS = set(TAG_MEANINGS)
-TAG_FAMILIES = re.compile(
-    r"(allure\.issue:.+|(use|not)\.with_(mode|stores|providers|live)=.+|fixture\..+|key\.[a-z0-9]+(-[a-z0-9]+)*|fault\..+|G[1-7]|N(1[0-5]|[1-9])|NFR-.+)"
-)
 REFUSED = 2
 # How long a run may take to unwind when the command that started it is gone.
 ORPHAN_ENDS_WITHIN_S = 90.0
@@ -111,11 +97,11 @@ def choose(context: Any) -> None:
         return
     runner = context._runner
     tags = {tag for feature in runner.features for tag in _all_tags(feature)}
-    unknown = sorted(tag for tag in tags if not _allowed(tag))
+    unknown = sorted(tag for tag in tags if not allowed(tag))
     if unknown:
         refuse(context, f"unknown tags in the features: {', '.join('@' + tag for tag in unknown)}")
     wanted = [tag.lstrip("@") for tag in re.findall(r"@[\w.:=-]+", " ".join(context.config.tags or ()))]
-    misspelt = sorted(tag for tag in wanted if not _allowed(tag) and tag not in tags)
+    misspelt = sorted(tag for tag in wanted if not allowed(tag) and tag not in tags)
     if misspelt:
         refuse(context, f"no such tag: {', '.join('@' + tag for tag in misspelt)}; known are: {_known(tags)}")
     if not any(scenario.should_run(context.config) for scenario in _scenarios(runner.features)):
@@ -262,6 +248,7 @@ def tell_results(context: Any) -> None:
     wall_s = time.monotonic() - context.started
     where = f"{context.output}/results, {context.output}/allure-results ({_reporting(context.output)})"
     print(results.write(parts, outcomes, wall_s, context.output, where, redact, BEGUN.options.seed))
+    _write_vocabulary(context)
     if context.shard is not None:
         record = shards.Record(
             shard=context.shard,
@@ -274,6 +261,13 @@ def tell_results(context: Any) -> None:
             outcomes=outcomes,
         )
         record.write(context.output, redact)
+
+
+def _write_vocabulary(context: Any) -> None:
+    """The page that the results lead to: also what a failed scenario's sentences mean."""
+    page = context.output / output.REPORT / PAGE
+    with write_errors.kept(str(page)):
+        write(vocabulary.collect(ROOT, context._runner.step_registry), page.parent)
 
 
 def _reporting(place: Path) -> str:
@@ -323,12 +317,8 @@ def _all_tags(feature: Any) -> Any:
         yield from scenario.tags
 
 
-def _allowed(tag: str) -> bool:
-    if tag.startswith(matrix.TAG) and "<" not in tag:
-        return matrix.names_a_cell(tag)
-    return tag in TAGS or TAG_FAMILIES.fullmatch(tag) is not None
-
-
 def _known(tags: set[str]) -> str:
     several = {tag for tag in tags if tag.startswith(("key.", matrix.TAG))}
-    return ", ".join([*sorted("@" + tag for tag in TAGS | tags - several), "@key.*", f"@{matrix.TAG}*.*"])
+    return ", ".join(
+        [*sorted("@" + tag for tag in {*MEANINGS} | tags - several), "@key.*", f"@{matrix.TAG}*.*"]
+    )

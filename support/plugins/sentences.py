@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from behave.parser import parse_file
+from behave.parser import ParserError, parse_file
 from behave.runner_util import load_step_modules
 from behave.step_registry import registry
 
@@ -94,9 +94,11 @@ def definitions(steps: Any = registry) -> list[Definition]:
     ]
 
 
-def collect(features: Iterable[Path]) -> tuple[list[Sentence], dict[str, list[Example]]]:
+def collect(
+    features: Iterable[Path], steps: Any = registry
+) -> tuple[list[Sentence], dict[str, list[Example]]]:
     """The sentences with their uses, and the uses of each kind of request, by its pattern."""
-    known = definitions()
+    known = definitions(steps)
     of_requests: dict[str, list[Example]] = {kind.pattern: [] for kind in requests.KINDS}
     for path in features:
         for step, place in _written(path):
@@ -147,7 +149,11 @@ def _sample_of(name: str) -> str:
 def _written(path: Path) -> Iterator[tuple[Any, str]]:
     """Each step as it is written, once: an outline by its first row."""
     seen: set[int] = set()
-    feature = parse_file(str(path))
+    try:
+        feature = parse_file(str(path))
+    except ParserError:
+        # Whoever runs it is told; its other sentences are nobody's example.
+        return
     backgrounds = list(feature.background.steps) if feature.background else []
     for step in backgrounds:
         yield step, f"{path.name}:{step.line}"

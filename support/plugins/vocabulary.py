@@ -6,11 +6,13 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from support.contract.promises import GUARANTEES, NEVER, PROBLEMS, TARGETS
+from behave.step_registry import registry
+
+from support.contract.promises import PROBLEMS, PROMISES, TARGETS, in_words
 from support.faults import wording
-from support.plugins import parameter_types, sentences
-from support.plugins.run import TAG_MEANINGS
+from support.plugins import parameter_types, sentences, tags
 from support.promises import ACCEPTANCE, CONTRACT
 from support.reporting.vocabulary import Asked, Glossary, Parameter, Vocabulary
 from support.vocabulary import actors, credentials, requests, time_limits
@@ -43,16 +45,6 @@ MEANINGS = {
 }
 # Their words are told by glossaries of their own.
 TOLD_ELSEWHERE = {"actor", "fault", "limit", "request"}
-TAG_FAMILIES = {
-    "use.with_mode=..., not.with_mode=...": "runs only in this mode, or not in it",
-    "use.with_stores=visible": "looks into the stores",
-    "use.with_providers=visible": "controls the provider emulators",
-    "use.with_live=...": "asks the live service of this provider",
-    "G1 ... G7, N1 ... N15, NFR-...": "the promise that the scenario holds, see the promises",
-    "key.<slug>": "the name by which seeded defects and records refer to the scenario; it stays",
-    "fault.<dependency>.<fault>": "the cell of the fault matrix that the scenario covers",
-    "allure.issue:...": "a link to an issue in the report",
-}
 CELLS = [
     ("(blank)", "missing: the member is left out"),
     ("5   -2.5   1e-12", "a number"),
@@ -69,10 +61,15 @@ CELLS = [
 ]
 
 
-def collect(root: Path) -> Vocabulary:
-    """Everything that a person needs who writes a scenario below ``root``."""
-    sentences.load(root)
-    written, of_requests = sentences.collect(sorted((root / "features").rglob("*.feature")))
+def collect(root: Path, steps: Any = None) -> Vocabulary:
+    """Everything that a person needs who writes a scenario below ``root``.
+
+    ``steps`` are the step definitions of a run, as a registry; without them they are loaded.
+    """
+    if steps is None:
+        sentences.load(root)
+        steps = registry
+    written, of_requests = sentences.collect(sorted((root / "features").rglob("*.feature")), steps)
     asked = [
         Asked(
             kind.pattern,
@@ -133,14 +130,13 @@ def _glossaries() -> list[Glossary]:
         Glossary(
             "promises",
             "Scenarios name what they hold by these tags.",
-            [(f"@{tag}", words) for tag, words in {**GUARANTEES, **TARGETS}.items()]
-            + [(f"@{tag}", f"Never: {words}") for tag, words in NEVER.items()],
+            [(f"@{tag}", in_words(tag)) for tag in (*PROMISES, *TARGETS)],
             ("tag", "promise"),
         ),
         Glossary(
             "tags",
             "A closed list; an unknown tag ends the run.",
-            [(f"@{tag}", words) for tag, words in {**TAG_MEANINGS, **TAG_FAMILIES}.items()],
+            [(f"@{tag}", words) for tag, words in {**tags.MEANINGS, **tags.FAMILIES}.items()],
             ("tag", "meaning"),
         ),
         Glossary("glossary", "What the words of the features mean.", [*GLOSSARY.items()]),

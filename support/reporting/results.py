@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from support import waiting
 from support.contract.coverage import Coverage
+from support.contract.promises import PROMISES, in_words
 from support.contract.validator import Contract
 from support.drivers.journal import union_of_seconds
 from support.faults import matrix, wording
 from support.printable import as_json, printable
 from support.reporting import outages, write_errors
-from support.reporting.output import DOCUMENT, SUMMARY
+from support.reporting.output import DOCUMENT, REPORT, SUMMARY
+from support.reporting.vocabulary import PAGE
 
 if TYPE_CHECKING:
     from support.citadel import Citadel
@@ -24,31 +26,6 @@ SKIPPED = {"skipped", "untested"}
 SLOWEST_SHOWN = 10
 # On the terminal a scenario faster than this is not slow, whatever the others are.
 WORTH_TELLING_S = 1.0
-# What the platform guarantees and what must never happen, by the tag of the scenarios that hold it.
-PROMISES = {
-    "G1": "what is acknowledged is durable",
-    "G2": "what is acknowledged is seen by all at once",
-    "G3": "what is deleted is gone",
-    "G4": "a cached answer equals a computed one",
-    "G5": "concurrent writers: the same winner in both stores",
-    "G6": "a refused write leaves nothing, an unknown one is settled",
-    "G7": "the counts of both stores agree",
-    "N1": "an acknowledged write lost",
-    "N2": "a point without a row, a row without a point",
-    "N3": "row and point of different content",
-    "N4": "a stale answer from the cache",
-    "N5": "an outage hidden behind an empty success",
-    "N6": "an outage told as the caller's mistake, or the other way round",
-    "N7": "vectors of another model or size in a collection",
-    "N8": "a secret in any output",
-    "N9": "a provider's limit exceeded, a call through an open breaker",
-    "N10": "one caller's data served to another",
-    "N11": "one request carried out twice",
-    "N12": "one collection touching another, or its own past",
-    "N13": "silent truncation, vectors that are no vectors",
-    "N14": "text or vectors in names, metrics or logs",
-    "N15": "a job that counts wrongly or changes its end",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +120,7 @@ def write(
         with write_errors.kept(str(file)):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(redact(text), encoding="utf-8")
-    return printable(redact(_table(summary, outcomes, report, seed)))
+    return printable(redact(_table(summary, outcomes, output, report, seed)))
 
 
 def _summary(parts: Sequence[Figures], outcomes: list[ScenarioResult], wall_s: float) -> dict[str, Any]:
@@ -251,7 +228,9 @@ def repeating(location: str, seed: int) -> str:
     return f"behave {location} -D seed={seed}"
 
 
-def _table(summary: dict[str, Any], outcomes: list[ScenarioResult], report: str, seed: int) -> str:
+def _table(
+    summary: dict[str, Any], outcomes: list[ScenarioResult], output: Path, report: str, seed: int
+) -> str:
     scenarios, coverage, consistency = summary["scenarios"], summary["coverage"], summary["consistency"]
     lines = ["", "Results"]
     for outcome in outcomes:
@@ -279,6 +258,7 @@ def _table(summary: dict[str, Any], outcomes: list[ScenarioResult], report: str,
         ("critical path", _critical_path_told(summary["critical_path"])),
         *(("slowest", told) for told in _slowest_told(summary["slowest"])),
         ("report", report),
+        ("vocabulary", f"{output / REPORT / PAGE}: what the sentences, faults and promises mean"),
     ]
     if coverage["missing"]:
         shown = ", ".join(coverage["missing"][:8])
@@ -357,7 +337,8 @@ def _document(summary: dict[str, Any], outcomes: list[ScenarioResult], seed: int
     lines = [
         "# Integration Testing Results",
         "",
-        f"Mode: {summary['mode']}. Wall time {summary['wall_s']:.0f} s.",
+        f"Mode: {summary['mode']}. Wall time {summary['wall_s']:.0f} s. The [vocabulary](../{REPORT}/{PAGE})"
+        " explains the sentences, faults, limits and promises.",
         "",
         "| what | result |",
         "|---|---|",
@@ -403,13 +384,13 @@ def _document(summary: dict[str, Any], outcomes: list[ScenarioResult], seed: int
         ]
         for promise in promises:
             held = "; ".join(f"{_cell(o.name)} ({o.verdict})" for o in outcomes if promise in o.tags)
-            lines.append(f"| {promise} | {held} |")
+            lines.append(f"| {promise}: {_cell(in_words(promise))} | {held} |")
     if summary["outages"]:
         lines += ["", "## Outages", "", *outages.table(summary["outages"])]
     unchecked = summary["promises_unchecked"]
     if unchecked:
         lines += ["", "## Promises that no scenario of this run has put to the test", ""]
-        lines += [f"- {promise}: {PROMISES[promise]}" for promise in unchecked]
+        lines += [f"- {promise}: {in_words(promise)}" for promise in unchecked]
     lines += _fault_table(summary["faults"])
     lines += ["", "## Slowest scenarios", "", "| scenario | seconds | its longest step | seconds |"]
     lines += ["|---|---|---|---|"]

@@ -15,7 +15,7 @@ def try_samples(context, samples):
     trials.hold(context.world, samples)
 
 
-@then("at least {int} of them were tried and none deviates from the model")
+@then("at least {int} of them were tried and none deviates from what is expected")
 def none_deviates(context, count):
     """The smallest example that deviates is shown. A machine too slow for so many has shown nothing."""
     assert_that(context.world.trial.complaints, nothing_wrong())

@@ -21,4 +21,9 @@ Feature: Keys and passwords are shown nowhere
       | an editor                    | embeds "A normal text."                                  |
       | an editor                    | asks OpenAI to embed 1 new texts                         |
       | an editor                    | asks Google to embed 1 new texts                         |
-    Then no log, metric, cache entry, row or point contains a key or a password
+      | an editor                    | submits a job that stores 2 documents                    |
+    Then within the recovery limit the answer to an editor who reads the status of the job shows:
+      | field                    | value     |
+      | status                   | completed |
+      | progress.processed items | 2         |
+    And no log, metric, cache entry, row or point contains a key or a password

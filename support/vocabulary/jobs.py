@@ -13,7 +13,7 @@ from hamcrest import assert_that, equal_to
 
 from support.drivers.gateway import Answer, GatewayUnreachable
 from support.matchers.answers import succeeded
-from support.vocabulary import access, collections, documents, outages, searches, stores
+from support.vocabulary import actors, collections, documents, outages, searches, stores
 from support.vocabulary.texts import sentences
 from support.waiting import consistently, eventually
 from support.world import World
@@ -460,8 +460,7 @@ def have_finished(world: World, count: int) -> list[str]:
 
 def meddle(world: World) -> list[Answer]:
     """Another editor looks for the scenario's job, asks for it by its number and tries to cancel it."""
-    access.new_caller(world, "user", 1000)
-    key = str(world.evidence["caller key"])
+    key = actors.key_of(world, "another editor")
     world.evidence["seen by another"] = [job["job_id"] for job in list_jobs(world, key).body["jobs"]]
     return [status_of(world, world.evidence["job"], key), cancel(world, key)]
 

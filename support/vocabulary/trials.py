@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from support.properties import Trial
-from support.vocabulary import filters, random_journeys, values
+from support.vocabulary import filters, random_journeys, random_requests, values
 from support.world import World
 
 SAMPLES: Mapping[str, tuple[str, Callable[[World], int]]] = {
@@ -24,6 +24,11 @@ SAMPLES: Mapping[str, tuple[str, Callable[[World], int]]] = {
         " was sent",
         values.keep,
     ),
+    "random requests to a platform of their own": (
+        "valid and invalid ones to every operation, made from the contract's description of them; every"
+        " answer is compared with the contract, and the stores and logs are audited at the end",
+        random_requests.make,
+    ),
 }
 
 
@@ -32,4 +37,4 @@ def hold(world: World, samples: str) -> None:
     try:
         world.trial = Trial(SAMPLES[samples][1](world))
     except AssertionError as error:
-        world.trial = Trial(0, (str(error),))
+        world.trial = Trial(0, tuple(str(each) for each in error.args))

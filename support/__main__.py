@@ -190,12 +190,12 @@ def _vocabulary(results: Path, *, as_text: bool) -> int:
     from support.reporting import vocabulary as page
 
     collected = vocabulary.collect(ROOT)
-    told = (
+    text = (
         page.as_text(collected)
         if as_text
         else f"  vocabulary: {page.write(collected, results / output.REPORT)}"
     )
-    print(told)
+    print(text)
     return 0
 
 

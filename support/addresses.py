@@ -192,22 +192,22 @@ def postgresql(text: str) -> Address:
     elif "=" not in text.partition("/")[0]:
         raise AddressError("it does not start with postgresql://")
     try:
-        told = {name: str(value) for name, value in parse_dsn(text).items()}
+        parameters = {name: str(value) for name, value in parse_dsn(text).items()}
     except Error:
         raise AddressError(f"PostgreSQL's client cannot read it, or an option in it; {ESCAPES}") from None
-    host, port = told.pop("host", ""), _port(told.pop("port", "") or str(POSTGRESQL_PORT))
+    host, port = parameters.pop("host", ""), _port(parameters.pop("port", "") or str(POSTGRESQL_PORT))
     if not host:
         raise AddressError("it names no host (for a Unix socket: ?host=/the/directory)")
     if not host.startswith("/"):
         host = _host(host)
-    user = told.pop("user", "") or pwd.getpwuid(os.geteuid()).pw_name
-    database = told.pop("dbname", "") or user
-    password = told.pop("password", None)
+    user = parameters.pop("user", "") or pwd.getpwuid(os.geteuid()).pw_name
+    database = parameters.pop("dbname", "") or user
+    password = parameters.pop("password", None)
     _check_decoded(user, database, password or "")
     if host.startswith("/"):
         # No client asks for TLS on a Unix socket, whatever is demanded.
-        told = {name: value for name, value in told.items() if not name.startswith("ssl")}
-    options = _options(told, _POSTGRESQL_PASSED_ON, _POSTGRESQL_OWN)
+        parameters = {name: value for name, value in parameters.items() if not name.startswith("ssl")}
+    options = _options(parameters, _POSTGRESQL_PASSED_ON, _POSTGRESQL_OWN)
     if options.get("sslrootcert") == "system":
         raise AddressError("sslrootcert=system is not possible here: name the file of the certificates")
     if options.get("sslmode", "").startswith("verify-") and "sslrootcert" not in options:
@@ -226,33 +226,33 @@ def redis(text: str) -> Address:
     _check_url(text, "redis", "rediss", "unix")
     try:
         read: dict[str, object] = parse_url(text)  # type: ignore[no-untyped-call]
-        told = {name: str(value) for name, value in read.items() if name != "connection_class"}
+        parameters = {name: str(value) for name, value in read.items() if name != "connection_class"}
     except ValueError:
         raise AddressError(f"an option in it cannot be read; {ESCAPES}") from None
     parts = urlsplit(text)
     if parts.scheme != "unix" and not re.fullmatch(r"/?|/[0-9]+", parts.path):
         raise AddressError("what follows the host is not the number of a database, such as /1")
     if parts.scheme == "unix":
-        host, port = told.pop("path", ""), None
+        host, port = parameters.pop("path", ""), None
         if not host or parts.hostname:
             raise AddressError("it names no socket, such as unix:///run/redis.sock")
     else:
-        host, port = _host(told.pop("host", "")), _port(told.pop("port", str(REDIS_PORT)))
-    index = told.pop("db", "0")
+        host, port = _host(parameters.pop("host", "")), _port(parameters.pop("port", str(REDIS_PORT)))
+    index = parameters.pop("db", "0")
     if not index.isdecimal() or int(index) > _HIGHEST_INDEX:
         raise AddressError("the number of the database is none")
-    user, password = told.pop("username", None), told.pop("password", None)
+    user, password = parameters.pop("username", None), parameters.pop("password", None)
     if user and not password:
         raise AddressError(
             "it names a user without a password; a password alone is written redis://:PASSWORD@host"
         )
     _check_decoded(host, user or "", password or "")
     tls = _REDIS_PASSED_ON if parts.scheme == "rediss" else {}
-    if not tls and any(name.startswith("ssl_") for name in told):
+    if not tls and any(name.startswith("ssl_") for name in parameters):
         raise AddressError("options that start with ssl_ need rediss:// in place of redis://")
-    if "ssl_check_hostname" in told:
-        told["ssl_check_hostname"] = told["ssl_check_hostname"].lower()
-    options = _options(told, tls, _REDIS_OWN)
+    if "ssl_check_hostname" in parameters:
+        parameters["ssl_check_hostname"] = parameters["ssl_check_hostname"].lower()
+    options = _options(parameters, tls, _REDIS_OWN)
     return Address(parts.scheme, host, port, str(int(index)), user, password, options)
 
 
@@ -344,17 +344,17 @@ def _port(text: str) -> int:
 
 
 def _options(
-    told: Mapping[str, str], passed_on: Mapping[str, tuple[str, ...]], own: re.Pattern[str]
+    parameters: Mapping[str, str], passed_on: Mapping[str, tuple[str, ...]], own: re.Pattern[str]
 ) -> dict[str, str]:
     """The options that are passed on, with full paths; those that the clients set themselves are left out."""
-    if not all(name in passed_on or own.fullmatch(name) for name in told):
+    if not all(name in passed_on or own.fullmatch(name) for name in parameters):
         known = ", ".join(passed_on) or "db"
         raise AddressError(f"it has an option that not every client here has; possible are: {known}")
     found = {}
     for name, values in passed_on.items():
-        if name not in told:
+        if name not in parameters:
             continue
-        value = told[name]
+        value = parameters[name]
         if values and value not in values:
             raise AddressError(f"{name} is none of {', '.join(values)}")
         _check_decoded(value)

@@ -115,10 +115,10 @@ def cache(url: str) -> None:
                 commands.add(command)
         for command, arguments in _KEY_COMMANDS.items():
             for pattern, key in keys.items():
-                told = _asked(ask, command, key, *arguments)
-                if told and f"'{command}'" not in told.lower():
+                answer = _asked(ask, command, key, *arguments)
+                if answer and f"'{command}'" not in answer.lower():
                     patterns.add(pattern)
-                elif told:
+                elif answer:
                     commands.add(command)
     if commands or patterns:
         lacking = _rights(commands, patterns)
@@ -136,12 +136,12 @@ def _rights(commands: Iterable[str], patterns: Iterable[str]) -> str:
 def _asked(ask: Any, *command: object) -> str:
     """Why the user may not do this, empty if allowed. Raises ``NotAdmitted`` where nobody may."""
     ask("MULTI")
-    told = str(ask(*command))
+    answer = str(ask(*command))
     ask("DISCARD")
-    kind = told.partition(" ")[0]
+    kind = answer.partition(" ")[0]
     if kind in _REFUSALS:
         raise NotAdmitted(*_REFUSALS[kind])
-    return told if kind == "NOPERM" else ""
+    return answer if kind == "NOPERM" else ""
 
 
 _REFUSALS = {
@@ -173,10 +173,10 @@ def _connection(url: str) -> Iterator[Any]:
     def ask(*command: object) -> str:
         connection.send_command(*command)
         try:
-            told = connection.read_response()
+            answer = connection.read_response()
         except redis.ResponseError as error:
             return _in_full(error)
-        return told.decode(errors="replace") if isinstance(told, bytes) else str(told)
+        return answer.decode(errors="replace") if isinstance(answer, bytes) else str(answer)
 
     try:
         yield ask

@@ -146,7 +146,7 @@ def _database(settings: Settings) -> Check:
     except psycopg2.Error as error:
         # What a pooler says that does not let such settings pass.
         pooled = "unsupported startup parameter" in str(error)
-        return Check(what, False, f"{_place(url)}: {_told(error)}", direct if pooled else mend)
+        return Check(what, False, f"{_place(url)}: {_described(error)}", direct if pooled else mend)
     try:
         refuse_pooler(connection, schema.STATEMENT_TIMEOUT_S * 1000)
         # A deployed platform has its tables; elsewhere the suite makes its own in a schema of its own.
@@ -163,9 +163,9 @@ def _database(settings: Settings) -> Check:
             admission.postgresql(connection)
         version = connection.server_version
     except Pooled as error:
-        return Check(what, False, f"{_place(url)}: {_told(error)}", direct)
+        return Check(what, False, f"{_place(url)}: {_described(error)}", direct)
     except psycopg2.Error as error:
-        return Check(what, False, f"{_place(url)}: {_told(error)}", mend)
+        return Check(what, False, f"{_place(url)}: {_described(error)}", mend)
     except NotAdmitted as refusal:
         return Check(what, False, f"{_place(url)}: {refusal}", refusal.mend)
     finally:
@@ -181,17 +181,17 @@ def _cache(settings: Settings) -> Check:
     try:
         if settings.mode is not Mode.DEPLOYED:
             admission.cache(url)
-        told = client.info("server")
+        info = client.info("server")
     except NotAdmitted as refusal:
         return Check(what, False, f"{_place(url)}: {refusal}", refusal.mend)
     except (redis.RedisError, OSError, ValueError) as error:
         mend = "start it or correct TEST_REDIS_URL; unset it to let the suite start its own"
-        return Check(what, False, f"{_place(url)}: {_told(error)}", mend)
+        return Check(what, False, f"{_place(url)}: {_described(error)}", mend)
     finally:
         client.close()
-    if told.get("redis_mode") == "cluster":
+    if info.get("redis_mode") == "cluster":
         return Check(what, False, f"{_place(url)}: a cluster", "name a single server in TEST_REDIS_URL")
-    version = str(told["redis_version"])
+    version = str(info["redis_version"])
     recent = tuple(int(part) for part in version.split(".")[:2]) >= OLDEST_REDIS
     older = "name a Redis 6.2 or newer in TEST_REDIS_URL"
     return Check(what, recent, f"{_place(url)}, version {version}", older)
@@ -208,7 +208,7 @@ def _vectors(settings: Settings) -> Check:
     except NotAdmitted as refusal:
         return Check(what, False, f"{_place(url)}: {refusal}", refusal.mend)
     except httpx.HTTPError as error:
-        return Check(what, False, f"{_place(url)}: {_told(error)}", mend)
+        return Check(what, False, f"{_place(url)}: {_described(error)}", mend)
     return found
 
 
@@ -226,7 +226,7 @@ def _links(settings: Settings) -> Check:
 
 def _faults(settings: Settings) -> Check:
     what, mend = "faults", "correct CITADEL_FAULTS"
-    wrong = [told for entry in settings.faults if (told := unknown(entry)) is not None]
+    wrong = [reason for entry in settings.faults if (reason := unknown(entry)) is not None]
     if wrong:
         return Check(what, False, "; ".join(wrong), mend)
     try:
@@ -260,13 +260,13 @@ def _http(
         if answer.status_code == 200 and not isinstance(answer.json(), dict):
             raise ValueError
     except httpx.HTTPError as error:
-        return Check(what, False, f"{_place(url)}: {_told(error)}", mend)
+        return Check(what, False, f"{_place(url)}: {_described(error)}", mend)
     except ValueError:
         return Check(what, False, f"{_place(url)} does not answer as {what} does", mend)
     return Check(what, answer.status_code == 200, seen, mend)
 
 
-def _told(error: Exception) -> str:
+def _described(error: Exception) -> str:
     """Why there was no answer, in a line; some time-outs have no words, and libpq's hints are none."""
     lines = [line for line in str(error).splitlines() if line and not line[0].isspace()]
     return lines[-1] if lines else type(error).__name__

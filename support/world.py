@@ -117,8 +117,8 @@ class Attempt:
             if self.outcome.ok:
                 return "succeeded" if self.ok else "partly failed"
             body = self.outcome.body
-            told = body.get("status") if isinstance(body, dict) else None
-            return self.outcome.code or str(told or self.outcome.status).replace("_", " ")
+            status = body.get("status") if isinstance(body, dict) else None
+            return self.outcome.code or str(status or self.outcome.status).replace("_", " ")
         return "no answer"
 
 

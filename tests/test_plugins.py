@@ -498,7 +498,6 @@ def typed() -> Any:
         ("{dependency} crashes", "the embedding service crashes", ["embedding"]),
         ("the link to {dependency} is cut", "the link to the metadata store is cut", ["postgresql"]),
         ("{role} asks", "an administrator asks", ["administrator"]),
-        ("a body of {size}", "a body of 10 MiB", [10 * 1024**2]),
         ("{activities} still succeed", "storing still succeed", [["storing"]]),
         (
             "{activities} are refused",
@@ -506,8 +505,6 @@ def typed() -> Any:
             [["storing", "reading", "deleting"]],
         ),
         ("{activities} still succeed", "searching and storing by vector still succeed", None),
-        ("an attacker sends {attack}", "an attacker sends a filter that is code", ["a filter that is code"]),
-        ("an attacker sends {attack}", "an attacker sends flowers", None),
     ],
 )
 def test_words_become_values(typed: Any, pattern: str, sentence: str, values: list[Any] | None) -> None:

@@ -895,7 +895,7 @@ def test_a_breaker_opens_after_five_failures_and_lets_one_probe_through() -> Non
         breaker = Breaker(0.2)
 
         def state() -> object:
-            return breaker.told()["state"]
+            return breaker.summary()["state"]
 
         for _ in range(THRESHOLD - 1):
             breaker.failed(_admitted(breaker))
@@ -915,7 +915,7 @@ def test_a_breaker_opens_after_five_failures_and_lets_one_probe_through() -> Non
         await asyncio.sleep(0.21)
         breaker.abandoned(_admitted(breaker))
         breaker.answered(_admitted(breaker), success=True)
-        assert (state(), breaker.told()["failure_count"]) == ("closed", 0)
+        assert (state(), breaker.summary()["failure_count"]) == ("closed", 0)
 
     asyncio.run(check())
 
@@ -931,9 +931,9 @@ def test_a_success_ends_the_row_of_failures_and_a_refusal_does_not() -> None:
     for _ in range(THRESHOLD - 1):
         breaker.failed(_admitted(breaker))
     breaker.answered(_admitted(breaker), success=False)
-    assert breaker.told()["failure_count"] == THRESHOLD - 1
+    assert breaker.summary()["failure_count"] == THRESHOLD - 1
     breaker.answered(_admitted(breaker), success=True)
-    assert breaker.told()["failure_count"] == 0
+    assert breaker.summary()["failure_count"] == 0
 
 
 def test_an_open_breaker_costs_no_call_and_closes_by_itself() -> None:

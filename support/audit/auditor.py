@@ -92,12 +92,12 @@ class _Audit:
                 union += self._catalogue.items_of(name)
         # A stuck item or collection names its event already.
         named = [*faulty.values(), *sightings[id(self._catalogue)].values()]
-        told = {sighting.about for sighting in named if sighting.finding.kind is Breach.STUCK}
+        reported = {sighting.about for sighting in named if sighting.finding.kind is Breach.STUCK}
         findings = [
             sighting.finding
             for aspect, seen in confirmed
             for sighting in seen.values()
-            if not (aspect is self._outbox and sighting.about in told)
+            if not (aspect is self._outbox and sighting.about in reported)
         ]
         verdict = Conclusion.UNKNOWN if doubts else Conclusion.FINDINGS if findings else Conclusion.CLEAN
         others = (self._catalogue, self._outbox, self._cache)

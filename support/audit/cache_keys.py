@@ -90,12 +90,12 @@ def parse(key: str) -> CacheKey | None:
 
 def decode(kind: str, value: bytes) -> CachedValue:
     """The value of a key of this kind. Raises ``Corrupt`` if it is damaged or not of its form."""
-    told, separator, raw = value.partition(b"\n")
+    checksum, separator, raw = value.partition(b"\n")
     if not separator:
         raise Corrupt(f"has no checksum ({len(value)} bytes)")
     found = content.sha256(raw)
-    if told.decode(errors="replace") != found:
-        raise Corrupt(f"says checksum {_short(told.decode(errors='replace'))} but has {_short(found)}")
+    if checksum.decode(errors="replace") != found:
+        raise Corrupt(f"says checksum {_short(checksum.decode(errors='replace'))} but has {_short(found)}")
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:

@@ -146,17 +146,17 @@ class Reported:
             before = self._at_rest(name)
             if counts is None or before is None:
                 continue
-            told = counts(name)
+            counted = counts(name)
             try:
                 real = Counts(stores.vectors.count(name), stores.metadata.count_stored(name))
             except NoSuchCollection:
                 continue
-            if told != real and self._at_rest(name) == before:
+            if counted != real and self._at_rest(name) == before:
                 text = (
-                    f"the platform reports {told.points} points and {told.rows} rows,"
+                    f"the platform reports {counted.points} points and {counted.rows} rows,"
                     f" Qdrant has {real.points} and PostgreSQL {real.rows}"
                 )
-                found[name] = Sighting(Finding(Breach.COUNT, name, name, GATEWAY, text), (told, real))
+                found[name] = Sighting(Finding(Breach.COUNT, name, name, GATEWAY, text), (counted, real))
         return found
 
     def _at_rest(self, name: str) -> tuple[UUID, int] | None:

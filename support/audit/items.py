@@ -171,16 +171,22 @@ class _Comparison:
         recorded = self.row.vector_checksum
         if real == noted == recorded:
             return
-        told = (
+        checksums = (
             f"checksum {_shown(real)} of Qdrant's vector, {_shown(noted)} in its payload,"
             f" {_shown(recorded)} in PostgreSQL"
         )
         if noted == recorded:
-            self._add(Breach.MIRROR, QDRANT, f"the vector in Qdrant is not the one that was written ({told})")
+            self._add(
+                Breach.MIRROR, QDRANT, f"the vector in Qdrant is not the one that was written ({checksums})"
+            )
         elif real == noted:
-            self._add(Breach.MIRROR, POSTGRESQL, f"PostgreSQL recorded another vector than Qdrant's ({told})")
+            self._add(
+                Breach.MIRROR, POSTGRESQL, f"PostgreSQL recorded another vector than Qdrant's ({checksums})"
+            )
         else:
-            self._add(Breach.MIRROR, QDRANT, f"Qdrant's payload notes another vector than its own ({told})")
+            self._add(
+                Breach.MIRROR, QDRANT, f"Qdrant's payload notes another vector than its own ({checksums})"
+            )
 
     def _equal(self, name: str, of_point: object, of_row: object) -> None:
         if of_point != of_row:
@@ -254,11 +260,11 @@ def _re_embedded(text: str, model: str, point: Point, embed: Embed) -> list[_Fau
     similarity = content.cosine(embed(text, model), point.vector)
     if similarity >= SAME_EMBEDDING:
         return []
-    told = (
+    wrong = (
         f"Qdrant's vector has cosine {similarity:.4f} (expected at least {SAME_EMBEDDING}) with the embedding"
         f" of PostgreSQL's text by {model}: it is the vector of something else"
     )
-    return [_Fault(Breach.WRONG_VECTOR, QDRANT, told)]
+    return [_Fault(Breach.WRONG_VECTOR, QDRANT, wrong)]
 
 
 def _against_history(seen: Evidence, options: Options) -> list[_Fault]:

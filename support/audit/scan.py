@@ -191,14 +191,14 @@ class _Floats:
     bytes_: memoryview
 
     @classmethod
-    def of(cls, told: list[Any], size: int, *, unit: bool) -> _Floats:
-        fit = [type(vector) is list and len(vector) == size for vector in told]
+    def of(cls, values: list[Any], size: int, *, unit: bool) -> _Floats:
+        fit = [type(vector) is list and len(vector) == size for vector in values]
         blank = [0.0] * size
         try:
-            shaped = [vector if fits else blank for vector, fits in zip(told, fit, strict=True)]
-            rows = np.array(shaped, np.float32).reshape(len(told), size)
+            shaped = [vector if fits else blank for vector, fits in zip(values, fit, strict=True)]
+            rows = np.array(shaped, np.float32).reshape(len(values), size)
         except (TypeError, ValueError):
-            rows, fit = np.zeros((len(told), size), np.float32), [False] * len(told)
+            rows, fit = np.zeros((len(values), size), np.float32), [False] * len(values)
         with np.errstate(over="ignore", invalid="ignore"):
             squares = np.einsum("ij,ij->i", rows, rows)
             good = np.abs(np.sqrt(squares) - 1.0) <= SURE_TOLERANCE if unit else np.isfinite(squares)

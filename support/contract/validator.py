@@ -137,9 +137,11 @@ class Contract:
         elif media in (JSON, PROBLEM) and content:
             complaints += self._misfits(f"{where}/content/{media.replace('/', '~1')}/schema", parsed)
         if isinstance(parsed, dict) and "cache_info" in parsed and "x-cache" in given:
-            told = parsed["cache_info"].get("status") if isinstance(parsed["cache_info"], dict) else None
-            if given["x-cache"] != str(told).upper():
-                complaints.append(f"X-Cache is {given['x-cache']}, but cache_info says {told}")
+            cache_status = (
+                parsed["cache_info"].get("status") if isinstance(parsed["cache_info"], dict) else None
+            )
+            if given["x-cache"] != str(cache_status).upper():
+                complaints.append(f"X-Cache is {given['x-cache']}, but cache_info says {cache_status}")
         return complaints
 
     def _response(self, operation: Operation, status: int) -> tuple[str, dict[str, Any]]:

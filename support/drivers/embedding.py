@@ -35,8 +35,8 @@ class Embedding:
 
     def work(self) -> Work:
         """Requests answered and texts embedded since the service started."""
-        told = self._http.call("GET", "/stats")
-        return Work(requests=int(told["requests"]), texts=int(told["texts"]))
+        stats = self._http.call("GET", "/stats")
+        return Work(requests=int(stats["requests"]), texts=int(stats["texts"]))
 
     def close(self) -> None:
         """Close the connections."""

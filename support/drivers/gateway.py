@@ -76,10 +76,9 @@ class Answer:
         return {name: float(ms) for name, ms in _TIMING.findall(self.headers.get("Server-Timing", ""))}
 
     def __str__(self) -> str:
-        told = self.code or (self.body.get("outcome", "") if isinstance(self.body, dict) else "")
-        return (
-            f"{self.operation} answered {self.status}{f' {told}' if told else ''} in {self.elapsed_ms:.0f} ms"
-        )
+        summary = self.code or (self.body.get("outcome", "") if isinstance(self.body, dict) else "")
+        shown = f" {summary}" if summary else ""
+        return f"{self.operation} answered {self.status}{shown} in {self.elapsed_ms:.0f} ms"
 
 
 @dataclass(slots=True)
@@ -203,8 +202,8 @@ class Gateway:
         found = ["500 is always a defect of the platform"] if answer.status_code == 500 else []
         leaked = self.secrets.found_in(answer.text) + self.secrets.found_in(str(answer.headers.multi_items()))
         found += [f"the answer shows a secret: {', '.join(leaked)}"] if leaked else []
-        told = disclosed(answer.text) if answer.status_code >= 400 else []
-        return [*found, f"the error tells of the inside: {', '.join(told)}"] if told else found
+        secrets = disclosed(answer.text) if answer.status_code >= 400 else []
+        return [*found, f"the error tells of the inside: {', '.join(secrets)}"] if secrets else found
 
     def _hold_to_contract(self, method: str, path: str, answer: httpx.Response) -> None:
         described = self.contract.operation(method, path)

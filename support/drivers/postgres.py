@@ -355,12 +355,12 @@ class MetadataStore:
 
     def sees_every_row(self) -> bool:
         """Whether no row-level security hides items from this role."""
-        told = self.select(
+        rows = self.select(
             "SELECT NOT (row_security_active('vector_metadata') OR row_security_active('collections')"
             " OR row_security_active('outbox'))",
             what="row security",
         )
-        return bool(told[0][0])
+        return bool(rows[0][0])
 
     def contains_text(self, needle: str) -> list[str]:
         """``table.column`` of every column of text, JSON or bytes in which ``needle`` occurs."""
@@ -383,8 +383,8 @@ class MetadataStore:
             ]
             query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(occurs), sql.Identifier(table))
             values = [needle.encode() if kind == "bytea" else needle for kind in names.values()]
-            told = self.select(query, values, what=f"search of {table}")[0]
-            found += [f"{table}.{name}" for name, hit in zip(names, told, strict=True) if hit]
+            hits = self.select(query, values, what=f"search of {table}")[0]
+            found += [f"{table}.{name}" for name, hit in zip(names, hits, strict=True) if hit]
         return found
 
     # -- primitives
@@ -470,8 +470,8 @@ class MetadataStore:
         return connection
 
 
-def _uuid(told: str | bytes | None, _cursor: object) -> UUID | None:
-    return None if told is None else UUID(str(told))
+def _uuid(value: str | bytes | None, _cursor: object) -> UUID | None:
+    return None if value is None else UUID(str(value))
 
 
 # 2950 is PostgreSQL's type number of uuid.

@@ -158,8 +158,8 @@ class VectorStore:
     def points(self, collection: str, *, with_vectors: bool = True, page: int = PAGE) -> Iterator[Point]:
         """All points in Qdrant's order: numbers first, then UUIDs by their bytes."""
         for sheet in self.pages(collection, with_vectors=with_vectors, page=page):
-            for told in sheet.records:
-                yield _told(collection, told)
+            for record in sheet.records:
+                yield _read(collection, record)
 
     def pages(
         self,
@@ -287,8 +287,8 @@ class _Scroll:
             content = answer.read()
         if answer.status != 200:
             kind = NoSuchCollection if answer.status == 404 else StoreUnreachable
-            told = content[:200].decode(errors="replace")
-            raise kind(STORE, f"{self._what}: status {answer.status}: {told}")
+            excerpt = content[:200].decode(errors="replace")
+            raise kind(STORE, f"{self._what}: status {answer.status}: {excerpt}")
         return content
 
     def start_again(self) -> None:
@@ -313,10 +313,10 @@ _FOLLOWING = re.compile(rb'"next_page_offset":\s*(?:"([0-9a-f-]{36})"|([0-9]+))'
 
 def _likely_following(content: bytes) -> int | str | None:
     """What most probably follows a page, told from its end before the whole is read."""
-    told = list(_FOLLOWING.finditer(content, max(0, len(content) - TAIL)))
-    if not told:
+    matches = list(_FOLLOWING.finditer(content, max(0, len(content) - TAIL)))
+    if not matches:
         return None
-    found = told[-1]
+    found = matches[-1]
     return found[1].decode() if found[1] else int(found[2])
 
 
@@ -346,9 +346,9 @@ def _sheet(collection: str, content: bytes, stop: UUID | None) -> PointPage:
     return PointPage(records, following)
 
 
-def _told(collection: str, record: Mapping[str, Any]) -> Point:
-    given, told = record["id"], record.get("vector")
-    vector = np.asarray(told, np.float32) if isinstance(told, list) else None
+def _read(collection: str, record: Mapping[str, Any]) -> Point:
+    given, numbers = record["id"], record.get("vector")
+    vector = np.asarray(numbers, np.float32) if isinstance(numbers, list) else None
     point_id = given if isinstance(given, int) else UUID(given)
     return Point(collection, point_id, vector, record.get("payload") or {})
 

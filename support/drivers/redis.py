@@ -91,12 +91,12 @@ class CacheStore:
                 for key in part:
                     pipeline.pttl(_wire(key))
                     pipeline.get(_wire(key))
-                told = pipeline.execute(raise_on_error=False)
-                for answer in told:
+                answers = pipeline.execute(raise_on_error=False)
+                for answer in answers:
                     # GET of a list is an error of that key alone; any other error means: not read.
                     if isinstance(answer, redis.RedisError) and not str(answer).startswith("WRONGTYPE"):
                         raise answer
-            for key, ttl, value in zip(part, told[::2], told[1::2], strict=True):
+            for key, ttl, value in zip(part, answers[::2], answers[1::2], strict=True):
                 if ttl != GONE_MS:
                     found.append(CacheEntry(key, int(ttl), value if isinstance(value, bytes) else None))
         return found
@@ -144,8 +144,8 @@ class CacheStore:
     def info(self, section: str = "default") -> dict[str, Any]:
         """What the server tells about itself."""
         with self._call(f"info {section}") as client:
-            told = client.info(section)
-        return dict(told) if isinstance(told, dict) else {}
+            answer = client.info(section)
+        return dict(answer) if isinstance(answer, dict) else {}
 
     def ping(self) -> None:
         """Return if the server answers."""

@@ -130,9 +130,9 @@ class Possible:
     reasons: dict[str, list[str]] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        told = [", ".join(self.kinds) or "nothing"]
-        told += [f"not {', '.join(kinds)}: {reason}" for reason, kinds in self.reasons.items()]
-        return "; ".join(told)
+        parts = [", ".join(self.kinds) or "nothing"]
+        parts += [f"not {', '.join(kinds)}: {reason}" for reason, kinds in self.reasons.items()]
+        return "; ".join(parts)
 
 
 def text(table: Iterable[Possible]) -> str:

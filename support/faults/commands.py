@@ -63,14 +63,14 @@ def load(file: str | None) -> Pairs:
     if file is None:
         return {}
     try:
-        told = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+        document = tomllib.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CommandsError(f"{file}: {error}") from None
-    within_s = told.pop("within_s", WITHIN_S)
+    within_s = document.pop("within_s", WITHIN_S)
     if isinstance(within_s, bool) or not isinstance(within_s, int | float) or not 0 < within_s <= 120:
         raise CommandsError(f"{file}: within_s is a number of seconds up to {LONGEST_WITHIN_S:g}")
     pairs = {}
-    for target, kinds in told.items():
+    for target, kinds in document.items():
         if target not in TARGETS:
             raise CommandsError(f"{file}: no such target: [{target}]; known are: {', '.join(TARGETS)}")
         for kind, parts in kinds.items() if isinstance(kinds, dict) else [("", kinds)]:

@@ -213,7 +213,7 @@ class Faults:
 
         Newest first, but the gateway last: it is ready only when its dependencies are.
         """
-        told = []
+        lines = []
         newest_first = self._active[::-1]
         for fault in sorted(newest_first, key=lambda fault: fault.target == "gateway"):
             text = str(fault)
@@ -221,8 +221,8 @@ class Faults:
                 fault.lift()
             except FaultError as error:
                 text = str(error)
-            told.append(text)
-        return told
+            lines.append(text)
+        return lines
 
     def not_removed(self) -> str:
         """What could not be removed, tried once more; empty where all are gone."""

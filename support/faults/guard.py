@@ -64,14 +64,14 @@ class Guard:
             return f"CITADEL_ENVIRONMENT={wanted}: no fault is ever struck in production"
         if not self.database_url:
             return "TEST_DATABASE_URL is not set: the platform cannot say which environment it is"
-        told = self._told()
-        if not told:
+        environment = self._environment()
+        if not environment:
             return (
                 "the platform does not say which environment it is"
                 f" (ALTER DATABASE ... SET citadel.environment = '{wanted}')"
             )
-        if told != wanted or PRODUCTION.search(told):
-            return f"the platform says that it is {told!r}, CITADEL_ENVIRONMENT says {wanted!r}"
+        if environment != wanted or PRODUCTION.search(environment):
+            return f"the platform says that it is {environment!r}, CITADEL_ENVIRONMENT says {wanted!r}"
         return ""
 
     def leave(self) -> None:
@@ -80,7 +80,7 @@ class Guard:
             self._lease.close()
             self._lease = None
 
-    def _told(self) -> str:
+    def _environment(self) -> str:
         try:
             connection = rollbacks.connect(self.database_url or "")
         except psycopg2.Error as error:

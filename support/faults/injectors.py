@@ -262,8 +262,8 @@ class WrongClock:
 
     def hits(self) -> int:
         """1 while the server itself tells the wrong time."""
-        told = self._service.clock.tell() - time.time() if self._service.running() else 0.0
-        return int(abs(told - self._off_s) < CLOCK_TOLERANCE_S)
+        deviation = self._service.clock.tell() - time.time() if self._service.running() else 0.0
+        return int(abs(deviation - self._off_s) < CLOCK_TOLERANCE_S)
 
     def _start_anew(self, settings: Mapping[str, str]) -> None:
         self._service.stop()

@@ -92,9 +92,9 @@ def verdicts(outcomes: Iterable[tuple[Iterable[str], str]]) -> dict[Cell, str]:
 
     ``outcomes`` are tags and verdicts of the scenarios of a run.
     """
-    told = {cell: WAIVED_CELL if cell in WAIVED else NOT_RUN for cell in CELLS}
+    found = {cell: WAIVED_CELL if cell in WAIVED else NOT_RUN for cell in CELLS}
     for tags, verdict in outcomes:
         cell = cell_of(tags)
         if cell is not None:
-            told[cell] = verdict
-    return told
+            found[cell] = verdict
+    return found

@@ -86,7 +86,7 @@ def _lift(file: Path) -> list[str]:
             lines.append(
                 secrets.redact(
                     f"the fault {each['fault']} of a dead run could not be removed: {reason};"
-                    f" rolled back by: {rollbacks.told(each['rollback'])}"
+                    f" rolled back by: {rollbacks.described(each['rollback'])}"
                 )
             )
     if left:
@@ -125,17 +125,17 @@ def _read(file: Path) -> list[Mapping[str, Any]]:
         raise trust.NotTrusted(f"others may write into {file.parent}")
     text = trust.read(file)
     try:
-        told = json.loads(text)
+        content = json.loads(text)
     except (ValueError, RecursionError):
         raise trust.NotTrusted(f"{file} is not JSON") from None
-    if not isinstance(told, list) or not all(_is_fault(each) for each in told):
+    if not isinstance(content, list) or not all(_is_fault(each) for each in content):
         raise trust.NotTrusted(f"{file} does not hold faults and rollbacks")
-    return told
+    return content
 
 
-def _is_fault(told: object) -> bool:
+def _is_fault(value: object) -> bool:
     return (
-        isinstance(told, dict)
-        and isinstance(told.get("fault"), str)
-        and rollbacks.is_rollback(told.get("rollback"))
+        isinstance(value, dict)
+        and isinstance(value.get("fault"), str)
+        and rollbacks.is_rollback(value.get("rollback"))
     )

@@ -63,28 +63,28 @@ def by_program(arguments: Sequence[str], within_s: float) -> Rollback:
     return {"by": "program", "arguments": list(arguments), "within_s": within_s}
 
 
-def is_rollback(told: object) -> bool:
+def is_rollback(value: object) -> bool:
     """Whether this is a rollback, with everything that belongs to one."""
-    if not isinstance(told, dict) or not isinstance(told.get("by"), str) or told["by"] not in _PARTS:
+    if not isinstance(value, dict) or not isinstance(value.get("by"), str) or value["by"] not in _PARTS:
         return False
-    parts = {"by": _is_text, **_PARTS[told["by"]]}
-    return told.keys() == parts.keys() and all(is_one(told[name]) for name, is_one in parts.items())
+    parts = {"by": _is_text, **_PARTS[value["by"]]}
+    return value.keys() == parts.keys() and all(is_one(value[name]) for name, is_one in parts.items())
 
 
-def _is_text(told: object) -> bool:
-    return isinstance(told, str)
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
-def _is_texts(told: object) -> bool:
-    return isinstance(told, list) and bool(told) and all(map(_is_text, told))
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_is_text, value))
 
 
-def _is_commands(told: object) -> bool:
-    return isinstance(told, list) and all(map(_is_texts, told))
+def _is_commands(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_texts, value))
 
 
-def _is_seconds(told: object) -> bool:
-    return isinstance(told, int | float) and not isinstance(told, bool) and 0 < told < 1000
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1000
 
 
 def carry_out(rollback: Rollback) -> None:
@@ -92,7 +92,7 @@ def carry_out(rollback: Rollback) -> None:
     _MEANS[rollback["by"]](rollback)
 
 
-def told(rollback: Rollback) -> str:
+def described(rollback: Rollback) -> str:
     """What a person would have to do; URLs without passwords, for a log."""
     by = rollback["by"]
     if by == "statements":

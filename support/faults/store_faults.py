@@ -407,8 +407,8 @@ class _Settings:
         rollbacks.carry_out(rollbacks.by_cache_commands(self._cache.url, _configured(settings)))
 
     def _errors(self, client: redis.Redis) -> int:
-        told: Any = client.info("errorstats")
-        return int(told.get(f"errorstat_{self.counted}", {}).get("count", 0))
+        info: Any = client.info("errorstats")
+        return int(info.get(f"errorstat_{self.counted}", {}).get("count", 0))
 
 
 def _configured(settings: Mapping[str, str]) -> list[list[str]]:
@@ -472,9 +472,9 @@ class Paused:
     def _in_force(self) -> bool:
         client = lease.connect(self._cache.url)
         try:
-            told: Any = client.info("clients")
+            info: Any = client.info("clients")
             # An older server does not tell: then the deed counts.
-            return bool(told.get("paused_actions", self._done_unseen) not in ("none", ""))
+            return bool(info.get("paused_actions", self._done_unseen) not in ("none", ""))
         finally:
             client.close()
 
@@ -540,8 +540,8 @@ class NoClients:
 
     @staticmethod
     def _rejected(client: redis.Redis) -> int:
-        told: Any = client.info("stats")
-        return int(told["rejected_connections"])
+        info: Any = client.info("stats")
+        return int(info["rejected_connections"])
 
 
 _OF_DATABASE: Mapping[str, Callable[[DatabaseServer], Injector]] = {

@@ -79,10 +79,10 @@ class Claim:
     def read(cls, value: object) -> Claim | None:
         """The claim in the lease's key; None where there is none, or it is not the suite's."""
         try:
-            told = json.loads(value if isinstance(value, str | bytes) else "")
-            run = Run.of(str(told["prefix"]))
-            at = None if told["at"] is None else float(told["at"])
-            return None if run is None else cls(run, int(told["beat"]), at, bool(told["kept"]))
+            content = json.loads(value if isinstance(value, str | bytes) else "")
+            run = Run.of(str(content["prefix"]))
+            at = None if content["at"] is None else float(content["at"])
+            return None if run is None else cls(run, int(content["beat"]), at, bool(content["kept"]))
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -268,9 +268,9 @@ def _now(client: redis.Redis) -> float | None:
 def _with_keys(url: str) -> set[int]:
     """The indices of the databases that hold keys."""
     with _asking(url) as client:
-        told = client.info("keyspace")
-        assert isinstance(told, dict)
-        return {int(name.removeprefix("db")) for name in told}
+        info = client.info("keyspace")
+        assert isinstance(info, dict)
+        return {int(name.removeprefix("db")) for name in info}
 
 
 @contextmanager

@@ -175,7 +175,7 @@ def _transaction(url: str) -> Iterator[psycopg2.extensions.cursor]:
 
 
 def _found(cursor: psycopg2.extensions.cursor, name: str, comment: str | None) -> OwnSchema | None:
-    run, told = Run.of(name), _told(comment)
+    run, mark = Run.of(name), _read_mark(comment)
     if run is None or _owner(comment) != run.id:
         return None
     try:
@@ -187,22 +187,22 @@ def _found(cursor: psycopg2.extensions.cursor, name: str, comment: str | None) -
     except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName):
         return None  # dropped by its run in this moment, or never ours
     row = cursor.fetchone()
-    return OwnSchema(name, run, Sign(f"postgresql {row[0]}", row[1]), bool(told.get("kept"))) if row else None
+    return OwnSchema(name, run, Sign(f"postgresql {row[0]}", row[1]), bool(mark.get("kept"))) if row else None
 
 
 def _mark(run: Run, *, kept: bool = False) -> str:
     return json.dumps({MARK: run.id, "kept": kept})
 
 
-def _told(comment: str | None) -> Mapping[str, object]:
+def _read_mark(comment: str | None) -> Mapping[str, object]:
     try:
-        told = json.loads(comment or "{}")
+        mark = json.loads(comment or "{}")
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return mark if isinstance(mark, dict) else {}
 
 
 def _owner(comment: str | None) -> str | None:
     """The run named in a schema's comment, or None where it is not ours."""
-    owner = _told(comment).get(MARK)
+    owner = _read_mark(comment).get(MARK)
     return str(owner) if owner else None

@@ -23,10 +23,10 @@ def release(directory: Path) -> None:
 
 def _release(maker: int, key: int, number: int) -> None:
     for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
-        told = dict(
+        segment = dict(
             zip(("key", "number", "mode", "size", "maker", "last", "users"), line.split(), strict=False)
         )
-        if (told["key"], told["number"], told["maker"], told["users"]) == (
+        if (segment["key"], segment["number"], segment["maker"], segment["users"]) == (
             str(key),
             str(number),
             str(maker),

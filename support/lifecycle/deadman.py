@@ -402,9 +402,8 @@ def _note_fault(order: Order) -> None:
     from support.faults import rollbacks
 
     order["due"] = time.monotonic() + float(order["within_s"])
-    _say(
-        f"the fault {order['fault']} is about to strike; rolled back by: {rollbacks.told(order['rollback'])}"
-    )
+    undone_by = rollbacks.described(order["rollback"])
+    _say(f"the fault {order['fault']} is about to strike; rolled back by: {undone_by}")
 
 
 def _keep_remedies(orders: Iterable[Order], changed: Iterable[Order]) -> None:

@@ -74,10 +74,10 @@ def leaked_secrets(citadel: Citadel, since: Marks) -> list[str]:
 
 def _level(line: str) -> str:
     try:
-        told = json.loads(line)
+        record = json.loads(line)
     except ValueError:
         return ""
-    return str(told.get("level", "")) if isinstance(told, dict) else ""
+    return str(record.get("level", "")) if isinstance(record, dict) else ""
 
 
 def _snapshot(citadel: Citadel, world: World) -> str:

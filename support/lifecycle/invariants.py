@@ -102,18 +102,18 @@ def _complaints(report: Report, within: float) -> list[str]:
 
 def _counts(citadel: Citadel, collection: str) -> Counts:
     """What the platform says a collection holds."""
-    told = _asked(partial(citadel.gateway.call, "getCollectionStatus", collection=collection))
-    if not told.ok:
-        raise StoreUnreachable("gateway", str(told))
-    return Counts(points=told.body["points_count"], rows=told.body["rows_count"])
+    answer = _asked(partial(citadel.gateway.call, "getCollectionStatus", collection=collection))
+    if not answer.ok:
+        raise StoreUnreachable("gateway", str(answer))
+    return Counts(points=answer.body["points_count"], rows=answer.body["rows_count"])
 
 
 def _shows(citadel: Citadel, collection: str, item: str) -> bool:
     """Whether clients see an item."""
-    told = _asked(partial(citadel.gateway.call, "getVector", collection=collection, vector_id=item))
-    if not told.ok and told.status != 404:
-        raise StoreUnreachable("gateway", str(told))
-    return told.ok
+    answer = _asked(partial(citadel.gateway.call, "getVector", collection=collection, vector_id=item))
+    if not answer.ok and answer.status != 404:
+        raise StoreUnreachable("gateway", str(answer))
+    return answer.ok
 
 
 def _asked(call: Callable[[], Answer]) -> Answer:

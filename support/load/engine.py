@@ -197,12 +197,12 @@ class Engine:
         if answer.status not in request.statuses:
             raise Wrong(f"{answer.status} {_problem_code(content)}".rstrip())
         if request.checks or request.extract:
-            told = _json(content)
+            parsed = _json(content)
             for check in request.checks:
-                seen = _at(told, check.pointer)
+                seen = _at(parsed, check.pointer)
                 if check.equals is not None and seen != filled(check.equals, known):
                     raise Wrong(f"wrong content at {check.pointer}")
-            known |= {name: _at(told, pointer) for name, pointer in request.extract.items()}
+            known |= {name: _at(parsed, pointer) for name, pointer in request.extract.items()}
 
     def measurement(self) -> dict[str, Any]:
         """Everything measured, as plain values; durations in ms, moments in seconds since the epoch."""
@@ -347,9 +347,9 @@ def _json(content: bytes) -> Any:
         raise Wrong("the answer is not JSON") from None
 
 
-def _at(told: Any, pointer: str) -> Any:
-    """What ``told`` holds at a JSON pointer (RFC 6901); raises ``Wrong`` where there is nothing."""
-    here = told
+def _at(document: Any, pointer: str) -> Any:
+    """What ``document`` holds at a JSON pointer (RFC 6901); raises ``Wrong`` where there is nothing."""
+    here = document
     for part in pointer.split("/")[1:]:
         key: Any = part.replace("~1", "/").replace("~0", "~")
         try:
@@ -362,10 +362,10 @@ def _at(told: Any, pointer: str) -> Any:
 def _problem_code(content: bytes) -> str:
     """The code of a problem document, or nothing."""
     try:
-        told = json.loads(content)
+        problem = json.loads(content)
     except ValueError:
         return ""
-    return str(told.get("code", ""))[:40] if isinstance(told, dict) else ""
+    return str(problem.get("code", ""))[:40] if isinstance(problem, dict) else ""
 
 
 def _own_part(load: OpenLoop | ClosedLoop, plan: Plan) -> int:
@@ -396,11 +396,11 @@ async def carry_out(plan: Plan) -> dict[str, Any]:
 async def _until_stopped(work: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
     """The work's result; raises ``EngineStopped`` at a signal, or when the parent closes our stdin."""
     loop = asyncio.get_running_loop()
-    told: asyncio.Future[str] = loop.create_future()
+    stopped: asyncio.Future[str] = loop.create_future()
 
     def stop(why: str) -> None:
-        if not told.done():
-            told.set_result(why)
+        if not stopped.done():
+            stopped.set_result(why)
 
     def look_at_parent() -> None:
         if not os.read(sys.stdin.fileno(), 4096):
@@ -411,13 +411,13 @@ async def _until_stopped(work: Callable[[], Awaitable[dict[str, Any]]]) -> dict[
     if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
         loop.add_reader(sys.stdin.fileno(), look_at_parent)
     task = asyncio.ensure_future(work())
-    either: list[asyncio.Future[Any]] = [task, told]
+    either: list[asyncio.Future[Any]] = [task, stopped]
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         return task.result()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    raise EngineStopped(told.result())
+    raise EngineStopped(stopped.result())
 
 
 def main() -> int:

@@ -68,12 +68,12 @@ class Latencies:
         return {"n": self.n, "sum_us": self._sum_us, "hdr": self._histogram.encode().decode("ascii")}
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> Latencies:
+    def from_json(cls, document: Mapping[str, Any]) -> Latencies:
         """The inverse of ``to_json``; raises ``ValueError`` when count and histogram disagree."""
         latencies = cls()
-        if told["n"]:
-            latencies._histogram.decode_and_add(told["hdr"])
-        latencies._sum_us = int(told["sum_us"])
-        if latencies.n != told["n"]:
-            raise ValueError(f"a histogram of {latencies.n} durations says that it holds {told['n']}")
+        if document["n"]:
+            latencies._histogram.decode_and_add(document["hdr"])
+        latencies._sum_us = int(document["sum_us"])
+        if latencies.n != document["n"]:
+            raise ValueError(f"a histogram of {latencies.n} durations says that it holds {document['n']}")
         return latencies

@@ -51,7 +51,7 @@ class Journey:
     draws: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> Journey:
+    def from_json(cls, document: Mapping[str, Any]) -> Journey:
         """The journey that ``dataclasses.asdict`` turned into plain values."""
         requests = tuple(
             LoadRequest(
@@ -61,9 +61,9 @@ class Journey:
                     "checks": tuple(Check(**check) for check in request["checks"]),
                 }
             )
-            for request in told["requests"]
+            for request in document["requests"]
         )
-        return cls(**{**told, "requests": requests})
+        return cls(**{**document, "requests": requests})
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,22 +51,24 @@ class Signals:
 
     def disturbances(self) -> list[str]:
         """Reasons why a slow answer may be the machine's doing; empty for a quiet machine."""
-        told = []
+        reasons = []
         before, after = self.spin_ms
         slowest, quickest = max(before, after), min(before, after, *filter(None, [self.quickest_ms]))
         work = f"a fixed piece of work took {before:.1f} ms before and {after:.1f} ms after it"
         if slowest > SPIN_RATIO_LIMIT * min(before, after):
-            told.append(work)
+            reasons.append(work)
         elif slowest > SPIN_RATIO_LIMIT * quickest:
             # Slow all through the load, which before and after alone do not show.
-            told.append(f"{work}, but {quickest:.1f} ms earlier in this run")
+            reasons.append(f"{work}, but {quickest:.1f} ms earlier in this run")
         elif self.waited_ms is not None and slowest > SPIN_LIMIT_MS:
             # Only a platform on this machine is slow because the machine is.
-            told.append(f"{work}, but {SPIN_LIMIT_MS:g} ms at most where the time limits are meant to hold")
+            reasons.append(
+                f"{work}, but {SPIN_LIMIT_MS:g} ms at most where the time limits are meant to hold"
+            )
         # A system that is slow by its own work also presses; only others' work excuses it.
         if (self.foreign or 0.0) > FOREIGN_LIMIT and (self.pressure or 0.0) > PRESSURE_LIMIT:
-            told.append(f"other processes used {self.foreign:.0%} of the processors")
-        return told
+            reasons.append(f"other processes used {self.foreign:.0%} of the processors")
+        return reasons
 
 
 @dataclass(frozen=True, slots=True)

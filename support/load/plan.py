@@ -122,16 +122,16 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; they hold the key and go to an engine's standard input only."""
-        told = asdict(self)
-        told["load"]["kind"] = "open" if isinstance(self.load, OpenLoop) else "closed"
-        return told
+        document = asdict(self)
+        document["load"]["kind"] = "open" if isinstance(self.load, OpenLoop) else "closed"
+        return document
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> Plan:
+    def from_json(cls, document: Mapping[str, Any]) -> Plan:
         """The inverse of ``to_json``."""
-        load = dict(told["load"])
+        load = dict(document["load"])
         kind = OpenLoop if load.pop("kind") == "open" else ClosedLoop
-        return cls(**{**told, "journey": Journey.from_json(told["journey"]), "load": kind(**load)})
+        return cls(**{**document, "journey": Journey.from_json(document["journey"]), "load": kind(**load)})
 
 
 def is_loopback(url: str) -> bool:

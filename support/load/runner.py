@@ -214,9 +214,9 @@ def _total(measured: Iterable[Mapping[str, Any]], name: str) -> int:
     return sum(int(part[name]) for part in measured)
 
 
-def _added(told: Iterable[Mapping[str, Any]]) -> Latencies:
+def _added(histograms: Iterable[Mapping[str, Any]]) -> Latencies:
     whole = Latencies()
-    for part in told:
+    for part in histograms:
         whole.add(Latencies.from_json(part))
     return whole
 
@@ -269,7 +269,7 @@ def _timeline(measured: Sequence[Mapping[str, Any]]) -> list[Second]:
 
 def figures(result: LoadResult) -> dict[str, Any]:
     """The result as plain values for a JSON attachment; durations in ms, the whole histogram as base64."""
-    told: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "journey": result.journey,
         "load": asdict(result.load),
         "counts": {name: getattr(result, name) for name in ("planned", "n", "ok", "dropped", "requests")},
@@ -294,7 +294,7 @@ def figures(result: LoadResult) -> dict[str, Any]:
         "machine": None if result.machine is None else asdict(result.machine),
         "histogram": result.latency.to_json()["hdr"],
     }
-    return told
+    return shown
 
 
 def summary(latencies: Latencies) -> dict[str, float]:

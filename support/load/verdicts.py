@@ -72,8 +72,8 @@ def mean_at_most(result: LoadResult, limit_ms: float) -> Verdict:
     name = result.journey[:1].upper() + result.journey[1:]
     size = f"limit {limit_ms:g} ms, {len(result.rounds)} rounds, {result.n} journeys"
     if len(result.rounds) < FEWEST_ROUNDS:
-        told = f"{name}: at least {FEWEST_ROUNDS} rounds are needed; {size}"
-        return _verdict(Decision.INCONCLUSIVE, told, {})
+        reason = f"{name}: at least {FEWEST_ROUNDS} rounds are needed; {size}"
+        return _verdict(Decision.INCONCLUSIVE, reason, {})
     bounds = mean_bounds([one.mean_ms for one in result.rounds])
     figures = {
         "mean": bounds.mean,
@@ -86,20 +86,20 @@ def mean_at_most(result: LoadResult, limit_ms: float) -> Verdict:
     average = f"{name}: {bounds.mean:.0f} ms average"
     failed, bearable = result.n - result.ok, FAILED_SHARE_LIMIT * result.n
     if failed > bearable:
-        outcome, told = Decision.FAIL, f"{name}: {failed} of {result.n} journeys failed ({_most(result)})"
+        outcome, reason = Decision.FAIL, f"{name}: {failed} of {result.n} journeys failed ({_most(result)})"
         if failed - _late(result) > bearable:
-            return _verdict(outcome, told, figures)
+            return _verdict(outcome, reason, figures)
     elif bounds.upper < limit_ms:
         outcome = Decision.PASS
-        told = f"{average}, at most {bounds.upper:.0f} ms with 95 % confidence, {size}"
+        reason = f"{average}, at most {bounds.upper:.0f} ms with 95 % confidence, {size}"
     elif bounds.lower >= limit_ms:
         outcome = Decision.FAIL
-        told = f"{average}, at least {bounds.lower:.0f} ms with 95 % confidence, {size}"
+        reason = f"{average}, at least {bounds.lower:.0f} ms with 95 % confidence, {size}"
     else:
         outcome = Decision.INCONCLUSIVE
         low, high = bounds.between
-        told = f"{average}, between {low:.0f} and {high:.0f} ms with 95 % confidence, {size}: undecided"
-    return _tempered(outcome, told, figures, _gaps(result), _excuses(result, limit_ms))
+        reason = f"{average}, between {low:.0f} and {high:.0f} ms with 95 % confidence, {size}: undecided"
+    return _tempered(outcome, reason, figures, _gaps(result), _excuses(result, limit_ms))
 
 
 def success_at_least(result: LoadResult, share: float, *, fewest_journeys: int = FEWEST_JOURNEYS) -> Verdict:
@@ -131,19 +131,19 @@ def success_at_least(result: LoadResult, share: float, *, fewest_journeys: int =
     everything = n + result.dropped
     _lower, best = share_bounds(ok + result.dropped, everything)
     if best < share:
-        told = f"{seen}, at most {_percent(best)} {claim} ({_most(result)})"
+        reason = f"{seen}, at most {_percent(best)} {claim} ({_most(result)})"
         _lower, in_time = share_bounds(ok + result.dropped + _late(result), everything)
         excuses = _excuses(result, None) if in_time >= share else []
-        return _tempered(Decision.FAIL, told, figures, [], excuses)
-    told = f"{seen}, at least {_percent(lower)} {claim}"
+        return _tempered(Decision.FAIL, reason, figures, [], excuses)
+    reason = f"{seen}, at least {_percent(lower)} {claim}"
     if lower < share:
-        told = f"{seen}, between {_percent(lower)} and {_percent(upper)} {claim}: undecided"
-        told += f" ({_most(result)})"
+        reason = f"{seen}, between {_percent(lower)} and {_percent(upper)} {claim}: undecided"
+        reason += f" ({_most(result)})"
     elif n < fewest_journeys:
-        told += f": at least {fewest_journeys} journeys are needed"
+        reason += f": at least {fewest_journeys} journeys are needed"
     else:
-        return _tempered(Decision.PASS, told, figures, _gaps(result), [])
-    return _tempered(Decision.INCONCLUSIVE, told, figures, _gaps(result), [])
+        return _tempered(Decision.PASS, reason, figures, _gaps(result), [])
+    return _tempered(Decision.INCONCLUSIVE, reason, figures, _gaps(result), [])
 
 
 def hop_below(result: LoadResult, hop: str, limit_ms: float) -> Verdict:
@@ -167,19 +167,19 @@ def hop_below(result: LoadResult, hop: str, limit_ms: float) -> Verdict:
         "n": seen.n,
         "limit": limit_ms,
     }
-    told = f"{hop}: {figures['p95']:.1f} ms or less 95 of 100 times"
+    reason = f"{hop}: {figures['p95']:.1f} ms or less 95 of 100 times"
     size = f"with 95 % confidence, limit {limit_ms:g} ms, {seen.n} requests"
     if lower >= limit_ms:
-        outcome, told = Decision.FAIL, f"{told}, at least {lower:.1f} ms {size}"
+        outcome, reason = Decision.FAIL, f"{reason}, at least {lower:.1f} ms {size}"
     elif upper is None:
         outcome = Decision.INCONCLUSIVE
-        told += f", limit {limit_ms:g} ms: {seen.n} requests, {smallest_sample(HOP_QUANTILE)} are needed"
+        reason += f", limit {limit_ms:g} ms: {seen.n} requests, {smallest_sample(HOP_QUANTILE)} are needed"
     elif upper < limit_ms:
-        outcome, told = Decision.PASS, f"{told}, at most {upper:.1f} ms {size}"
+        outcome, reason = Decision.PASS, f"{reason}, at most {upper:.1f} ms {size}"
     else:
         outcome = Decision.INCONCLUSIVE
-        told += f", between {lower:.1f} and {upper:.1f} ms {size}: undecided"
-    return _tempered(outcome, told, figures, _gaps(result), _excuses(result, limit_ms))
+        reason += f", between {lower:.1f} and {upper:.1f} ms {size}: undecided"
+    return _tempered(outcome, reason, figures, _gaps(result), _excuses(result, limit_ms))
 
 
 def all_of(verdicts: Mapping[str, Verdict]) -> Verdict:
@@ -190,54 +190,54 @@ def all_of(verdicts: Mapping[str, Verdict]) -> Verdict:
     outcomes = {verdict.outcome for verdict in verdicts.values()}
     by_weight = (Decision.FAIL, Decision.INCONCLUSIVE, Decision.PASS)
     outcome = next(one for one in by_weight if one in outcomes)
-    told = "; ".join(verdict.reason for verdict in verdicts.values() if verdict.outcome is outcome)
-    return Verdict(outcome, told, {name: dict(verdict.figures) for name, verdict in verdicts.items()})
+    reason = "; ".join(verdict.reason for verdict in verdicts.values() if verdict.outcome is outcome)
+    return Verdict(outcome, reason, {name: dict(verdict.figures) for name, verdict in verdicts.items()})
 
 
 def _tempered(
-    outcome: Decision, told: str, figures: Mapping[str, Any], gaps: Sequence[str], excuses: Sequence[str]
+    outcome: Decision, reason: str, figures: Mapping[str, Any], gaps: Sequence[str], excuses: Sequence[str]
 ) -> Verdict:
     """The verdict, left open where the load had ``gaps``, or where it fails and there are ``excuses``."""
     reasons = [*gaps, *(excuses if outcome is Decision.FAIL else [])]
     if not reasons:
-        return _verdict(outcome, told, figures)
-    return _verdict(Decision.INCONCLUSIVE, f"{told}; not decided, because {' and '.join(reasons)}", figures)
+        return _verdict(outcome, reason, figures)
+    return _verdict(Decision.INCONCLUSIVE, f"{reason}; not decided, because {' and '.join(reasons)}", figures)
 
 
-def _verdict(outcome: Decision, told: str, figures: Mapping[str, Any]) -> Verdict:
-    return Verdict(outcome, told, {**figures, "verdict": str(outcome)})
+def _verdict(outcome: Decision, reason: str, figures: Mapping[str, Any]) -> Verdict:
+    return Verdict(outcome, reason, {**figures, "verdict": str(outcome)})
 
 
 def _gaps(result: LoadResult) -> list[str]:
     """In what the load fell short of its plan."""
-    load, told = result.load, []
+    load, lines = result.load, []
     if result.dropped:
-        told.append(f"{result.dropped} of {result.planned} planned journeys never started")
+        lines.append(f"{result.dropped} of {result.planned} planned journeys never started")
     if isinstance(load, ClosedLoop):
         if result.peak_in_flight < load.users:
-            told.append(f"only {result.peak_in_flight} of {load.users} users were there at once")
+            lines.append(f"only {result.peak_in_flight} of {load.users} users were there at once")
     elif result.achieved_rate is not None and result.achieved_rate < ACHIEVED_SHARE * load.rate:
-        told.append(f"only {result.achieved_rate:.1f} of {load.rate:g} arrivals a second were offered")
-    return told
+        lines.append(f"only {result.achieved_rate:.1f} of {load.rate:g} arrivals a second were offered")
+    return lines
 
 
 def _excuses(result: LoadResult, limit_ms: float | None) -> list[str]:
     """Why a slow answer may not be the platform's doing; delays are held against a limit, if any."""
-    machine, told = result.machine, []
+    machine, lines = result.machine, []
     if result.generator_cpu > GENERATOR_CPU_LIMIT:
-        told.append(f"the load generator used {result.generator_cpu:.0%} of its processor")
+        lines.append(f"the load generator used {result.generator_cpu:.0%} of its processor")
     if machine is not None:
-        told += machine.disturbances()
+        lines += machine.disturbances()
     if limit_ms is None:
-        return told
+        return lines
     if result.send_lag.n and (lag_ms := result.send_lag.quantile_ms(0.99)) > SEND_LAG_SHARE * limit_ms:
-        told.append(f"the load generator itself was {lag_ms:.0f} ms late (p99)")
+        lines.append(f"the load generator itself was {lag_ms:.0f} ms late (p99)")
     if machine is not None and machine.waited_ms is not None and result.requests:
         waited_ms = machine.waited_ms / result.requests
         # A system that is slow by its own work also waits for itself; only others' work excuses it.
         if waited_ms > WAITED_SHARE * limit_ms and (machine.foreign or 0.0) > FOREIGN_LIMIT:
-            told.append(f"the platform waited {waited_ms:.1f} ms per request for processors others used")
-    return told
+            lines.append(f"the platform waited {waited_ms:.1f} ms per request for processors others used")
+    return lines
 
 
 def _late(result: LoadResult) -> int:

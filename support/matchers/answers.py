@@ -39,9 +39,9 @@ class RefusedAs(BaseMatcher[Answer]):
 
 def explain(answer: Answer) -> str:
     """What an answer says, with what a person needs to look it up in the logs."""
-    told = f"{answer} (request id {answer.request_id})"
+    line = f"{answer} (request id {answer.request_id})"
     if answer.ok or not isinstance(answer.body, dict):
-        return told
+        return line
     named = [
         f"{name}={answer.body[name]}" for name in ("dependency", "provider", "detail") if name in answer.body
     ]
@@ -49,7 +49,7 @@ def explain(answer: Answer) -> str:
         f"{error['pointer']}: {error.get('message', error['code'])}"
         for error in answer.body.get("errors", [])
     ]
-    return "; ".join([told, *named, *errors])
+    return "; ".join([line, *named, *errors])
 
 
 def succeeded() -> Succeeded:

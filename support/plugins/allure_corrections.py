@@ -142,11 +142,11 @@ class EnduringLogger(AllureFileLogger):
         self._write(file_name, content, "an attachment of the Allure report")
 
     def _report_item(self, item: Any) -> None:
-        told = attr.asdict(
+        content = attr.asdict(
             item, filter=lambda _, value: bool(value) or value is False, value_serializer=_shown_value
         )
         name = item.file_pattern.format(prefix=uuid4())
-        self._write(name, json.dumps(told, ensure_ascii=False).encode(), "a result of the Allure report")
+        self._write(name, json.dumps(content, ensure_ascii=False).encode(), "a result of the Allure report")
 
     def _write(self, name: str, content: bytes, what: str) -> None:
         """All of it or nothing, because a report cannot be built from half a result."""
@@ -319,7 +319,7 @@ def _telling_of_the_run(original: Callable[..., bool]) -> Callable[..., bool]:
             return original(runner, name, *arguments)
         hook = runner.hooks.get(name)
         if hook is not None:
-            around = _told if name in ("before_all", "after_all") else _cleaned
+            around = _reported if name in ("before_all", "after_all") else _cleaned
             runner.hooks = {**runner.hooks, name: functools.partial(around, hook)}
         try:
             return original(runner, name, *arguments)
@@ -330,7 +330,7 @@ def _telling_of_the_run(original: Callable[..., bool]) -> Callable[..., bool]:
     return run_hook
 
 
-def _told(hook: Callable[[Any], None], context: Any) -> None:
+def _reported(hook: Callable[[Any], None], context: Any) -> None:
     before = hook.__name__ == "before_all"
     try:
         _cleaned(hook, context)

@@ -78,9 +78,9 @@ class TruthfulJUnit(stock.JUnitReporter):  # type: ignore[misc]  # behave has no
             for skipped in case.findall("skipped"):
                 broken = report.feature.status.is_hook_error() and scenario.status is Status.untested
                 if broken:
-                    told = report.feature.error_message or report.feature.status.name
+                    message = report.feature.error_message or report.feature.status.name
                     case.remove(skipped)
-                    case.insert(0, _problem(f"not run, because of its feature: {told}"))
+                    case.insert(0, _problem(f"not run, because of its feature: {message}"))
                     report.counts_skipped -= 1
                     report.counts_errors += 1
                 else:

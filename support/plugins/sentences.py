@@ -198,15 +198,15 @@ def complaints(scenarios: Iterable[Any], steps: Any = registry) -> list[str]:
     """
     known, found = definitions(steps), []
     fitting_of: dict[tuple[str, str], Definition | None] = {}
-    told: set[str] = set()
+    reported: set[str] = set()
     for scenario in scenarios:
         for step in scenario.all_steps:
             wording = (step.step_type, step.name)
-            if str(step.location) in told or (wording in fitting_of and step.table is None):
+            if str(step.location) in reported or (wording in fitting_of and step.table is None):
                 continue
             if wording not in fitting_of:
                 fitting_of[wording] = next((each for each in known if _fits(each, step)), None)
-            told.add(str(step.location))
+            reported.add(str(step.location))
             fitting = fitting_of[wording]
             if fitting is None:
                 said = f"no such sentence: {step.keyword} {step.name}\n{_near(step, known)}"

@@ -49,14 +49,14 @@ class UserOptions:
 
 def configuration(arguments: list[str]) -> Any:
     """What behave makes of its arguments. Raises ``NotUnderstood`` where it would complain."""
-    told = io.StringIO()
+    content = io.StringIO()
     try:
-        with contextlib.redirect_stderr(told), contextlib.chdir(ROOT):
+        with contextlib.redirect_stderr(content), contextlib.chdir(ROOT):
             return Configuration(arguments)
     except SystemExit as end:
         if not end.code:
             raise
-        reason = told.getvalue().rpartition(" error: ")[2]
+        reason = content.getvalue().rpartition(" error: ")[2]
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
     raise NotUnderstood(one_line(reason))
@@ -117,12 +117,12 @@ def number(text: str) -> int:
 def _times(text: str) -> dict[str, float]:
     """Seconds by feature file, as a former run noted them."""
     try:
-        told = json.loads(Path(text).read_text(encoding="utf-8"))
+        content = json.loads(Path(text).read_text(encoding="utf-8"))
     except (OSError, RecursionError) as error:
         raise ValueError(text) from error
-    if not isinstance(told, dict) or not all(map(_is_time, told.values())):
+    if not isinstance(content, dict) or not all(map(_is_time, content.values())):
         raise ValueError(text)
-    return {str(file): float(seconds) for file, seconds in told.items()}
+    return {str(file): float(seconds) for file, seconds in content.items()}
 
 
 def _is_time(value: object) -> bool:

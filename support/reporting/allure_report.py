@@ -69,8 +69,8 @@ def _node() -> tuple[str, list[str]]:
 
 
 def _major(node: str) -> int:
-    told = re.match(r"v(\d+)\.", _run([node, "--version"], ASK_S, "Node does not tell its version"))
-    return int(told[1]) if told else 0
+    version = re.match(r"v(\d+)\.", _run([node, "--version"], ASK_S, "Node does not tell its version"))
+    return int(version[1]) if version else 0
 
 
 def _allure(npm: list[str]) -> Path:
@@ -132,6 +132,6 @@ def _run(command: list[str], within: float, complaint: str) -> str:
     except subprocess.TimeoutExpired:
         raise _NoReport(f"{complaint} within {within:g} s") from None
     except subprocess.CalledProcessError as error:
-        told = (error.stderr or error.stdout).strip()
-        raise _NoReport(f"{complaint}: {told[:300]}") from None
+        message = (error.stderr or error.stdout).strip()
+        raise _NoReport(f"{complaint}: {message[:300]}") from None
     return done.stdout

@@ -134,13 +134,14 @@ def table(outages: Sequence[dict[str, Any]]) -> list[str]:
         "| scenario | fault | lasted s | hits | success before | during | after | recovery s | promised s |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for told in outages:
+    for outage in outages:
         phases = " | ".join(
-            str(Phase(told[phase]["operations"], told[phase]["succeeded"])) for phase in LEAST
+            str(Phase(outage[phase]["operations"], outage[phase]["succeeded"])) for phase in LEAST
         )
-        known = ["?" if told[name] is None else str(told[name]) for name in ("hits", "recovery_s")]
+        known = ["?" if outage[name] is None else str(outage[name]) for name in ("hits", "recovery_s")]
         lines.append(
-            f"| {told['scenario']} | {_named(told['faults'])} | {told['lasted_s']} | {known[0]} | {phases}"
-            f" | {known[1]} | {told['promised_s']:g} |"
+            f"| {outage['scenario']} | {_named(outage['faults'])} | {outage['lasted_s']} | {known[0]}"
+            f" | {phases}"
+            f" | {known[1]} | {outage['promised_s']:g} |"
         )
     return lines

@@ -130,18 +130,18 @@ def _grid(frame: _Frame, name: str) -> str:
 def _marks(frame: _Frame, marks: Sequence[tuple[float, str]], name: str) -> str:
     foot = HEIGHT - BOTTOM
     parts = []
-    for value, told in marks:
+    for value, label in marks:
         x = frame.x(value)
-        parts.append(f'<path d="M{x:.1f} {foot}v5" stroke="#888"/>{_text(x, foot + 18, told, "middle")}')
+        parts.append(f'<path d="M{x:.1f} {foot}v5" stroke="#888"/>{_text(x, foot + 18, label, "middle")}')
     return "".join(parts) + _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, name, "middle")
 
 
-def _band(frame: _Frame, left: float, right: float, low: float, high: float, told: str) -> str:
+def _band(frame: _Frame, left: float, right: float, low: float, high: float, label: str) -> str:
     x, y = frame.x(left), frame.y(high)
     width, height = frame.x(right) - x, max(1.0, frame.y(low) - y)
     return (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="#0072b2"'
-        f' fill-opacity="0.12"/>{_text(x + 4, y - 4 if y > TOP + 12 else y + 12, told)}'
+        f' fill-opacity="0.12"/>{_text(x + 4, y - 4 if y > TOP + 12 else y + 12, label)}'
     )
 
 
@@ -187,5 +187,5 @@ def _drawing(
     )
 
 
-def _text(x: float, y: float, told: str, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(told)}</text>'
+def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'

@@ -187,8 +187,8 @@ def unchecked_promises(outcomes: Iterable[ScenarioResult]) -> list[str]:
 
 def _faults(outcomes: Iterable[ScenarioResult]) -> dict[str, str]:
     """The matrix of dependencies and faults: what became of each cell, by its id."""
-    told = matrix.verdicts((o.tags, o.verdict) for o in outcomes)
-    return {cell.id: verdict for cell, verdict in told.items()}
+    verdicts = matrix.verdicts((o.tags, o.verdict) for o in outcomes)
+    return {cell.id: verdict for cell, verdict in verdicts.items()}
 
 
 def _slowest_starts(parts: Iterable[Figures]) -> dict[str, float]:
@@ -236,7 +236,7 @@ def _table(
     for outcome in outcomes:
         if outcome.verdict == "failed":
             lines.append(f"  FAILED   {outcome.name}   {_repeat(outcome, seed)}")
-    lines += [f"  skipped  {told}" for told in _skips_told(outcomes)]
+    lines += [f"  skipped  {line}" for line in _skips(outcomes)]
     rows = [
         ("scenarios", "{passed} passed, {failed} failed, {skipped} skipped of {total}".format(**scenarios)),
         (
@@ -244,8 +244,8 @@ def _table(
             f"{coverage['percent']} % of the contract's answers seen"
             f" ({coverage['observed']} of {coverage['documented']})",
         ),
-        ("promises", _promises_told(summary["promises_unchecked"])),
-        *(("performance", told) for told in performance_sentences(summary["performance"])),
+        ("promises", _promises_line(summary["promises_unchecked"])),
+        *(("performance", line) for line in performance_sentences(summary["performance"])),
         (
             "consistency",
             f"{consistency['percent']:g} % of {consistency['checked']} items agree"
@@ -255,8 +255,8 @@ def _table(
             "wall time",
             f"{summary['wall_s']:.0f} s, of it the framework's own {summary['framework_share_percent']} %",
         ),
-        ("critical path", _critical_path_told(summary["critical_path"])),
-        *(("slowest", told) for told in _slowest_told(summary["slowest"])),
+        ("critical path", _critical_path_line(summary["critical_path"])),
+        *(("slowest", line) for line in _slowest_lines(summary["slowest"])),
         ("report", report),
         ("vocabulary", f"{output / REPORT / PAGE}: what the sentences, faults and promises mean"),
     ]
@@ -269,11 +269,11 @@ def _table(
         )
         rows.insert(2, ("not seen", shown + more))
     width = max(len(name) for name, _told in rows)
-    lines += [f"  {name:<{width}}  {told}" for name, told in rows]
+    lines += [f"  {name:<{width}}  {line}" for name, line in rows]
     return "\n".join(lines)
 
 
-def _skips_told(outcomes: Sequence[ScenarioResult]) -> list[str]:
+def _skips(outcomes: Sequence[ScenarioResult]) -> list[str]:
     """Each reason once, with the scenario or the number of them; the results document names them all."""
     by_reason: dict[str, list[str]] = {}
     for outcome in outcomes:
@@ -285,14 +285,14 @@ def _skips_told(outcomes: Sequence[ScenarioResult]) -> list[str]:
     ]
 
 
-def _critical_path_told(path: dict[str, Any]) -> str:
-    told = f"{path['longest_s'] + path['alone_s']:.0f} s, whatever the number of workers"
+def _critical_path_line(path: dict[str, Any]) -> str:
+    line = f"{path['longest_s'] + path['alone_s']:.0f} s, whatever the number of workers"
     parts = [f"{path['longest_s']:.0f} s of {path['longest_feature']}"] if path["longest_feature"] else []
     parts += [f"{path['alone_s']:.0f} s of features that run alone"] if path["alone_s"] else []
-    return f"{told}: {', '.join(parts)}" if parts else told
+    return f"{line}: {', '.join(parts)}" if parts else line
 
 
-def _slowest_told(slowest: list[dict[str, Any]]) -> list[str]:
+def _slowest_lines(slowest: list[dict[str, Any]]) -> list[str]:
     """Each with the step that took most of its time: what the time was needed for."""
     return [
         f"{item['seconds']:5.1f} s  {item['scenario']}"
@@ -302,24 +302,24 @@ def _slowest_told(slowest: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _promises_told(unchecked: list[str]) -> str:
-    told = f"{len(PROMISES) - len(unchecked)} of {len(PROMISES)} put to the test"
-    return f"{told}; no scenario of this run for {', '.join(unchecked)}" if unchecked else told
+def _promises_line(unchecked: list[str]) -> str:
+    line = f"{len(PROMISES) - len(unchecked)} of {len(PROMISES)} put to the test"
+    return f"{line}; no scenario of this run for {', '.join(unchecked)}" if unchecked else line
 
 
 def performance_sentences(performance: dict[str, Any]) -> list[str]:
     """The performance figures in the words of the original plan; nothing where there are no figures."""
-    told = []
+    lines = []
     workflow = performance.get("e2e_embedding_ms", {})
     if "mean" in workflow:
-        told.append(
+        lines.append(
             f"End-to-end embedding workflow: {workflow['mean']:.0f} ms average, at most"
             f" {workflow['upper']:.0f} ms with 95 % confidence, limit {workflow['limit']:g} ms,"
             f" {workflow['n']} journeys: {workflow['verdict']}"
         )
     users = performance.get("users", {})
     if "success_percent" in users:
-        told.append(
+        lines.append(
             f"{users['count']} concurrent users: {users['success_percent']:.2f} % of {users['requests']}"
             f" journeys succeed (at least {users['lower_bound_percent']:.2f} % with 95 % confidence),"
             f" limit {users['limit_percent']:g} %: {users['verdict']}"
@@ -328,8 +328,8 @@ def performance_sentences(performance: dict[str, Any]) -> list[str]:
     if hops:
         each = ", ".join(f"{name} {hop['p95']:.1f} ({hop['verdict']})" for name, hop in sorted(hops.items()))
         limit = max(hop["limit"] for hop in hops.values())
-        told.append(f"cross-service latency, p95 in ms per hop: {each}; limit {limit:g} ms")
-    return told
+        lines.append(f"cross-service latency, p95 in ms per hop: {each}; limit {limit:g} ms")
+    return lines
 
 
 def _document(summary: dict[str, Any], outcomes: list[ScenarioResult], seed: int) -> str:
@@ -347,7 +347,7 @@ def _document(summary: dict[str, Any], outcomes: list[ScenarioResult], seed: int
         f" ({coverage['observed']} of {coverage['documented']} pairs of operation and documented status) |",
         f"| data consistency | {consistency['percent']:g} % of {consistency['checked']} items in"
         f" {consistency['audits']} audits, {consistency['findings']} findings |",
-        *(f"| performance | {told} |" for told in performance_sentences(summary["performance"])),
+        *(f"| performance | {line} |" for line in performance_sentences(summary["performance"])),
         "",
         "## By area",
         "",
@@ -399,7 +399,7 @@ def _document(summary: dict[str, Any], outcomes: list[ScenarioResult], seed: int
         f" | {item['longest_step_s']} |"
         for item in summary["slowest"]
     ]
-    lines += ["", f"Critical path: {_critical_path_told(summary['critical_path'])}."]
+    lines += ["", f"Critical path: {_critical_path_line(summary['critical_path'])}."]
     lines += ["", "## Documented answers not seen", ""]
     lines += _unseen(coverage["reasons"])
     return "\n".join(lines) + "\n"
@@ -410,7 +410,7 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def _fault_table(told: dict[str, str]) -> list[str]:
+def _fault_table(verdicts: dict[str, str]) -> list[str]:
     """The matrix, then the waivers."""
     lines = [
         "",
@@ -422,7 +422,7 @@ def _fault_table(told: dict[str, str]) -> list[str]:
         f"|---|{'---|' * len(wording.DEPENDENCIES)}",
     ]
     for fault, words in matrix.FAULTS.items():
-        cells = [told[matrix.Cell(dependency, fault).id] for dependency in wording.DEPENDENCIES.values()]
+        cells = [verdicts[matrix.Cell(dependency, fault).id] for dependency in wording.DEPENDENCIES.values()]
         lines.append(f"| {words} | {' | '.join(cells)} |")
     lines += ["", "| waived | because |", "|---|---|"]
     for reason in dict.fromkeys(matrix.WAIVED.values()):
@@ -437,7 +437,7 @@ def _unseen(reasons: dict[str, str]) -> list[str]:
         return ["None."]
     lines = ["| reason | operation and status |", "|---|---|"]
     for reason in dict.fromkeys(reasons.values()):
-        pairs = ", ".join(pair for pair, told in reasons.items() if told == reason)
+        pairs = ", ".join(pair for pair, given in reasons.items() if given == reason)
         lines.append(f"| {reason} | {pairs} |")
     return lines
 

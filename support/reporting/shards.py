@@ -152,28 +152,29 @@ class Record:
 
     def write(self, output: Path, redact: Callable[[str], str]) -> None:
         """Beside the other results of the machine."""
-        told = asdict(self)
-        for part in told["parts"]:
+        content = asdict(self)
+        for part in content["parts"]:
             part["seen"] = [[operation, status, n] for (operation, status), n in part["seen"].items()]
         path = output / RECORD
         with write_errors.kept(str(path)):
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(redact(as_json(told, indent=1)), encoding="utf-8")
+            path.write_text(redact(as_json(content, indent=1)), encoding="utf-8")
 
     @classmethod
     def read(cls, output: Path) -> Record:
         """The record of the results in ``output``. Raises ``NotMerged`` if there is none."""
         path = output / RECORD
         try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-            jsonschema.validate(told, SCHEMA)
+            content = json.loads(path.read_text(encoding="utf-8"))
+            jsonschema.validate(content, SCHEMA)
             return cls(
                 **{
-                    **told,
-                    "shard": Shard(**told["shard"]),
-                    "parts": [_figures(part) for part in told["parts"]],
+                    **content,
+                    "shard": Shard(**content["shard"]),
+                    "parts": [_figures(part) for part in content["parts"]],
                     "outcomes": [
-                        ScenarioResult(**{**each, "tags": tuple(each["tags"])}) for each in told["outcomes"]
+                        ScenarioResult(**{**each, "tags": tuple(each["tags"])})
+                        for each in content["outcomes"]
                     ],
                 }
             )
@@ -188,8 +189,10 @@ def _not_a_record(path: Path, reason: object) -> str:
     return one_line(f"{path} is no record of a part of a run: {reason}")
 
 
-def _figures(told: dict[str, Any]) -> Figures:
-    return Figures(**{**told, "seen": {(operation, status): n for operation, status, n in told["seen"]}})
+def _figures(content: dict[str, Any]) -> Figures:
+    return Figures(
+        **{**content, "seen": {(operation, status): n for operation, status, n in content["seen"]}}
+    )
 
 
 def merge(folders: Sequence[Path], output: Path, redact: Callable[[str], str] = str) -> tuple[str, bool]:

@@ -72,9 +72,9 @@ def http_time(port: int) -> float:
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_TIMEOUT_S)
     try:
         connection.request("GET", "/")
-        told = connection.getresponse().headers["Date"]
-        assert told is not None, f"what answers on port {port} does not tell the time"
-        return parsedate_to_datetime(told).timestamp()
+        date = connection.getresponse().headers["Date"]
+        assert date is not None, f"what answers on port {port} does not tell the time"
+        return parsedate_to_datetime(date).timestamp()
     finally:
         connection.close()
 
@@ -159,8 +159,8 @@ def postgres(workshop: Workshop, port: int) -> Postgres:
         try:
             with connection.cursor() as cursor:
                 cursor.execute(question)
-                ((told,),) = cursor.fetchall()
-                return told
+                ((answer,),) = cursor.fetchall()
+                return answer
         finally:
             connection.close()
 

@@ -151,7 +151,7 @@ class Workers:
             # behave goes no further, but the others have got somewhere too.
             for other in self._jobs:
                 if other.begun and not other.settled:
-                    for formatter in self._told():
+                    for formatter in self._heard():
                         formatter.uri(other.feature.filename)
                     self._settle(other)
             return True
@@ -216,13 +216,13 @@ class Workers:
 
     def _hear(self, worker: Worker) -> None:
         try:
-            what, *told = worker.line.recv()
+            what, *details = worker.line.recv()
         except Exception:
             # The end of the line, or half a message of a worker that died while it spoke.
             worker.process.kill()
             self._bury(worker)
             return
-        getattr(self, f"_on_{what}")(worker, *told)
+        getattr(self, f"_on_{what}")(worker, *details)
 
     def _on_ready(self, worker: Worker, introduction: str) -> None:
         worker.ready = self._begun = True
@@ -369,7 +369,7 @@ class Workers:
         job.settled = True
         if ("feature", 0) in job.calls and job.calls[-1] != ("eof", 0):
             job.calls.append(("eof", 0))
-        replay(job.calls, job.feature, self._runner.step_registry, self._told())
+        replay(job.calls, job.feature, self._runner.step_registry, self._heard())
         return job.failed
 
     def _complain(self, message: str, *, reported: bool = False) -> None:
@@ -390,7 +390,7 @@ class Workers:
             if _is_live(formatter):
                 getattr(formatter, what)(about, mark)
 
-    def _told(self) -> list[Any]:
+    def _heard(self) -> list[Any]:
         """The formatters that learn of a feature when it is over: all but the live ones and Allure's."""
         return [
             formatter

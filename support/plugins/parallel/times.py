@@ -11,9 +11,9 @@ from pathlib import Path
 def recall(memory: Path) -> dict[str, float]:
     """Seconds by feature file; empty where nothing is remembered."""
     with contextlib.suppress(OSError, ValueError):
-        told = json.loads(memory.read_text(encoding="utf-8"))
-        if isinstance(told, dict):
-            return {str(file): float(seconds) for file, seconds in told.items()}
+        times = json.loads(memory.read_text(encoding="utf-8"))
+        if isinstance(times, dict):
+            return {str(file): float(seconds) for file, seconds in times.items()}
     return {}
 
 

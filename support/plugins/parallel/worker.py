@@ -91,10 +91,10 @@ class Line:
         self.task: Task = connection.recv()
         threading.Thread(target=self._listen, name="line", daemon=True).start()
 
-    def tell(self, what: str, *told: object) -> None:
+    def tell(self, what: str, *details: object) -> None:
         """Send something; a run that is gone is noticed by the listener."""
         with self._interruption.held(), contextlib.suppress(OSError):
-            self._connection.send((what, *told))
+            self._connection.send((what, *details))
 
     def next_file(self) -> str | None:
         """The feature file to run next; None when there is no more to do."""

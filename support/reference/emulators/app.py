@@ -120,7 +120,7 @@ class Emulators:
         after = request.query_params.get("after", "0")
         if not after.isdecimal():
             raise HTTPException(422, "'after' must be a number of the record")
-        return _json({"requests": self._recorder.told(provider, int(after)), "last": self._recorder.last})
+        return _json({"requests": self._recorder.records(provider, int(after)), "last": self._recorder.last})
 
     async def behaviour(self, request: Request) -> Response:
         """Change how one provider behaves, or make it normal again."""

@@ -144,7 +144,7 @@ class RequestRecorder:
         """The number of the last request that arrived."""
         return self._last
 
-    def told(self, provider: str | None, after: int) -> list[dict[str, Any]]:
+    def records(self, provider: str | None, after: int) -> list[dict[str, Any]]:
         """The recorded requests with a number above ``after``, as JSON objects."""
         return [asdict(seen) for seen in self._chosen(provider) if seen.seq > after]
 

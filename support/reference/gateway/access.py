@@ -147,9 +147,9 @@ class RateLimit:
         shared = await self._cache.hit_window(f"{PREFIX}rl:{principal.user_id}:{WINDOW_S}", WINDOW_S)
         now = time.monotonic()
         if shared is not None:
-            told, left_s = shared
+            counted, left_s = shared
             count.ends = min(count.ends, now + left_s)
-            count.others = max(count.others, told - count.own)
+            count.others = max(count.others, counted - count.own)
         return Window(principal.rate_limit_rpm, number + count.others, max(count.ends - now, 0.0))
 
     @staticmethod

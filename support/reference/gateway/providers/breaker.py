@@ -78,7 +78,7 @@ class Breaker:
         self._probing = False
         self._era += 1
 
-    def told(self) -> dict[str, object]:
+    def summary(self) -> dict[str, object]:
         """The contract's CircuitBreaker."""
         opened = self._opened_at
         return {

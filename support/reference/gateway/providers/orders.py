@@ -82,14 +82,14 @@ class CallAttempt:
     made: bool = False
     hint: Hint | None = None
 
-    def told(self) -> dict[str, object]:
+    def summary(self) -> dict[str, object]:
         """The contract's ProviderAttempt."""
-        told: dict[str, object] = {
+        content: dict[str, object] = {
             "provider": self.provider,
             "outcome": self.outcome,
             "duration_ms": self.duration_ms,
         }
-        return told if self.http_status is None else told | {"http_status": self.http_status}
+        return content if self.http_status is None else content | {"http_status": self.http_status}
 
 
 class AttemptFailed(Exception):

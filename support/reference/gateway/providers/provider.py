@@ -101,7 +101,7 @@ class Provider:
                 "requests_per_minute": own.tokens,
                 "remaining": min(limiter.remaining for limiter in self._limiters),
             },
-            "circuit_breaker": self.breaker.told(),
+            "circuit_breaker": self.breaker.summary(),
         }
 
     async def call(self, job: Job, size: int | None, terms: Terms) -> Part:

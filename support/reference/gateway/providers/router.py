@@ -197,7 +197,7 @@ class ProviderRouter:
             served_by=adapter.served_by or name,
             model=model,
             dimensions=len(vectors[0]),
-            attempts=[attempt.told() for attempt in story.attempts],
+            attempts=[attempt.summary() for attempt in story.attempts],
             input_tokens=sum(counts) if len(counts) == len(parts) else None,
             failover_time_ms=None if name == order.provider else waited_ms,
         )

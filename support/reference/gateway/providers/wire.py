@@ -163,10 +163,10 @@ def checked_vectors(adapter: Adapter, answer: Any, count: int, size: int | None)
 def counted_tokens(adapter: Adapter, answer: Any) -> int | None:
     """Tokens of an answer; None where the provider does not say."""
     try:
-        told = adapter.tokens(answer)
+        tokens = adapter.tokens(answer)
     except (LookupError, TypeError, AttributeError):
         return None
-    return told if isinstance(told, int) and told >= 0 else None
+    return tokens if isinstance(tokens, int) and tokens >= 0 else None
 
 
 def header_hint(headers: Mapping[str, str]) -> Hint | None:

@@ -6,7 +6,7 @@ from behave import given, then, when
 from hamcrest import assert_that, equal_to
 
 from support.matchers.answers import refused_as
-from support.vocabulary import caches, failures
+from support.vocabulary import failures
 from support.vocabulary.providers import settings, troubles
 
 
@@ -53,12 +53,6 @@ def reconfigured(context, provider):
 def ask_anthropic(context, task, text):
     """Directly: the gateway never asks it."""
     settings.ask_anthropic(context.world, task, text)
-
-
-@given("the cache entry of the last answer is {damage}")
-def damage_entry(context, kind):
-    """Overwritten directly in Redis."""
-    caches.damage_entry_of(context.world, kind, context.world.last)
 
 
 @then("the request is refused as {string}")

@@ -87,6 +87,12 @@ def make_all(context):
     requests.in_turn(context.world, requests.of_table(context.world, rows))
 
 
+@when("the same requests are made again")
+def make_again(context):
+    """The requests of the last When or Given, one after another and exactly as they were."""
+    requests.repeat(context.world)
+
+
 @when("these requests are made at the same moment:")
 def make_all_together(context):
     """Actor and request of each row, and how many times; each by a client of its own."""

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from support.faults import Fault
     from support.faults.wiretap import Wiretap
     from support.properties import Trial
+    from support.vocabulary.backups import Backup
     from support.vocabulary.in_flight import InFlight
     from support.vocabulary.neighbours import Neighbour
     from support.vocabulary.platform import Diagnosis
-    from support.vocabulary.requests.grammar import Request
+    from support.vocabulary.requests.grammar import Call, Request
     from support.vocabulary.requests.operations import Prepared
     from support.vocabulary.stores import Foreign
 
@@ -158,7 +159,9 @@ class World:
     answers: list[Answer] = field(default_factory=list)
     # What came of the requests of the last When, in their order.
     attempts: list[Attempt] = field(default_factory=list)
-    # The last request, so that it can be made again.
+    # Those requests themselves, so that they can be made again.
+    calls: Sequence[Call] = ()
+    # The last request as it was worded, so that it can be made again with other words.
     last_request: Made | None = None
     # One request for every operation, where the scenario has prepared them.
     prepared: list[Prepared] = field(default_factory=list)
@@ -200,6 +203,8 @@ class World:
     # The gateway's metrics, and the answers it had given, when its requests began to be recorded.
     figures: Mapping[tuple[str, frozenset[tuple[str, str]]], float] = field(default_factory=dict)
     answered: Counter[tuple[str, int]] = field(default_factory=Counter)
+    # Copies of stores, by server.
+    backups: dict[str, Backup] = field(default_factory=dict)
     # Requests that are held somewhere on their way.
     in_flight: InFlight | None = None
     # The faults in force.

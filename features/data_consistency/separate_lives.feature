@@ -1,60 +1,116 @@
 @use.with_stores=visible @N12
-Feature: Collections lead separate lives
-  The same id may be used in every collection, and a name may be used again after
-  its collection is gone. Neither may ever show in another collection.
+Feature: Collections are isolated from each other
+  The same id may be used in every collection, and a name may be used again after its collection is gone.
+  Neither may ever show in another collection.
 
   Background:
-    Given the collection "handbook"
-    And the document "safety" about "Wear gloves when handling the acid."
+    Given the collection "archive"
+    And the documents:
+      | id     | text                    |
+      | safety | An older rule on acids. |
+    And the collection "handbook"
+    And the documents:
+      | id     | text                                |
+      | safety | Wear gloves when handling the acid. |
 
-  Scenario Outline: What happens to an id in one collection does not touch the other: <act>
-    Given the collection "archive" that holds "safety" about "An older rule on acids."
-    When an editor <act> "safety" in "archive"
-    Then "safety" in "handbook" is what and where it was
+  Scenario Outline: A write in one collection leaves the same id in another alone: <change>
+    Given a backup of Qdrant
+    And a backup of PostgreSQL
+    When these requests are made:
+      | actor     | request  | collection |
+      | an editor | <change> | archive    |
+    Then every request succeeds
+    And Qdrant and PostgreSQL hold the documents of "handbook" as in their backups
+    And the document "safety" has:
+      | field   | value                               |
+      | text    | Wear gloves when handling the acid. |
+      | version | 1                                   |
+    When a reader searches for "acid" with cache off
+    Then the answer shows:
+      | field             | value                               |
+      | number of results | 1                                   |
+      | results.1.text    | Wear gloves when handling the acid. |
+    When a reader lists the documents
+    Then the pages have "safety"
 
     Examples:
-      | act      |
-      | rewrites |
-      | removes  |
-
-  Scenario: Dropping a collection leaves the same ids elsewhere alone
-    Given the collection "archive" that holds "safety" about "An older rule on acids."
-    When an editor drops "archive"
-    Then "safety" in "handbook" is what and where it was
+      | change                                                        |
+      | stores the document "safety" with the text "A new old rule."  |
+      | deletes "safety"                                              |
+      | deletes the collection "archive"                              |
 
   @G4 @N4 @key.cache-separates-collections
-  Scenario: A search is not answered with another collection's cached answer
-    Given the collection "archive" that holds "safety" about "An older rule on acids."
-    And an employee has searched "handbook" for "acid"
-    When an employee searches "archive" for "acid"
-    Then the answer shows only what "archive" holds
+  Scenario: A search is not served another collection's cached results
+    Given a reader searches for "acid"
+    When a reader searches for "acid" in "archive"
+    Then the answer shows:
+      | field             | value                   |
+      | number of results | 1                       |
+      | results.1.text    | An older rule on acids. |
 
   @N10
-  Scenario: Two callers with different roles get the same answer to the same question
-    Given an employee has searched for "acid"
-    When a reader, an editor and an administrator search for "acid"
-    Then all three are shown the same results
-    And none of the answers names another caller
+  Scenario: Callers of every role are served the same results, and none is told of another
+    Given a reader searches for "acid"
+    When these requests are made:
+      | actor            | request              |
+      | a reader         | searches for "acid"  |
+      | an editor        | searches for "acid"  |
+      | an administrator | searches for "acid"  |
+    Then every answer shows:
+      | field             | value                               |
+      | number of results | 1                                   |
+      | results.1.id      | safety                              |
+      | results.1.text    | Wear gloves when handling the acid. |
+    And every result is the same as without the cache
+    And no answer contains "at.reader", "at.editor" and "at.administrator"
 
   @G4 @N4 @critical
-  Scenario: A collection made anew shows nothing old, not even from the cache
-    Given an employee has read "safety" and searched for "acid"
-    When the collection "handbook" is dropped and made anew, and the old entries come back into the cache
-    Then an employee who searches for "acid" finds nothing
-    And "safety" can no longer be read
+  Scenario: A re-created collection shows nothing of the old one, not even from the cache
+    Given a reader reads "safety"
+    And a reader searches for "acid"
+    And a backup of Redis
+    When an editor deletes the collection "handbook"
+    And an editor creates the collection "handbook"
+    And Redis is restored from its backup
+    And a reader searches for "acid"
+    Then there are no results
+    And the document "safety" does not exist
 
   @key.orphaned-points-not-adopted
-  Scenario: What the vector store alone had kept under a name is not taken over
-    Why it matters: after a restore a name can be taken in the vector store and free everywhere else.
+  Scenario: A new collection does not take over what Qdrant alone holds under its name
+    Why it matters: after a restore a name can be taken in Qdrant and free everywhere else.
 
-    Given the vector store alone holds a collection "archive" with 3 points of another size
-    When an editor makes the collection "archive"
-    Then "archive" holds nothing, in either store, and takes vectors of the size that was asked for
+    Given the collection "notes":
+      | option     | value |
+      | dimensions | 8     |
+    And the documents:
+      | id   | vector                   |
+      | left | [1, 0, 0, 0, 0, 0, 0, 0] |
+      | over | [0, 1, 0, 0, 0, 0, 0, 0] |
+      | old  | [0, 0, 1, 0, 0, 0, 0, 0] |
+    And a backup of Qdrant
+    When an editor deletes the collection "notes"
+    And Qdrant is restored from its backup
+    And an editor creates the collection "notes"
+    Then the request succeeds
+    And Qdrant and PostgreSQL hold 0 documents each
+    When an editor stores the document "new" with the text "A document of the new size."
+    Then the request succeeds as "created" in version 1
+    And Qdrant and PostgreSQL hold 1 document each
 
   @G4 @N4 @key.recreated-collection-starts-empty
-  Scenario: The same documents stored anew are not mistaken for the old ones
-    Given an employee has read "safety" and searched for "acid"
-    And the collection "handbook" is dropped and made anew, and the old entries come back into the cache
-    When an editor stores the document "safety" about "Nothing is known about acids."
-    Then reading "safety" gives the new text each of 3 times
-    And a search for "acid" still answers as without the cache
+  Scenario: The same document in a re-created collection is not mistaken for the old one
+    Given a reader reads "safety"
+    And a reader searches for "acid"
+    And a backup of Redis
+    When an editor deletes the collection "handbook"
+    And an editor creates the collection "handbook"
+    And Redis is restored from its backup
+    And an editor stores the document "safety" with the text "Nothing is known about acids."
+    And a reader reads "safety" 3 times
+    Then every answer shows:
+      | field   | value                         |
+      | text    | Nothing is known about acids. |
+      | version | 1                             |
+    When a reader searches for "acid"
+    Then the result is the same as without the cache

@@ -34,7 +34,15 @@ Feature: Clocks that disagree harm nobody
   Scenario Outline: What is cached neither dies at once nor outlives its time: the clock of <service> is an hour <wrong>
     When the clock of <service> is an hour <wrong>
     Then answers come from the cache again within the promised time
-    And every entry of the cache has an end not later than its kind allows
+    And every cache entry has a TTL within its maximum:
+      | kind              | maximum TTL |
+      | embedding         | 1 hour      |
+      | search            | 30 minutes  |
+      | document          | 2 hours     |
+      | provider response | 30 minutes  |
+      | rate limit        | 1 minute    |
+      | circuit breaker   | 2 minutes   |
+      | job wake-up       | 1 minute    |
     When the clock of <service> is right again
     Then answers come from the cache again within the promised time
 

@@ -8,7 +8,8 @@ import json
 import os
 import pickle
 import tempfile
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,24 @@ from support.drivers.gateway import Answer
 from support.drivers.redis import CacheEntry, CacheStore
 from support.matchers.answers import succeeded
 from support.matchers.every import every_item
-from support.vocabulary import documents, embeddings, searches, stores
+from support.matchers.requests import all_succeeded
+from support.vocabulary import documents, embeddings, expectations, searches, stores, tables, time_limits
+from support.vocabulary.providers.witness import QUANTITY
 from support.world import World
 
-# Seconds each kind of entry may live at most, by the part of its name after the platform's prefix.
-LONGEST_LIFE_S = {"emb": 3600, "search": 1800, "meta": 7200, "ext": 1800, "rl": 60, "brk": 120, "jobs": 60}
 PLATFORM = "citadel:v1:"
+# The kinds of entries, by the part of their key after the platform's prefix.
+KINDS = {
+    "emb": "embedding",
+    "search": "search",
+    "meta": "document",
+    "ext": "provider response",
+    "rl": "rate limit",
+    "brk": "circuit breaker",
+    "jobs": "job wake-up",
+}
+WITH_CONTENT = ("emb", "search", "meta", "ext")
+COLUMNS = ("kind", "maximum TTL", "number", "key")
 # Long enough for the scenario; a damaged entry that nobody replaces dies soon.
 DAMAGE_LIVES_S = 30
 # Largest difference in a component between two embeddings of the same text.
@@ -50,38 +63,44 @@ def entries(world: World) -> list[CacheEntry]:
     return cache(world).entries(list(cache(world).keys(f"{PLATFORM}*")))
 
 
-def overlong(world: World) -> list[str]:
-    """Entries that live for ever, longer than their kind may, or are of no known kind."""
-    wrong = []
-    for entry in entries(world):
-        kind = _kind(entry.key)
-        longest = LONGEST_LIFE_S.get(kind)
-        if longest is None:
-            wrong.append(f"{entry.key}: no such kind of entry")
-        elif not 0 <= entry.ttl_ms <= longest * 1000:
-            wrong.append(f"{entry.key}: lives {entry.ttl_ms} ms, at most {longest * 1000} are allowed")
+def otherwise(world: World, rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """Entries that have no TTL, or one above the maximum of their kind, or a key that is not as it should be.
+
+    ``number`` says how many of a kind there must be. Raises ``TableError`` for an unknown kind or column.
+    """
+    found = entries(world)
+    wrong: list[str] = []
+    for row in rows:
+        for column in row.keys() - set(COLUMNS):
+            raise tables.unknown("column", column, COLUMNS)
+        if row["kind"].strip() not in KINDS.values():
+            raise tables.unknown("kind of cache entry", row["kind"], KINDS.values())
+    wanted = {row["kind"].strip(): row for row in rows}
+    for entry in found:
+        kind = KINDS.get(kind_of(entry.key), "")
+        wrong += (
+            _otherwise(entry, wanted[kind]) if kind in wanted else [f"{entry.key}: of no kind in the table"]
+        )
+    counted = Counter(KINDS.get(kind_of(entry.key)) for entry in found)
+    wrong += [
+        f"{counted[kind]} entries of the kind {kind}, expected {row['number'].strip()}"
+        for kind, row in wanted.items()
+        if row.get("number", "").strip()
+        and not QUANTITY.parse(row["number"].strip()).matcher().matches(counted[kind])
+    ]
     return wrong
 
 
-def warm_everything(world: World, title: str, question: str) -> None:
-    """Read, search, embed and ask a provider, so that every kind of entry exists."""
-    answers = [*warm(world, title, question), _ask_provider(world)]
-    assert_that(answers, every_item(succeeded()))
+def _otherwise(entry: CacheEntry, row: Mapping[str, str]) -> Iterator[str]:
+    longest_ms = round(1000 * time_limits.duration(row["maximum TTL"].strip()))
+    if not 0 <= entry.ttl_ms <= longest_ms:
+        yield f"{entry.key}: lives {entry.ttl_ms} ms, at most {longest_ms} are allowed"
+    if (expected := row.get("key", "").strip()) and not expectations.fits(expected, entry.key):
+        yield f"{entry.key}: expected a key that is {expected}"
 
 
-def _ask_provider(world: World) -> Answer:
-    texts = [f"Warm {world.names.prefix}"]
-    return world.citadel.gateway.call(
-        "embedWithProvider", json_body={"texts": texts}, provider="mistral", key=world.key
-    )
-
-
-def missing_kinds(world: World) -> set[str]:
-    """Kinds of entries that the cache does not hold, though each was used."""
-    return {"meta", "search", "emb", "ext", "rl"} - {_kind(entry.key) for entry in entries(world)}
-
-
-def _kind(key: str) -> str:
+def kind_of(key: str) -> str:
+    """The part of a key that names its kind."""
     return key.removeprefix(PLATFORM).partition(":")[0]
 
 
@@ -136,23 +155,11 @@ def not_cached_again(world: World, title: str, question: str) -> list[str]:
     return [answer.operation for answer in warm(world, title, question) if not came_from_cache(answer)]
 
 
-def throw_out_half(world: World) -> int:
-    """Evict every other entry, as a cache does that is full; returns how many."""
-    keys = sorted(entry.key for entry in entries(world))[::2]
-    return sum(cache(world).unlink(key) for key in keys)
-
-
-def restore_older(world: World, meanwhile: Callable[[], Answer]) -> int:
-    """Copy the cache, do something, then put the copy back; returns how many entries came back."""
-    copied = [entry for entry in entries(world) if entry.value is not None and _holds_data(entry)]
-    assert_that(meanwhile(), succeeded())
-    for entry in copied:
-        cache(world).set_raw(entry.key, entry.value or b"", ttl_s=max(1, entry.ttl_ms // 1000))
-    return len(copied)
-
-
-def _holds_data(entry: CacheEntry) -> bool:
-    return _kind(entry.key) in ("emb", "search", "meta", "ext")
+def evict(world: World, share: float) -> int:
+    """Remove a share of the entries, spread over all keys in their order, as a full Redis does; how many."""
+    keys = sorted(entry.key for entry in entries(world))
+    chosen = [key for place, key in enumerate(keys) if int((place + 1) * share) > int(place * share)]
+    return sum(cache(world).unlink(key) for key in chosen)
 
 
 def _changed_by_one_bit(value: bytes) -> bytes:
@@ -279,12 +286,14 @@ def results_of(answer: Answer) -> list[dict[str, Any]]:
     return [{name: item.get(name) for name in SEARCHED_FIELDS} for item in answer.body["results"]]
 
 
-def results_with_vectors(answer: Answer) -> list[dict[str, Any]]:
-    """What a search answered, vectors included."""
-    return [dict(item) for item in answer.body["results"]]
-
-
 def came_from_cache(answer: Answer) -> bool:
     """Whether the gateway says so, in the header and in the body alike."""
     told = answer.body["cache_info"]["status"]
     return told == "hit" and answer.headers.get("X-Cache") == "HIT"
+
+
+def damage_last(world: World, kind: str) -> None:
+    """Replace what the cache kept of each of the last answers by something damaged."""
+    assert_that(world.attempts, all_succeeded())
+    for attempt in world.attempts:
+        damage_entry_of(world, kind, attempt.answer)

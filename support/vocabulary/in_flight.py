@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from support.faults.wiretap import Heard
 from support.vocabulary import recordings, requests, stores
+from support.vocabulary.requests.grammar import Call
 from support.waiting import eventually
 from support.world import Attempt, World
 
@@ -25,6 +26,7 @@ QUERIES = ("/points/query", "/points/search")
 class InFlight:
     """Requests that are held, and how they are let go."""
 
+    calls: Sequence[Call]
     running: Sequence[Future[Attempt]]
     let_go: Callable[[], None]
 
@@ -50,7 +52,7 @@ def hold(world: World, moment: str, rows: Sequence[Mapping[str, str]]) -> None:
     )
     early = [str(one.result()) for one in running if one.done()]
     assert not early, f"answered before it was held {moment}: {early}"
-    world.in_flight = InFlight(running, held.close)
+    world.in_flight = InFlight(calls, running, held.close)
 
 
 def go_on(world: World) -> list[Attempt]:
@@ -60,6 +62,7 @@ def go_on(world: World) -> list[Attempt]:
     early = [str(one.result()) for one in flight.running if one.done() and one.result().ok]
     assert not early, f"answered while it should have been held: {early}"
     flight.let_go()
+    world.calls = flight.calls
     return requests.keep(world, [one.result() for one in flight.running])
 
 

@@ -160,7 +160,7 @@ def _computed(world: World, attempt: Attempt) -> Any:
         answer = attempt.uncached()
         assert answer.ok, f"{attempt.what} without the cache: {answer}"
         return payload(answer)
-    row = stores.row_of(world, str(attempt.answer.body["id"]))
+    row = stores.rows(world).row(attempt.answer.body["collection"], attempt.answer.body["id"])
     return {name: getattr(row, name, None) for name in OF_DOCUMENT}
 
 

@@ -35,14 +35,3 @@ def _search(world: World, **body: Any) -> Answer:
     return world.citadel.gateway.call(
         "searchVectors", json_body={"collection": collection, **body}, key=world.key
     )
-
-
-def again(world: World, **options: Any) -> Answer:
-    """The scenario's last search once more, with other options."""
-    return _search(world, **{**world.evidence["search"], **options})
-
-
-def text_of(world: World, answer: Answer, title: str) -> str | None:
-    """The text a search shows for a document, or None where it does not show it."""
-    wanted = world.names.document(title)
-    return next((item["text"] for item in answer.body["results"] if item["id"] == wanted), None)

@@ -16,6 +16,7 @@ UNITS = {
     "minute": 60.0,
     "minutes": 60.0,
     "hour": 3600.0,
+    "hours": 3600.0,
 }
 _DURATION = re.compile(rf"(\d+(?:\.\d+)?) ({'|'.join(sorted(UNITS, key=len, reverse=True))})")
 # Cache look-ups and stores of the operation that makes most of them.
@@ -90,9 +91,14 @@ def parse(text: str, promises: Promises) -> Limit:
     """``300 ms``, ``2 seconds`` or ``the recovery limit`` as a limit."""
     if text in NAMED:
         return Limit(text, NAMED[text][1](promises))
+    return Limit("", duration(text))
+
+
+def duration(text: str) -> float:
+    """``30 minutes`` in seconds."""
     match = _DURATION.fullmatch(text)
     assert match is not None, f"{text!r} is no time limit"
-    return Limit("", float(match[1]) * UNITS[match[2]])
+    return float(match[1]) * UNITS[match[2]]
 
 
 REGEXP = "|".join(

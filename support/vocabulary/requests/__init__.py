@@ -50,4 +50,5 @@ from support.vocabulary.requests.making import keep as keep
 from support.vocabulary.requests.making import make as make
 from support.vocabulary.requests.making import of_table as of_table
 from support.vocabulary.requests.making import prepare as prepare
+from support.vocabulary.requests.making import repeat as repeat
 from support.vocabulary.requests.making import with_each as with_each

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ CLIENTS = 4
 # The share of the requests that is over when it happens.
 BEFORE_IT_HAPPENS = 0.2
 BEGINS_WITHIN_S = 15.0
+_ESCAPED = re.compile(r"\\u([0-9a-f]{4})")
 
 
 def prepare(
@@ -51,7 +53,7 @@ def prepare(
             number=number,
             alias=collection,
         )
-        calls += kind.prepare(asking, *(filled(world, each, number) for each in request.arguments))
+        calls += kind.prepare(asking, *(unescaped(filled(world, each, number)) for each in request.arguments))
     return [replace(call, actor=actor) for call in calls]
 
 
@@ -79,6 +81,12 @@ def again(world: World, options: Mapping[str, str], text: str | None = None) -> 
     )
 
 
+def repeat(world: World) -> list[Attempt]:
+    """Make the scenario's last requests once more, one after another, exactly as they were."""
+    assert world.calls, "no request has been made in this scenario yet"
+    return in_turn(world, world.calls)
+
+
 def aside(
     world: World,
     actor: str,
@@ -88,12 +96,19 @@ def aside(
     collection: str | None = None,
 ) -> Attempt:
     """Make one request that is none of the scenario's own: its last ones, and what they led to, are kept."""
-    kept = world.attempts, world.answer, world.last_request, world.pages, world.collection
+    kept = world.attempts, world.answer, world.last_request, world.pages, world.collection, world.calls
     try:
         rows = [{"option": name, "value": value} for name, value in (options or {}).items()]
         return in_turn(world, prepare(world, actor, parse(text), table=rows, collection=collection))[0]
     finally:
-        world.attempts, world.answer, world.last_request, world.pages, world.collection = kept
+        (
+            world.attempts,
+            world.answer,
+            world.last_request,
+            world.pages,
+            world.collection,
+            world.calls,
+        ) = kept
 
 
 def of_table(world: World, rows: Sequence[Mapping[str, str]]) -> list[Call]:
@@ -125,6 +140,13 @@ def filled(world: World, value: Any, number: int = 1) -> Any:
     return value
 
 
+def unescaped(value: Any) -> Any:
+    r"""``\u0301`` in the words of a request is the character of that number."""
+    if isinstance(value, list):
+        return [unescaped(each) for each in value]
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), value) if isinstance(value, str) else value
+
+
 def make(call: Call) -> Attempt:
     """Make one request; silence is an outcome too."""
     outcome: Answer | GatewayUnreachable
@@ -137,11 +159,13 @@ def make(call: Call) -> Attempt:
 
 def in_turn(world: World, calls: Sequence[Call]) -> list[Attempt]:
     """Make the requests one after another; they are the scenario's last ones."""
+    world.calls = calls
     return keep(world, [make(call) for call in calls])
 
 
 def at_once(world: World, calls: Sequence[Call]) -> list[Attempt]:
     """Make all requests at the same moment, each by a client of its own."""
+    world.calls = calls
     assert len(calls) <= MOST_AT_ONCE, f"{len(calls)} requests at the same moment, at most {MOST_AT_ONCE}"
     start = threading.Barrier(len(calls))
 
@@ -160,6 +184,7 @@ def during(
 
     A client that is told to come back later does so before its next request, as clients should.
     """
+    world.calls = calls
     over: list[Attempt] = []
     longest = world.citadel.promises.recovers_s
 

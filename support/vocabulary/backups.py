@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +24,7 @@ class Backup:
     """What a store held: how it is put back, and each document by collection and id."""
 
     restore: Callable[[], int]
-    documents: Mapping[tuple[str, str], Any]
+    documents: Mapping[tuple[str, str], Mapping[str, Any]]
 
 
 def take(world: World, server: str) -> None:
@@ -41,16 +42,19 @@ def restore(world: World, server: str) -> int:
 
 def changed(world: World, alias: str) -> list[str]:
     """Documents of a collection that PostgreSQL or Qdrant does not hold exactly as its backup does."""
-    name, wrong = world.names.collection(alias), []
+    collection = world.names.collection(alias)
+    wrong: list[str] = []
     for server in ("postgresql", "qdrant"):
-        before = {item: held for (at, item), held in _of(world, server).documents.items() if at == name}
+        before = {item: held for (at, item), held in _of(world, server).documents.items() if at == collection}
         assert before, f'the backup of {NAMES[server]} holds no document of "{alias}"'
-        now = {item: held for (at, item), held in STORES[server](world).documents.items() if at == name}
-        wrong += [
-            f'{NAMES[server]}: "{item}" was {before.get(item, "absent")}, is {now.get(item, "absent")}'
-            for item in sorted(before.keys() | now.keys())
-            if before.get(item) != now.get(item)
-        ]
+        now = {item: held for (at, item), held in STORES[server](world).documents.items() if at == collection}
+        for item in sorted(before.keys() | now.keys()):
+            was, is_now = before.get(item, {}), now.get(item, {})
+            wrong += [
+                f'{NAMES[server]}, "{item}": {name} was {was.get(name, "absent")}, is {is_now.get(name, "absent")}'
+                for name in sorted(was.keys() | is_now.keys())
+                if was.get(name) != is_now.get(name)
+            ]
     return wrong
 
 
@@ -100,9 +104,9 @@ def _remove(held: VectorStore, name: str) -> None:
     held.delete_collection(name)
 
 
-def _exact(point: Point) -> Any:
-    vector = None if point.vector is None else point.vector.tobytes()
-    return point.id, dict(point.payload), vector
+def _exact(point: Point) -> dict[str, Any]:
+    vector = b"" if point.vector is None else point.vector.tobytes()
+    return {"id": point.id, "payload": dict(point.payload), "checksum": hashlib.sha256(vector).hexdigest()}
 
 
 def _postgresql(world: World) -> Backup:
@@ -118,7 +122,13 @@ def _postgresql(world: World) -> Backup:
         for table in TABLES
     }
     documents = {
-        (record.name, row.external_id): (row.point_id, row.version, row.text, row.metadata, row.updated_at)
+        (record.name, row.external_id): {
+            "point id": row.point_id,
+            "version": row.version,
+            "text": row.text,
+            "metadata": row.metadata,
+            "updated at": row.updated_at.isoformat(),
+        }
         for record in records
         for row in held.rows(record.name)
     }

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 from support.faults.wiretap import Heard
+from support.matchers.requests import told
 from support.vocabulary import recordings, requests, stores
 from support.vocabulary.requests.grammar import Call
 from support.waiting import eventually
@@ -50,7 +51,7 @@ def hold(world: World, moment: str, rows: Sequence[Mapping[str, str]]) -> None:
         within=REACHED_WITHIN_S,
         what=f"every request is held {moment}",
     )
-    early = [str(one.result()) for one in running if one.done()]
+    early = [told(one.result()) for one in running if one.done()]
     assert not early, f"answered before it was held {moment}: {early}"
     world.in_flight = InFlight(calls, running, held.close)
 
@@ -59,7 +60,7 @@ def go_on(world: World) -> list[Attempt]:
     """Let the requests in flight go on to their end; they are the scenario's last ones."""
     flight, world.in_flight = world.in_flight, None
     assert flight is not None, "no request is in flight"
-    early = [str(one.result()) for one in flight.running if one.done() and one.result().ok]
+    early = [told(one.result()) for one in flight.running if one.done() and one.result().ok]
     assert not early, f"answered while it should have been held: {early}"
     flight.let_go()
     world.calls = flight.calls

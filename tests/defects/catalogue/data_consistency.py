@@ -15,7 +15,7 @@ from tests.defects.shared import phase_b_believes_its_own_version
 @defect(
     "nothing is stored in the cache, though the answers say so",
     key="repeated-search-is-cache-hit",
-    message=r"expected a hit, but X-Cache is MISS",
+    message=r"expected a cache hit, but X-Cache is MISS",
 )
 def nothing_is_cached() -> None:
     from support.reference.gateway.cache import Cache
@@ -47,7 +47,7 @@ def hit_told_as_miss() -> None:
 @defect(
     "search results are cached under a key that no write changes",
     key="update-invalidates-search",
-    message=r"expected a miss, but X-Cache is HIT",
+    message=r"expected a cache miss, but X-Cache is HIT",
 )
 def cache_key_without_fence() -> None:
     from support.reference.gateway import content, search
@@ -151,7 +151,7 @@ def cache_checksum_ignored() -> None:
 @defect(
     "emptying the cache leaves the cached searches",
     key="clearing-cache-changes-no-results",
-    message=r"expected a miss, but X-Cache is HIT",
+    message=r"expected a cache miss, but X-Cache is HIT",
 )
 def emptying_spares_searches() -> None:
     from support.reference.gateway.cache import Cache

@@ -49,11 +49,11 @@ def changed(world: World, alias: str) -> list[str]:
         assert before, f'the backup of {NAMES[server]} holds no document of "{alias}"'
         now = {item: held for (at, item), held in STORES[server](world).documents.items() if at == collection}
         for item in sorted(before.keys() | now.keys()):
-            was, is_now = before.get(item, {}), now.get(item, {})
+            was, found = before.get(item, {}), now.get(item, {})
             wrong += [
-                f'{NAMES[server]}, "{item}": {name} was {was.get(name, "absent")}, is {is_now.get(name, "absent")}'
-                for name in sorted(was.keys() | is_now.keys())
-                if was.get(name) != is_now.get(name)
+                f'{NAMES[server]}, "{item}": {name} was {was.get(name)}, is {found.get(name)}'
+                for name in sorted(was.keys() | found.keys())
+                if was.get(name) != found.get(name)
             ]
     return wrong
 

@@ -37,6 +37,13 @@ def neither_holds(context, item):
     assert_that(stores.sides(context.world, item), equal_to(stores.Sides(None, None)))
 
 
+@then("neither Qdrant nor PostgreSQL holds the collection {string}")
+def neither_holds_collection(context, alias):
+    """Under the name that it has in this scenario, whatever it held."""
+    held = stores.named(context.world, context.world.names.collection(alias))
+    assert_that(held, equal_to({"PostgreSQL": [], "Qdrant": []}))
+
+
 @then("Qdrant and PostgreSQL hold {int} document(s) each")
 def both_count(context, count):
     """The stores' own counts and the platform's; no write is in flight."""

@@ -134,7 +134,7 @@ def pages_have(context, items):
     assert_that(results.paged_ids(context.world), equal_to(items), "what all pages list")
 
 
-@then("no page has more than {int} documents")
+@then("no page has more than {int} documents/jobs")
 def page_size(context, size):
     """As many as asked for, at most."""
     assert_that(

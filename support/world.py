@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from support.properties import Trial
     from support.vocabulary.backups import Backup
     from support.vocabulary.in_flight import InFlight
+    from support.vocabulary.jobs import Job
     from support.vocabulary.neighbours import Neighbour
     from support.vocabulary.platform import Diagnosis
     from support.vocabulary.requests.grammar import Call, Request
@@ -168,7 +169,6 @@ class World:
     # The key of every actor that has acted.
     keys: dict[str, str] = field(default_factory=dict)
     # The id of the job that was submitted last.
-    job: str = ""
     # The names of users that the scenario has made, by their keys.
     users: dict[str, str] = field(default_factory=dict)
     # The texts last sent for each document id.
@@ -177,6 +177,8 @@ class World:
     log_sizes: dict[str, int] = field(default_factory=dict)
     # The metadata last sent for each document id.
     metadata: dict[str, Any] = field(default_factory=dict)
+    # The jobs that the platform has accepted, in their order.
+    jobs: list[Job] = field(default_factory=list)
     # The pages of the last list or ranking that was read to its end.
     pages: list[list[dict[str, Any]]] = field(default_factory=list)
     # Where the list goes on after the page that was read last.

@@ -28,6 +28,7 @@ SCALAR = "schemas/MetadataScalar/anyOf/1"
 SCHEMAS: Mapping[str, tuple[str, tuple[str, str]]] = {
     "a text length": ("schemas/Text", LENGTH),
     "a batch size": ("schemas/BatchUpsert/properties/items", ITEMS),
+    "a job size": ("schemas/JobBulkDelete/properties/ids", ITEMS),
     "an embedding batch size": ("schemas/EmbeddingBatchRequest/properties/texts", ITEMS),
     "a search limit": ("schemas/SearchLimit", RANGE),
     "a search offset": ("schemas/SearchOffset", RANGE),

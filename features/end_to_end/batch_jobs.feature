@@ -1,108 +1,183 @@
 Feature: Batch jobs
-  Large loads are handed over and worked off in the background. Whoever has handed
-  one over can see how far it is and stop it, and each document is done once.
+  A large load is submitted as a job and processed in the background. Its owner can see how far
+  it is and cancel it, and each of its items is processed once.
 
   Background:
     Given the collection "handbook"
 
   @critical @N15 @G1 @G2
-  Scenario: A job stores every document that was handed over
-    When an editor hands over 60 documents as a job
-    Then the job is completed with 60 documents done and 0 failed
-    And its progress never went back and always added up
-    And every document of the job is listed and found by its text
+  Scenario: A job stores every document that was submitted
+    When an editor submits a job that stores 60 documents with batch size 5
+    Then the job completes with 60 items succeeded and 0 failed
+    And the progress of the job never decreased and always added up
+    When a reader lists the documents
+    Then the pages show 60 documents, each once, in the order of their ids
+    When a reader searches for the text of every stored document
+    Then the right document is among the first 1 results of at least 100 % of the searches
 
   @NFR-jobs @use.with_stores=visible @key.job-stores-each-document-once
-  Scenario: A job is worked off quickly, and each of its documents once
-    When an editor hands over 240 documents as a job
-    Then the job is completed with 240 documents done and 0 failed
-    And the job was worked off at more than 1000 documents a minute
-    And every document of the job was stored exactly once
+  Scenario: A job processes more than 1000 documents per minute, each once
+    When an editor submits a job that stores 240 documents
+    Then within 14 seconds the answer to an editor who reads the status of the job shows:
+      | field                    | value     |
+      | status                   | completed |
+      | progress.processed items | 240       |
+      | progress.failed items    | 0         |
+    And every succeeded item of the job is stored exactly once, and no other
+    And Qdrant and PostgreSQL hold 240 documents each
 
   @N15 @key.failed-job-item-reported
-  Scenario: A document that cannot be stored is named and spoils nothing
-    Given a collection "pictures" for vectors of 4 numbers compared by dot product
-    When an editor hands over 20 vectors as a job, of which number 7 is too long
-    Then the job is completed with 19 documents done and 1 failed
-    And its progress never went back and always added up
-    And the job names "vector 7" alone, as failed because of "dimension-mismatch"
-    And all the others are stored
+  Scenario: An item of a job that cannot be stored is reported and affects no other
+    Given the collection "points":
+      | option     | value       |
+      | dimensions | 4           |
+      | distance   | dot product |
+    When an editor submits a job that stores these documents with batch size 3:
+      | id         | vector             |
+      | point-1    | [1, 1, 0.5, 0.25]  |
+      | point-2    | [2, 1, 0.5, 0.25]  |
+      | point-3    | [3, 1, 0.5, 0.25]  |
+      | point-4    | [4, 1, 0.5, 0.25]  |
+      | five-long  | [1, 1, 1, 1, 1]    |
+      | point-6    | [6, 1, 0.5, 0.25]  |
+      | point-7    | [7, 1, 0.5, 0.25]  |
+      | point-8    | [8, 1, 0.5, 0.25]  |
+      | point-9    | [9, 1, 0.5, 0.25]  |
+      | point-10   | [10, 1, 0.5, 0.25] |
+    Then the job completes with 9 items succeeded and 1 failed
+    And the progress of the job never decreased and always added up
+    When an editor reads the status of the job
+    Then the answer shows:
+      | field            | value              |
+      | number of errors | 1                  |
+      | errors.1.index   | 4                  |
+      | errors.1.id      | five-long          |
+      | errors.1.code    | dimension-mismatch |
+    When a reader lists the documents
+    Then the pages show 9 documents, each once, in the order of their ids
+    And the document "five-long" does not exist
 
   @G3
-  Scenario: A job deletes what is there and names what is not
-    Given 8 stored documents
-    When an editor hands over the deletion of the first 6 and of "never stored"
-    Then the job is completed with 6 documents done and 1 failed
-    And the job names "never stored" alone, as failed because of "vector-not-found"
-    And 2 documents are left
+  Scenario: A job deletes the documents that exist and reports those that do not
+    Given 8 documents
+    When an editor submits a job that deletes "document-1", "document-2", "document-3", "document-4", "document-5" and "never-stored" with batch size 5
+    Then the job completes with 5 items succeeded and 1 failed
+    When an editor reads the status of the job
+    Then the answer shows:
+      | field            | value            |
+      | number of errors | 1                |
+      | errors.1.id      | never-stored     |
+      | errors.1.code    | vector-not-found |
+    When a reader lists the documents
+    Then the pages have "document-6", "document-7" and "document-8"
 
-  Scenario: A job of which nothing can be done has failed
-    When an editor hands over the deletion of "never stored"
-    Then the job is failed with 0 documents done and 1 failed
-    And its progress never went back and always added up
+  Scenario: A job of which no item can be processed fails
+    When an editor submits a job that deletes "never-stored"
+    Then the job fails with 0 items succeeded and 1 failed
+    And the progress of the job never decreased and always added up
 
-  Scenario Outline: A job that can never be carried out is refused as a whole: <flaw>
-    When an editor hands over a job with "<flaw>"
-    Then the request is refused as "<reason>"
-    And nothing of the batch was stored
+  Scenario: A job that is not valid is refused as a whole
+    When an editor submits a job that stores these documents:
+      | id   | text                |
+      | soup | Soup is served hot. |
+      | menu | Lunch is at noon.   |
+      | menu | Lunch is at noon.   |
+    Then the request is refused with "duplicate-id"
+    When an editor submits a job that stores these documents with field operation bulk_insert:
+      | id   | text                |
+      | soup | Soup is served hot. |
+    Then the request is refused with "validation-failed"
+    When an editor submits a job that deletes "soup" in "nowhere"
+    Then the request is refused with "collection-not-found"
+    When a reader lists the documents
+    Then the pages show 0 documents, each once, in the order of their ids
 
-    Examples:
-      | flaw                               | reason               |
-      | a document twice                   | duplicate-id         |
-      | texts where vectors belong         | validation-failed    |
-      | a collection that is not there     | collection-not-found |
-      | no document                        | validation-failed    |
-      | more documents than a job may have | validation-failed    |
-
-  Scenario: A job may have ten thousand documents
-    When an editor hands over the deletion of 10000 documents
-    Then the job is accepted
-
-  @critical @N15 @key.cancelled-job-reports-progress
-  Scenario: A cancelled job keeps what is done and says how much that is
-    Given a job of 120 documents of which some are done
-    When an editor cancels the job
-    Then the job is cancelled before its end
-    And its progress never went back and always added up
-    And exactly as many documents are stored as the job says are done
+  @critical @N15 @use.with_stores=visible @key.cancelled-job-reports-progress
+  Scenario: A cancelled job keeps what it has stored and reports how much that is
+    When an editor submits a job that stores 120 documents with batch size 5
+    And the job has processed some items
+    And an editor cancels the job
+    Then the request succeeds
+    And within the job limit the answer to an editor who reads the status of the job shows:
+      | field                    | value                        |
+      | status                   | cancelled                    |
+      | progress.processed items | more than 0                  |
+      | progress.processed items | less than progress.total items |
+      | progress.failed items    | 0                            |
+    And the progress of the job never decreased and always added up
+    And every succeeded item of the job is stored exactly once, and no other
 
   @not.with_mode=deployed
-  Scenario: A job that has not begun is cancelled at once
-    Given a job of 60 documents of which some are done
-    And a job that waits for its turn
-    When an editor cancels the job
-    Then it is cancelled at once and nothing of it was done
+  Scenario: A job that has not started is cancelled at once
+    Given an editor submits a job that stores 60 documents with batch size 5
+    And the job has processed some items
+    When an editor submits a job that stores 2 documents
+    And an editor cancels the second job
+    Then the answer shows:
+      | field                    | value     |
+      | status                   | cancelled |
+      | progress.processed items | 0         |
 
   @N15
-  Scenario: A finished job cannot be cancelled
-    Given a finished job of 3 documents
+  Scenario: A completed job cannot be cancelled
+    Given an editor submits a job that stores 3 documents
+    And the job completes with 3 items succeeded and 0 failed
     When an editor cancels the job
-    Then the request is refused as "job-not-cancellable"
-    And the job is completed with 3 documents done and 0 failed
+    Then the request is refused with "job-not-cancellable"
+    And the job completes with 3 items succeeded and 0 failed
 
   @not.with_mode=deployed
-  Scenario: An urgent job overtakes the others
-    Given a job of 60 documents of which some are done
-    And a job that waits for its turn
-    When an editor hands over an urgent job
-    Then the urgent job was taken up before the one that waited
+  Scenario: A job of high priority starts before the jobs that wait
+    Given an editor submits a job that stores 60 documents with batch size 5
+    And the job has processed some items
+    When an editor submits a job that stores 2 documents
+    And an editor submits a job that stores 2 documents with priority high
+    Then the second job completes with 2 items succeeded and 0 failed
+    And the third job completes with 2 items succeeded and 0 failed
+    And the third job started before the second job
 
   @critical @N10 @use.with_stores=visible @key.jobs-visible-to-owner-only
-  Scenario: Nobody sees or stops the jobs of others
-    Given a finished job of 2 documents
-    When another editor looks for the jobs and tries to cancel that one
-    Then the other editor is shown no job and told that there is no such job
-    But an administrator may see how far it is, and not cancel it
+  Scenario: A job is visible to its owner and to administrators, and only its owner cancels it
+    Given an editor submits a job that stores 2 documents
+    And the job completes with 2 items succeeded and 0 failed
+    When another editor lists the jobs
+    Then the pages show the 0 jobs of another editor, newest first
+    When these requests are made:
+      | actor            | request                     |
+      | another editor   | reads the status of the job |
+      | another editor   | cancels the job             |
+      | an administrator | reads the status of the job |
+      | an administrator | cancels the job             |
+    Then the outcomes are:
+      | outcome       |
+      | job-not-found |
+      | job-not-found |
+      | succeeded     |
+      | job-not-found |
 
+  @use.with_stores=visible
   Scenario: Jobs are listed newest first, page by page
-    Given 3 finished jobs
-    When an editor lists the jobs in pages of 2
-    Then the 3 jobs are listed newest first, each exactly once
+    Given another editor submits a job that stores 2 documents
+    And the first job completes with 2 items succeeded and 0 failed
+    And another editor submits a job that stores 2 documents
+    And the second job completes with 2 items succeeded and 0 failed
+    And another editor submits a job that stores 2 documents
+    And the third job completes with 2 items succeeded and 0 failed
+    When another editor lists the jobs in pages of 2
+    Then the pages show the 3 jobs of another editor, newest first
+    And no page has more than 2 jobs
 
-  @N12
-  Scenario: A job whose collection is dropped ends and stores nothing any more
-    Given a job of 120 documents of which some are done
-    When an editor drops the collection in the middle of the job
-    Then the job ends and names what it could not do as "collection-not-found"
-    And its progress never went back and always added up
-    And neither store has anything left of the collection
+  @N12 @use.with_stores=visible
+  Scenario: A job whose collection is deleted ends and stores nothing more
+    When an editor submits a job that stores 120 documents with batch size 5
+    And the job has processed some items
+    And an editor deletes the collection "handbook"
+    Then the request succeeds
+    And within the job limit the answer to an editor who reads the status of the job shows:
+      | field                    | value                |
+      | status                   | completed            |
+      | progress.processed items | more than 0          |
+      | progress.failed items    | more than 0          |
+      | errors.*.code            | collection-not-found |
+    And the progress of the job never decreased and always added up
+    And neither Qdrant nor PostgreSQL holds the collection "handbook"

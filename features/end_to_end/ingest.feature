@@ -168,6 +168,7 @@ Feature: Ingesting is exact
       | a text length                 | 8192             | 8193             |
       | a batch size                  | 100              | 101              |
       | an embedding batch size       | 32               | 33               |
+      | a job size                    | 10000            | 10001            |
       | a search limit                | 1000             | 1001             |
       | a search offset               | 10000            | 10001            |
       | a page size                   | 100              | 101              |
@@ -189,6 +190,7 @@ Feature: Ingesting is exact
       | a text length                 | 1                 | 0                 |
       | a batch size                  | 1                 | 0                 |
       | an embedding batch size       | 1                 | 0                 |
+      | a job size                    | 1                 | 0                 |
       | a search limit                | 1                 | 0                 |
       | a search offset               | 0                 | -1                |
       | a page size                   | 1                 | 0                 |

@@ -22,6 +22,7 @@ from support.vocabulary import (
     crashes,
     failures,
     in_flight,
+    jobs,
     misuse,
     outages,
     platform,
@@ -97,6 +98,8 @@ def install() -> None:
     _define("samples", _any_of(trials.SAMPLES), str, str)
     for word in (
         words.IDS,
+        words.JOB,
+        jobs.JOB_STAGE,
         words.VECTOR,
         answers.PROVIDER_ANSWER,
         answers.SPAN,
@@ -118,6 +121,8 @@ def install() -> None:
         ("flaw", misuse.FLAWS),
         ("moment", {**crashes.MOMENTS, **in_flight.MOMENTS}),
         ("damage", caches.DAMAGES),
+        ("job_end", jobs.ENDS),
+        ("job_moment", jobs.MOMENTS),
         ("loss", unknown.LOSSES),
         ("process_fault", outages.PROCESS_FAULTS),
         ("link_fault", outages.LINK_FAULTS),

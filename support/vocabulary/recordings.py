@@ -79,12 +79,13 @@ def otherwise(world: World, server: str, rows: Sequence[Mapping[str, str]]) -> l
 
     Raises ``TableError`` for a kind or a column that does not exist.
     """
-    assert server in world.connections, f"the requests to {NAMES[server]} were not recorded"
     wrong = []
     for row in rows:
         kind, number = row["kind"].strip(), row["number"].strip()
         if kind not in KINDS:
             raise tables.unknown("kind", kind, KINDS)
+        recorded = server in world.connections or kind == HIT
+        assert recorded, f"the requests to {NAMES[server]} were not recorded"
         received, count = KINDS[kind](world, server)
         if not QUANTITY.parse(number).matcher().matches(count):
             shown = f": {', '.join(map(str, received))}" if received else ""
@@ -141,6 +142,12 @@ def _connections(world: World, server: str) -> Received:
     return [], world.citadel.faults.connections(server) - world.connections[server]
 
 
+def _hit(world: World, server: str) -> Received:
+    return [], sum(fault.hits() for fault in world.faults if fault.target == server)
+
+
+# What the faults in force count themselves.
+HIT = "requests hit by a fault"
 # Of each kind the requests, and their number.
 KINDS: Mapping[str, Callable[[World, str], Received]] = {
     "requests of any kind": _all_requests,
@@ -148,6 +155,7 @@ KINDS: Mapping[str, Callable[[World, str], Received]] = {
     "writes": _writes,
     "texts": _texts,
     "connections": _connections,
+    HIT: _hit,
 }
 
 

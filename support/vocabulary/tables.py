@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 METADATA = "metadata."
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
-# A value within a sentence: quoted text, a list, or one word or number.
-VALUE = r'(?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|[^\s"]+)'
+# A value within a sentence: quoted text, a list, or one word or number; a last colon belongs to the table.
+VALUE = r'(?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|[^\s"]*[^\s":])'
 # A condition of a filter: ``pages >= 5``.
 CONDITION = rf"[\w-]+ *(?:>=|<=|=|>|<|\bin\b) *{VALUE}"
 _CONDITION = re.compile(rf"\s*([\w-]+)\s*(>=|<=|=|>|<|\bin\b)\s*({VALUE})\s*")

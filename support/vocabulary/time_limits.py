@@ -59,6 +59,10 @@ NAMED: Mapping[str, tuple[str, Callable[[Promises], float]]] = {
         "a key that was made, changed or revoked is treated so",
         lambda promises: promises.key_snapshot_s + 1.0,
     ),
+    "the job limit": (
+        "a job of some hundred documents has ended",
+        lambda _promises: 30.0,
+    ),
     "the failover limit": (
         "one attempt has timed out and the next provider has answered",
         lambda promises: promises.provider_attempt_s + promises.failover_slack_s + 0.1,

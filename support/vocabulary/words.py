@@ -81,6 +81,7 @@ FLAW = Word("flaw", "what is wrong with a request to every operation", any_of(FL
 MEASURES = {
     "a text length": "embeds a text of {} characters",
     "a batch size": "stores {} vectors of 384 numbers in one batch",
+    "a job size": "submits a job that deletes {} documents",
     "an embedding batch size": "embeds {} short texts in one batch",
     "a search limit": 'searches for "a text" with limit {}',
     "a search offset": 'searches for "a text" with offset {}',
@@ -160,8 +161,15 @@ MALFORMED = {
     "a header of 200,000 characters": "longer than servers read",
 }
 MALFORMATION = Word("malformed", "what is malformed about a request", any_of(MALFORMED), str, MALFORMED)
+JOBS = {
+    "the job": "where there is only one",
+    "the first job": "of those that were accepted",
+    "the second job": "",
+    "the third job": "",
+}
+JOB = Word("job", "a job of the scenario", any_of(JOBS), str, JOBS)
 # What the requests of an actor may contain, besides {string}, {int} and {float}.
-OF_REQUESTS = (IDS, VECTOR, PROVIDER, FLAW, MEASURE, HOSTILE_PLACE, MALFORMATION)
+OF_REQUESTS = (IDS, VECTOR, PROVIDER, FLAW, MEASURE, HOSTILE_PLACE, MALFORMATION, JOB)
 
 
 def registry() -> ParameterTypeRegistry:

@@ -233,9 +233,11 @@ def keep_page(ask: Asking, answer: Answer) -> Answer:
 
 
 def listed(ask: Asking, body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What a page lists: its documents, or the scenario's own collections by the names it has for them."""
+    """What a page lists: its documents, its jobs, or the scenario's own collections by their names in it."""
     if "items" in body:
         return list(body["items"])
+    if "jobs" in body:
+        return [{"id": each["job_id"], **each} for each in body["jobs"]]
     names = ask.world.names
     own = [each for each in body["collections"] if each["name"].startswith(names.prefix)]
     return [{"id": names.alias_of(each["name"]), **each} for each in own]

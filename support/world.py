@@ -168,7 +168,6 @@ class World:
     prepared: list[Prepared] = field(default_factory=list)
     # The key of every actor that has acted.
     keys: dict[str, str] = field(default_factory=dict)
-    # The id of the job that was submitted last.
     # The names of users that the scenario has made, by their keys.
     users: dict[str, str] = field(default_factory=dict)
     # The texts last sent for each document id.

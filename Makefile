@@ -40,7 +40,7 @@ lint: $(VENV)/dev.stamp        ## format, lint, layers, types and the picture of
 report: $(VENV)/run.stamp      ## turn the last results into an Allure HTML report
 	@$(RUN) -m support report
 
-doctor: $(VENV)/run.stamp      ## what would be tested, what is reachable, what to mend
+doctor: $(VENV)/run.stamp      ## what would be tested, what is reachable, how to fix what is not
 	@$(RUN) -m support doctor
 
 clean: $(VENV)/run.stamp       ## remove leftovers of dead runs

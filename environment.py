@@ -33,7 +33,7 @@ def before_scenario(context: Any, this: Any) -> None:
 
 
 def after_scenario(context: Any, this: Any) -> None:
-    """Heal, audit, look for errors and leaked secrets; on a failure attach the diagnosis."""
+    """End faults, audit, look for errors and leaked secrets; on a failure attach the diagnosis."""
     scenario.end(context, this)
 
 

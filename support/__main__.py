@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
     except BrokenPipeError:
-        # Whoever read the output has seen enough; Python would complain once more at its end.
+        # Whoever read the output has seen enough; Python would complain again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         print(f"Cannot go on: {internal_errors.noted(error, _redact, OUTPUT)}", file=sys.stderr)
@@ -58,7 +58,7 @@ def parser() -> options.Parser:
     parser = options.Parser(prog="python -m support", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("acceptance", help="run behave with the arguments that follow, then build the report")
-    commands.add_parser("doctor", help="what would be tested, what is reachable, what to mend")
+    commands.add_parser("doctor", help="what would be tested, what is reachable, how to fix what is not")
     commands.add_parser("faults", help="the plan: every fault that would be allowed here; none is done")
     commands.add_parser("up", help="start the stack, print the variables to use it, keep it until Ctrl-C")
     clean = commands.add_parser("clean", help="remove what dead runs left, kept stacks included")

@@ -66,7 +66,7 @@ _HIGHEST_INDEX = 2**31 - 1
 
 
 class AddressError(ValueError):
-    """An address that cannot be used: what is wrong and how to mend it, and nothing of the text itself."""
+    """An address that cannot be used: what is wrong and how to fix it, and nothing of the text itself."""
 
 
 @dataclass(frozen=True, slots=True)

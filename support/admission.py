@@ -49,7 +49,7 @@ _TRANSACTION = ("multi", "exec", "discard")
 
 
 class NotAdmitted(Exception):
-    """A run could not do its work in a store; ``mend`` says what to change."""
+    """A run could not do its work in a store; ``fix`` says what to change."""
 
     def __init__(self, seen: str, mend: str) -> None:
         super().__init__(seen)
@@ -155,7 +155,7 @@ _REFUSALS = {
     ),
     "MISCONF": (
         "it refuses to write because it cannot save (MISCONF)",
-        "mend its disk, or name another server in TEST_REDIS_URL",
+        "repair its disk, or name another server in TEST_REDIS_URL",
     ),
     "NOREPLICAS": (
         "it refuses to write because it lacks replicas (NOREPLICAS)",
@@ -232,5 +232,5 @@ def _done(answer: httpx.Response) -> None:
         )
     raise NotAdmitted(
         f"a collection could not be made, written to and deleted (status {answer.status_code})",
-        "mend the server, or name another one in QDRANT_URL",
+        "repair the server, or name another one in QDRANT_URL",
     )

@@ -105,7 +105,7 @@ class Citadel:
     providers: Providers | None = None
     embedding: Embedding | None = None
     stack: Stack | None = None
-    # Lifts faults on a platform of others if the suite dies; that of a stack is the stack's.
+    # Ends faults on a platform of others if the suite dies; that of a stack is the stack's.
     deadman: DeadMan | None = None
     audits: AuditTally = field(default_factory=AuditTally)
     performance: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Says what would be tested, what is reachable and what to set to mend what is not."""
+"""Says what would be tested, what is reachable and how to fix what is not."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OLDEST_REDIS = (6, 2)
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the diagnosis; ``mend`` says what to do when it is not ``ok``."""
+    """One line of the diagnosis; ``fix`` says what to do when it is not ``ok``."""
 
     what: str
     ok: bool
@@ -81,7 +81,7 @@ def table(settings: Settings, findings: Iterable[Check]) -> str:
 
 
 def faults(settings: Settings) -> Capabilities:
-    """What a run with these settings can strike, and why not the rest; looks at a platform of others."""
+    """Which faults a run with these settings may make, and why not the rest; asks a deployed platform."""
     try:
         pairs = commands.load(settings.fault_commands)
     except CommandsError:

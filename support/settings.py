@@ -59,7 +59,7 @@ class Mode(StrEnum):
 
 
 class SettingsError(Exception):
-    """A variable holds something unusable; the message names the variable and the mending."""
+    """A variable holds something unusable; the message names the variable and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ def _from_file(file: Path | None) -> Mapping[str, str | None]:
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise SettingsError(f"{file} cannot be read ({error.strerror}): mend or remove it") from None
+        raise SettingsError(f"{file} cannot be read ({error.strerror}): correct or remove it") from None
     except UnicodeDecodeError:
         raise SettingsError(f"{file} is not text in UTF-8: save it as such") from None
     if "\0" in text:

@@ -37,7 +37,7 @@ ALWAYS = (
 
 @pytest.fixture(scope="module")
 def stores() -> Iterator[dict[str, str]]:
-    """Stores that stay up between the defects; only the services on top are started anew."""
+    """Stores that stay up between the defects; only the services on top are restarted."""
     with stack_up() as variables:
         yield {name: variables[name] for name in proof.STORES}
 

@@ -684,7 +684,7 @@ def test_no_body_breaks_an_emulator(prefix: str, model: str, body: Any) -> None:
     assert status in (200, 400, 404, 422)
 
 
-# --- spoilt answers
+# --- malformed answers
 
 
 SPOILS: dict[str, Callable[[bytes], bool]] = {
@@ -708,7 +708,7 @@ SPOILS: dict[str, Callable[[bytes], bool]] = {
 
 
 @pytest.mark.parametrize("kind", SPOILS)
-def test_an_answer_is_spoilt(client: httpx.Client, kind: str) -> None:
+def test_an_answer_is_malformed(client: httpx.Client, kind: str) -> None:
     behave(client, "openai", kind, times=1)
     answer = ask(client, "openai")
     assert answer.status_code == 200
@@ -717,7 +717,7 @@ def test_an_answer_is_spoilt(client: httpx.Client, kind: str) -> None:
 
 
 @all_providers
-def test_a_spoilt_answer_lacks_a_vector_in_every_dialect(client: httpx.Client, provider: str) -> None:
+def test_a_malformed_answer_lacks_a_vector_in_every_dialect(client: httpx.Client, provider: str) -> None:
     behave(client, provider, "one_vector_less")
     assert len(ADAPTERS[provider].vectors(ask(client, provider).json())) == len(TEXTS) - 1
 

@@ -1,4 +1,4 @@
-"""Who may strike what: the user's programs, the table of what is possible, and the guard rails."""
+"""Who may inject what: the user's programs, the table of what is possible, and the guard rails."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Reaper:
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def lift_fault(self, fault: str, rollback: Any, within_s: float, *, outlives: bool) -> str:
+    def end_fault(self, fault: str, rollback: Any, within_s: float, *, outlives: bool) -> str:
         assert within_s == LONGEST_S
         self.told.append(f"{fault}: {' '.join(rollback['arguments'])}")
         return "1"
@@ -74,7 +74,7 @@ def commanded(file: str, *listed: str, reaper: Reaper | None = None) -> Faults:
     return Faults(None, {}, {}, listed, pairs=commands.load(file), reaper=reaper)
 
 
-def test_a_pair_of_programs_strikes_and_heals(tmp_path: Path) -> None:
+def test_a_pair_of_programs_injects_and_ends(tmp_path: Path) -> None:
     mark = tmp_path / "frozen"
     file = script(
         tmp_path,
@@ -87,22 +87,22 @@ def test_a_pair_of_programs_strikes_and_heals(tmp_path: Path) -> None:
     assert mark.exists()
     assert reaper.told == [f"redis frozen: {sys.executable} {tmp_path / 'undo.py'}"]
     assert fault.hits() == 1
-    fault.lift()
+    fault.end()
     assert not mark.exists()
     assert fault.hits() == 0
     assert reaper.told[1:] == ["forget 1"]
 
 
-def test_what_was_not_struck_is_no_failure_of_the_platform(tmp_path: Path) -> None:
+def test_what_was_not_injected_is_no_failure_of_the_platform(tmp_path: Path) -> None:
     mark = tmp_path / "healed"
     file = script(
         tmp_path, do="import sys; print('no such host'); sys.exit(3)", undo=f"open({str(mark)!r}, 'w')"
     )
     faults = commanded(file, "redis")
-    with pytest.raises(FaultError, match=r"redis frozen could not be done: .* exit code 3: no such host"):
+    with pytest.raises(FaultError, match=r"redis frozen could not be injected: .* exit code 3: no such host"):
         faults.inject("redis", "frozen")
-    assert mark.exists(), "half done is possible, so it was healed"
-    assert faults.lift_all() == []
+    assert mark.exists(), "half done is possible, so it was ended"
+    assert faults.end_all() == []
 
 
 def test_a_program_that_does_nothing_is_found_out_by_its_check(
@@ -110,7 +110,7 @@ def test_a_program_that_does_nothing_is_found_out_by_its_check(
 ) -> None:
     monkeypatch.setattr(commands, "SEEN_WITHIN_S", 0.3)
     file = script(tmp_path, do="", undo="", check="import sys; sys.exit(1)")
-    with pytest.raises(FaultError, match=r"could not be done: .*sees the fault: not within 0\.3 s"):
+    with pytest.raises(FaultError, match=r"could not be injected: .*sees the fault: not within 0\.3 s"):
         commanded(file, "redis").inject("redis", "frozen")
 
 
@@ -125,7 +125,7 @@ def test_a_program_that_hangs_is_ended(tmp_path: Path) -> None:
 def test_no_shell_sees_the_line(tmp_path: Path) -> None:
     file = tmp_path / "commands.toml"
     file.write_text(f'[redis.frozen]\ndo = "true > {tmp_path}/written"\nundo = "true"\n')
-    commanded(str(file), "redis").inject("redis", "frozen").lift()
+    commanded(str(file), "redis").inject("redis", "frozen").end()
     assert not (tmp_path / "written").exists()
 
 
@@ -191,7 +191,7 @@ def test_each_mode_has_its_table() -> None:
     assert listed == [*LINK_KINDS, "locked"]
     assert kinds(**PLATFORM) == {target: [] for target in TARGETS}
     text = capabilities.text(doctor.faults(settings(**PLATFORM, CITADEL_FAULTS="redis")).table())
-    assert "CITADEL_ENVIRONMENT does not say which environment may be struck" in text
+    assert "CITADEL_ENVIRONMENT does not say in which environment faults are allowed" in text
 
 
 def test_a_misspelt_permission_is_told(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def names(url: str, environment: str) -> None:
 def test_a_platform_must_say_that_it_is_the_environment_that_may_be_struck(platform_url: str) -> None:
     assert Guard("staging", platform_url).refusal() == ""
     assert "says that it is 'staging'" in Guard("testing", platform_url).refusal()
-    assert "does not say which environment may be struck" in Guard(None, platform_url).refusal()
+    assert "does not say in which environment faults are allowed" in Guard(None, platform_url).refusal()
     assert "TEST_DATABASE_URL is not set" in Guard("staging", None).refusal()
     for forbidden in ("production", "eu-live", "PROD2"):
         assert "in production" in Guard(forbidden, platform_url).refusal()
@@ -257,7 +257,7 @@ def test_nothing_is_struck_where_the_guard_refuses(platform_url: str, tmp_path: 
         refusing.inject("redis", "frozen")
     assert not mark.exists()
     letting = Faults.deployed(None, ["redis"], Guard("staging", platform_url), pairs)
-    letting.inject("redis", "frozen").lift()
+    letting.inject("redis", "frozen").end()
     assert mark.exists()
     letting.close()
 
@@ -266,7 +266,7 @@ def test_one_run_at_a_time_strikes(platform_url: str) -> None:
     one, other = Guard("staging", platform_url), Guard("staging", platform_url)
     one.enter()
     one.enter()
-    with pytest.raises(Unavailable, match="another run strikes this platform"):
+    with pytest.raises(Unavailable, match="another run injects faults into this platform"):
         other.enter()
     one.leave()
     other.enter()
@@ -314,13 +314,13 @@ def test_a_fault_that_cannot_be_removed_aborts_the_run(tmp_path: Path) -> None:
     fault = faults.inject("redis", "frozen")
     assert faults.not_removed() == ""
     with pytest.raises(FaultError):
-        fault.lift()
+        fault.end()
     citadel = cast(Citadel, SimpleNamespace(faults=faults))
     with pytest.raises(AssertionError, match=r"redis frozen could not be removed.*: aborting"):
         steady_state.regain(citadel)
     mark.touch()
     assert faults.not_removed() == "", "it was tried again"
-    assert faults.lift_all() == []
+    assert faults.end_all() == []
 
 
 def test_nothing_in_the_faults_touches_what_is_not_the_suites_own() -> None:

@@ -153,7 +153,7 @@ def test_a_read_only_store_refuses_writes_and_is_read(stores: Stores) -> None:
         stores.write()
     assert stores.count() == 0
     assert fault.hits() == 1
-    fault.lift()
+    fault.end()
     stores.write()
 
 
@@ -163,7 +163,7 @@ def test_no_connection_is_left_for_the_gateway_while_the_suite_looks_on(stores: 
         stores.count()
     assert fault.hits() == 1
     assert stores.database.ask("SELECT 1") == (1,)
-    fault.lift()
+    fault.end()
     assert stores.count() == 0
 
 
@@ -175,7 +175,7 @@ def test_sessions_are_ended_once_and_counted(stores: Stores) -> None:
             with pytest.raises(psycopg2.OperationalError):
                 cursor.execute("SELECT 1")
     assert stores.count() == 0, "a new session is let in at once"
-    fault.lift()
+    fault.end()
 
 
 def test_documents_that_somebody_locks_are_read_and_not_written(stores: Stores) -> None:
@@ -184,7 +184,7 @@ def test_documents_that_somebody_locks_are_read_and_not_written(stores: Stores) 
     with pytest.raises(psycopg2.errors.LockNotAvailable):
         stores.write()
     assert fault.hits() == 1
-    fault.lift()
+    fault.end()
     stores.write()
 
 
@@ -194,7 +194,7 @@ def test_a_full_store_refuses_what_is_written(stores: Stores) -> None:
         with pytest.raises(psycopg2.errors.DiskFull):
             stores.write()
     assert fault.hits() == 2
-    fault.lift()
+    fault.end()
     stores.write()
     assert stores.count() == 1
 
@@ -205,8 +205,8 @@ def test_one_write_loses_a_conflict_and_the_next_is_done(stores: Stores) -> None
         stores.write()
     stores.write()
     assert stores.count() == 1
-    fault.lift()
-    assert fault.hit == 2, "both came by, the first was struck"
+    fault.end()
+    assert fault.hit == 2, "both came by, the first was hit"
 
 
 def test_a_commit_fails_after_every_statement_went_well(stores: Stores) -> None:
@@ -219,7 +219,7 @@ def test_a_commit_fails_after_every_statement_went_well(stores: Stores) -> None:
         with pytest.raises(psycopg2.errors.IoError):
             connection.commit()
     assert fault.hits() == 1
-    fault.lift()
+    fault.end()
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_a_cache_that_takes_nothing_is_still_read(stores: Stores, kind: str, err
             writer.set("at_new", "value", ex=60)
         assert client.get("at_known") == b"value"
         assert fault.hits() == 1
-        fault.lift()
+        fault.end()
         client.set("at_new", "value", ex=60)
 
 
@@ -243,7 +243,7 @@ def test_a_cache_without_a_free_connection_lets_only_the_healer_in(stores: Store
         with closing(lease.connect(stores.cache.url)) as client, pytest.raises(redis.ConnectionError):
             client.ping()
     assert fault.hits() == 2
-    fault.lift()
+    fault.end()
     with closing(lease.connect(stores.cache.url)) as client:
         assert client.ping()
 
@@ -258,14 +258,14 @@ def test_a_cache_without_a_free_connection_lets_only_the_healer_in(stores: Store
         ("redis", "paused"),
     ],
 )
-def test_a_remedy_heals_whoever_carries_it_out_and_as_often(stores: Stores, target: str, kind: str) -> None:
+def test_a_rollback_works_whoever_carries_it_out_and_as_often(stores: Stores, target: str, kind: str) -> None:
     """What the dead-man process was told is enough; ``untouched`` judges."""
     fault = stores.faults().inject(target, kind)
     rollback = fault._injector.rollback()
     assert rollback is not None
     carry_out(rollback)
     carry_out(rollback)
-    fault.lift()
+    fault.end()
 
 
 def test_servers_of_others_are_struck_only_where_that_is_listed_and_can_be_undone(stores: Stores) -> None:
@@ -282,12 +282,12 @@ def test_servers_of_others_are_struck_only_where_that_is_listed_and_can_be_undon
         stores.faults().inject("postgresql", "read_only")
     with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
         stores.write()
-    fault.lift()
+    fault.end()
     assert fault.hits() == 0
     stores.write()
 
 
-def test_a_fault_that_lasts_too_long_is_lifted_by_the_dead_man(
+def test_a_fault_that_lasts_too_long_is_ended_by_the_dead_man(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A suite that hangs forgets its faults as a dead one does."""
@@ -295,12 +295,12 @@ def test_a_fault_that_lasts_too_long_is_lifted_by_the_dead_man(
     fault = stores.faults().inject("postgresql", "full")
     told = eventually(
         stores.log.read_text,
-        lambda log: "lifted the fault postgresql full" in log,
+        lambda log: "ended the fault postgresql full" in log,
         within=8,
-        what="the dead-man process has lifted it",
+        what="the dead-man process has ended it",
     )
     stores.write()
     with pytest.raises(FaultError, match=r"longer than the 0\.3 s it may last"):
-        fault.lift()
-    assert "the fault postgresql full is about to strike; rolled back by: DROP FUNCTION" in told
+        fault.end()
+    assert "the fault postgresql full is about to begin; rolled back by: DROP FUNCTION" in told
     assert "has lasted longer than 0.3 s" in told

@@ -1,4 +1,4 @@
-"""Faults at a link and on a process: done, counted, lifted, never forgotten, only where allowed."""
+"""Faults at a link and on a process: injected, counted, ended, never forgotten, only where allowed."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 def platform(parts: Platform) -> Iterator[Platform]:
     """The platform, whole before and after each test."""
     yield parts
-    parts.faults.lift_all()
+    parts.faults.end_all()
     assert parts.ask() == parts.services["redis"].pid
     assert parts.control.link("run_redis")["toxics"] == []
 
@@ -100,12 +100,12 @@ def test_a_server_that_is_down_comes_back_on_its_port(platform: Platform, kind: 
     with pytest.raises(httpx.ConnectError):
         platform.ask()
     assert fault.hits() >= 1
-    fault.lift()
+    fault.end()
     assert platform.ask() not in (0, before)
     assert fault.hits() == 0, "it is no longer in force"
 
 
-def test_requests_during_a_restart_fail_but_the_lift_returns_when_it_is_ready(platform: Platform) -> None:
+def test_requests_during_a_restart_fail_but_its_end_returns_when_it_is_ready(platform: Platform) -> None:
     stopped = threading.Event()
     failures: list[str] = []
 
@@ -122,7 +122,7 @@ def test_requests_during_a_restart_fail_but_the_lift_returns_when_it_is_ready(pl
     try:
         fault = platform.faults.inject("redis", "crashed")
         stopped.wait(0.1)
-        fault.lift()
+        fault.end()
         assert platform.ask() == platform.services["redis"].pid
     finally:
         stopped.set()
@@ -137,7 +137,7 @@ def test_a_frozen_server_keeps_its_connections_and_goes_on(platform: Platform) -
         platform.ask()
     assert fault.hits() >= 1
     before = platform.services["redis"].pid
-    fault.lift()
+    fault.end()
     assert platform.ask() == before
 
 
@@ -145,7 +145,7 @@ def test_the_gateway_has_no_link_so_its_fall_is_the_hit(platform: Platform) -> N
     for kind in ("crashed", "stopped", "frozen"):
         fault = platform.faults.inject("gateway", kind)
         assert fault.hits() == 1
-        fault.lift()
+        fault.end()
         assert fault.hits() == 0
     assert platform.services["gateway"].running()
 
@@ -158,7 +158,7 @@ def test_a_wrong_clock_is_told_and_leaves_nothing(platform: Platform, kind: str,
     assert fault.hits() == 1
     assert server.clock.tell() == pytest.approx(time.time() + off_s, abs=CLOCK_TOLERANCE_S)
     assert not list(SHARED_MEMORY.glob(f"*faketime*{server.pid}"))
-    fault.lift()
+    fault.end()
     assert fault.hits() == 0
     assert server.clock.tell() == pytest.approx(time.time(), abs=CLOCK_TOLERANCE_S)
     assert server.environment == environment
@@ -183,7 +183,7 @@ def test_a_cut_link_refuses_and_is_whole_again(platform: Platform) -> None:
             pooled.get("/")
         with pytest.raises(httpx.ConnectError):
             platform.ask()
-        fault.lift()
+        fault.end()
         assert pooled.get("/").status_code == 200
 
 
@@ -194,7 +194,7 @@ def test_a_hanging_link_swallows_the_request(platform: Platform) -> None:
     with pytest.raises(httpx.ReadTimeout):
         platform.ask()
     assert fault.hits() >= 1
-    fault.lift()
+    fault.end()
     assert platform.asked() == before + 1, "only the question of this line has arrived"
 
 
@@ -204,7 +204,7 @@ def test_a_mute_link_delivers_the_request_and_swallows_the_answer(platform: Plat
     with pytest.raises(httpx.ReadTimeout):
         platform.ask()
     assert fault.hits() >= 1
-    fault.lift()
+    fault.end()
     assert platform.asked() == before + 2, "the question that was not answered has arrived as well"
 
 
@@ -227,7 +227,7 @@ def test_a_dripping_link_always_gives_something_and_never_the_whole(platform: Pl
             received += len(client.recv(100))
     assert 3 <= received <= 15
     assert fault.hits() >= 1
-    fault.lift()
+    fault.end()
     assert platform.ask() == platform.services["redis"].pid
 
 
@@ -236,7 +236,7 @@ def test_a_torn_link_breaks_every_answer_off(platform: Platform) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
         platform.ask()
     assert fault.hits() == 1
-    fault.lift()
+    fault.end()
     assert platform.ask() == platform.services["redis"].pid
 
 
@@ -249,7 +249,7 @@ def test_a_server_chokes_on_what_is_deadly_and_answers_all_else(platform: Platfo
         httpx.get(f"{platform.linked}/deadly", timeout=0.4, trust_env=False)
     assert fault.hits() == 1
     assert platform.asked() == before + 1, "only the question of this line has arrived"
-    fault.lift()
+    fault.end()
     assert platform.ask() == platform.services["redis"].pid
 
 
@@ -268,28 +268,28 @@ def test_a_reset_link_resets(platform: Platform) -> None:
     with pytest.raises(httpx.ReadError):
         platform.ask()
     assert fault.hits() == 1
-    fault.lift()
+    fault.end()
     assert platform.asked() == before + 1
 
 
-def test_lifting_twice_is_lifting_once(platform: Platform) -> None:
+def test_ending_twice_is_ending_once(platform: Platform) -> None:
     fault = platform.faults.inject("redis", "crashed")
-    fault.lift()
+    fault.end()
     pid = platform.services["redis"].pid
-    fault.lift()
+    fault.end()
     assert platform.services["redis"].pid == pid
-    assert platform.faults.lift_all() == []
+    assert platform.faults.end_all() == []
 
 
-def test_lift_all_heals_everything_the_gateway_last(platform: Platform) -> None:
+def test_end_all_ends_everything_the_gateway_last(platform: Platform) -> None:
     for target, kind in (("redis", "hang"), ("redis", "frozen"), ("gateway", "crashed")):
         platform.faults.inject(target, kind)
-    assert platform.faults.lift_all() == ["redis frozen", "redis hang", "gateway crashed"]
-    assert platform.faults.lift_all() == []
+    assert platform.faults.end_all() == ["redis frozen", "redis hang", "gateway crashed"]
+    assert platform.faults.end_all() == []
     assert platform.ask()
 
 
-def test_a_lift_that_fails_is_told_and_tried_again(
+def test_an_end_that_fails_is_reported_and_tried_again(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault = platform.faults.inject("redis", "crashed")
@@ -300,9 +300,9 @@ def test_a_lift_that_fails_is_told_and_tried_again(
     with monkeypatch.context() as patch:
         patch.setattr(ServiceProcess, "start", broken)
         with pytest.raises(FaultError, match="redis crashed could not be removed: no disk"):
-            fault.lift()
-        assert platform.faults.lift_all() == ["redis crashed could not be removed: no disk"]
-    assert platform.faults.lift_all() == ["redis crashed"]
+            fault.end()
+        assert platform.faults.end_all() == ["redis crashed could not be removed: no disk"]
+    assert platform.faults.end_all() == ["redis crashed"]
 
 
 def test_a_fault_that_strikes_but_complains_is_undone(
@@ -316,14 +316,14 @@ def test_a_fault_that_strikes_but_complains_is_undone(
 
     with monkeypatch.context() as patch:
         patch.setattr(ServiceProcess, "kill", kills_and_complains)
-        with pytest.raises(FaultError, match="redis crashed could not be done: no news"):
+        with pytest.raises(FaultError, match="redis crashed could not be injected: no news"):
             platform.faults.inject("redis", "crashed")
     assert platform.ask() == platform.services["redis"].pid
-    assert platform.faults.lift_all() == []
+    assert platform.faults.end_all() == []
 
 
 def test_an_interrupted_fault_is_known(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The deadline of a step strikes anywhere; what was half done is lifted at the scenario's end."""
+    """The deadline of a step passes anywhere; what was half done is ended at the scenario's end."""
     kill = ServiceProcess.kill
 
     def interrupted(self: ServiceProcess) -> None:
@@ -334,7 +334,7 @@ def test_an_interrupted_fault_is_known(platform: Platform, monkeypatch: pytest.M
         patch.setattr(ServiceProcess, "kill", interrupted)
         with pytest.raises(KeyboardInterrupt):
             platform.faults.inject("redis", "crashed")
-    assert platform.faults.lift_all() == ["redis crashed"]
+    assert platform.faults.end_all() == ["redis crashed"]
 
 
 def test_what_a_mode_cannot_do_is_said(platform: Platform) -> None:
@@ -380,7 +380,7 @@ def test_a_deployed_platform_is_struck_only_where_it_is_listed(platform: Platfor
         allowed = deployed(url, "redis:cut")
         fault = allowed.inject("redis", "cut")
         assert fault.hits() == 1
-        fault.lift()
+        fault.end()
         assert platform.control.link("redis")["enabled"] is True
     finally:
         platform.control.delete("redis")
@@ -414,7 +414,7 @@ def test_a_real_toxiproxy_counts_nothing_so_presence_is_the_hit(
         for kind in ("cut", "hang", "crashed", "frozen"):
             fault = platform.faults.inject("redis", kind)
             assert fault.hits() == 1
-            fault.lift()
+            fault.end()
             with contextlib.suppress(httpx.TransportError):
                 platform.ask()
             assert fault.hits() == 0

@@ -36,8 +36,8 @@ from tests.running import UP_WITHIN_S, bare_environment
 from tests.scenarios import arguments, of_key
 
 SCHEMA = "platform"
-HEALED_WITHIN_S = 15.0
-# A suite that strikes all at once and is then killed; it knows its servers as those of others.
+ENDED_WITHIN_S = 15.0
+# A suite that breaks all at once and is then killed; it knows its servers as those of others.
 SUITE = """
 import json, sys, time
 from pathlib import Path
@@ -139,7 +139,7 @@ def others() -> Iterator[Others]:
 
 @contextmanager
 def struck(others: Others, log: Path) -> Iterator[int]:
-    """A suite that has struck everything; afterwards it is dead. Yields its dead-man process."""
+    """A suite that has broken everything; afterwards it is dead. Yields its dead-man process."""
     pid = others.frozen.pid
     commands = others.folder / "commands.toml"
     commands.write_text(f'[gateway.frozen]\ndo = "kill -STOP {pid}"\nundo = "kill -CONT {pid}"\n')
@@ -167,7 +167,7 @@ def struck(others: Others, log: Path) -> Iterator[int]:
         said = suite.stdout.readline()
         assert said.startswith("struck"), log.read_text()
         during = others.state()
-        assert [part for part in before if before[part] == during[part]] == ["schemas"], "all is struck"
+        assert [part for part in before if before[part] == during[part]] == ["schemas"], "all is broken"
         yield int(said.split()[-1])
     finally:
         suite.kill()
@@ -181,7 +181,7 @@ def noted(others: Others, reaper: int) -> Path:
         found = (others.folder / "faults").glob(f"{reaper}-*.json")
         return [file for file in found if len(json.loads(file.read_text())) == len(FAULTS)]
 
-    (file,) = eventually(files, bool, within=HEALED_WITHIN_S, what="the faults are written down")
+    (file,) = eventually(files, bool, within=ENDED_WITHIN_S, what="the faults are written down")
     return file
 
 
@@ -193,15 +193,15 @@ def test_a_killed_suite_leaves_no_fault_of_any_family(others: Others) -> None:
     eventually(
         log.read_text,
         lambda text: text.endswith("done\n"),
-        within=HEALED_WITHIN_S,
+        within=ENDED_WITHIN_S,
         what="the dead-man process has done its work",
     )
     assert others.state() == before
-    assert log.read_text().count("lifted the fault") == len(FAULTS), log.read_text()
+    assert log.read_text().count("ended the fault") == len(FAULTS), log.read_text()
     assert not file.exists()
 
 
-def test_what_the_death_of_a_machine_left_is_healed_by_the_next_run(
+def test_what_the_death_of_a_machine_left_is_ended_by_the_next_run(
     others: Others, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = others.state()
@@ -217,17 +217,17 @@ def test_what_the_death_of_a_machine_left_is_healed_by_the_next_run(
             eventually(
                 partial(lives, process),
                 lambda alive: not alive,
-                within=HEALED_WITHIN_S,
-                what="nobody is left to heal",
+                within=ENDED_WITHIN_S,
+                what="nobody is left to end them",
             )
     monkeypatch.setattr("support.faults.orphaned_faults.FOLDER", file.parent)
     lines = [line for line in sweep(Settings.load({}, dotenv=None)) if "fault" in line]
-    assert [line.split()[0] for line in lines] == ["lifted"] * len(FAULTS), lines
+    assert [line.split()[0] for line in lines] == ["ended"] * len(FAULTS), lines
     assert others.state() == before
     assert not file.exists()
 
 
-def test_what_cannot_be_healed_yet_is_kept_for_another_time(tmp_path: Path) -> None:
+def test_what_cannot_be_ended_yet_is_kept_for_another_time(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     rollback = rollbacks.by_cache_commands(
         f"redis://:secret-word@127.0.0.1:{port}/0", [["CLIENT", "UNPAUSE"]]
@@ -235,12 +235,10 @@ def test_what_cannot_be_healed_yet_is_kept_for_another_time(tmp_path: Path) -> N
     orphaned_faults.remember([{"fault": "redis paused", "rollback": rollback}], tmp_path)
     (file,) = tmp_path.glob("*.json")
     assert list(orphaned_faults.of_the_dead(tmp_path)) == [], "this process is alive"
-    assert orphaned_faults.lift(file) == [] and file.exists(), (
-        "nobody lifts what a living process looks after"
-    )
+    assert orphaned_faults.end(file) == [] and file.exists(), "nobody ends what a living process looks after"
     let_go(file)
     assert list(orphaned_faults.of_the_dead(tmp_path)) == [file]
-    (line,) = orphaned_faults.lift(file)
+    (line,) = orphaned_faults.end(file)
     assert "the fault redis paused of a dead run could not be removed: " in line
     assert line.endswith("rolled back by: CLIENT UNPAUSE") and "secret-word" not in line
     assert file.exists()
@@ -267,8 +265,8 @@ def test_a_file_that_the_suite_has_not_written_is_told_in_one_line(content: byte
     file = tmp_path / "1.json"
     file.write_bytes(content)
     assert list(orphaned_faults.of_the_dead(tmp_path)) == [file]
-    (line,) = orphaned_faults.lift(file)
-    assert line.startswith("faults that a dead run left are not lifted, because ") and "\n" not in line
+    (line,) = orphaned_faults.end(file)
+    assert line.startswith("faults that a dead run left were not ended, because ") and "\n" not in line
     assert str(file) in line and file.exists()
 
 
@@ -292,8 +290,8 @@ def test_a_remedy_that_others_can_have_written_is_not_carried_out(by: str, tmp_p
         pytest.skip("only root can give files away")
     else:
         shutil.chown(folder if "folder" in by else file, "nobody")
-    (line,) = orphaned_faults.lift(file)
-    assert "are not lifted, because" in line and "\n" not in line
+    (line,) = orphaned_faults.end(file)
+    assert "were not ended, because" in line and "\n" not in line
     assert not harmed.exists()
 
 
@@ -339,7 +337,7 @@ def test_a_run_that_is_killed_in_an_outage_leaves_the_servers_of_others_as_they_
     eventually(
         others.state,
         lambda state: state == before,
-        within=HEALED_WITHIN_S,
+        within=ENDED_WITHIN_S,
         what="everything is as before",
         transient=(ToxiproxyError,),  # a link may vanish between two looks
     )

@@ -267,7 +267,7 @@ def test_a_run_goes_on_when_the_shell_that_started_it_ends() -> None:
             )
         assert belonging(word), "the shell has ended before the run"
         eventually(lambda: belonging(word), lambda found: not found, within=60, what="it has ended by itself")
-        assert (folder / "printed").read_text() == "ended in good order\n"
+        assert (folder / "printed").read_text() == "ended gracefully\n"
 
 
 def test_a_postgresql_that_was_killed_leaves_no_shared_memory() -> None:

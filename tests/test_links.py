@@ -174,7 +174,7 @@ def test_latency_delays_each_round_trip_but_overlaps(control: Toxiproxy, link: t
         assert 1 <= hits(control) <= 5
 
 
-def test_a_lifted_latency_lets_go_what_it_held(control: Toxiproxy, link: tuple[str, int]) -> None:
+def test_an_ended_latency_lets_go_what_it_held(control: Toxiproxy, link: tuple[str, int]) -> None:
     with connected(link) as client:
         control.add_toxic(LINK, "t", "latency", latency=60_000)
         client.sendall(b"held")
@@ -211,7 +211,7 @@ def test_timeout_swallows_what_is_sent(control: Toxiproxy, echo: Echo, link: tup
         assert echo.received == before
         assert hits(control) == 1
         control.remove_toxic(LINK, "t")
-        assert until_closed(client) == b"", "lifting closes the connections it has robbed"
+        assert until_closed(client) == b"", "its end closes the connections it has robbed"
 
 
 def test_timeout_downstream_lets_the_request_arrive(

@@ -78,7 +78,9 @@ def test_deployed_smoke_passes_against_a_stack_known_by_its_variables_only(
     assert done.code == 0, done.printed
     assert done.summary["mode"] == "deployed"
     shown = (tmp_path / "allure-results" / "environment.properties").read_text()
-    assert "faults.redis = nothing; not crashed" in shown, "the report tells what can be struck, and why not"
+    assert "faults.redis = nothing; not crashed" in shown, (
+        "the report tells which faults are possible, and why others are not"
+    )
     assert done.summary["scenarios"]["passed"] >= 5, done.printed
 
 

@@ -19,10 +19,10 @@ def call(at: float, outcome: str = "200 [r]", driver: str = "gateway", lasts: fl
 
 
 def fault(
-    name: str = "redis cut", struck: float = 10.0, lifted: float | None = 20.0, hit: int | None = 2
+    name: str = "redis cut", struck: float = 10.0, ended: float | None = 20.0, hit: int | None = 2
 ) -> Fault:
     """Only what the evidence is made from."""
-    told = SimpleNamespace(struck_at=struck, lifted_at=lifted, hit=hit)
+    told = SimpleNamespace(injected_at=struck, ended_at=ended, hit=hit)
     named = type("Named", (SimpleNamespace,), {"__str__": lambda self: name})(**vars(told))
     return cast(Fault, named)
 
@@ -37,10 +37,10 @@ def test_calls_fall_into_three_phases_by_when_they_began_and_ended() -> None:
     found = evidence(
         call(1.0),
         call(9.8),
-        call(9.95, "503 [r]"),  # under way when it struck
+        call(9.95, "503 [r]"),  # under way when it began
         call(12.0, "503 [r]"),
         call(13.0),
-        call(19.95),  # under way when it was lifted
+        call(19.95),  # under way when it ended
         call(21.0),
         call(15.0, driver="qdrant"),  # the suite's own look around the gateway
     )
@@ -89,9 +89,9 @@ def test_a_recovery_that_takes_too_long_or_never_comes_is_told() -> None:
     assert never.problems() == ["no operation was answered normally again after redis cut"]
 
 
-def test_what_was_never_lifted_or_struck_is_no_evidence() -> None:
+def test_what_never_began_or_ended_is_no_evidence() -> None:
     assert outages.of("a scenario", [], [call(1)], 10.0) is None
-    assert outages.of("a scenario", [fault(lifted=None)], [call(1)], 10.0) is None
+    assert outages.of("a scenario", [fault(ended=None)], [call(1)], 10.0) is None
 
 
 def test_machines_and_people_read_the_same() -> None:

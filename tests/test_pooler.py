@@ -59,7 +59,7 @@ class Pool:
                     " FROM pg_settings WHERE source = 'session' AND name !~ %s),"
                     " current_user, current_schemas(true),"
                     " (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')",
-                    # Those of a transaction begin anew with each; PgBouncer sets the name for each client.
+                    # Those of a transaction begin again with each; PgBouncer sets the name for each client.
                     ("^(transaction_|application_name$)",),
                 )
                 return cursor.fetchone() or ()

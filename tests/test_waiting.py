@@ -28,7 +28,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def giving(*results: object) -> Callable[[], object]:
-    """A probe that gives (or raises) one after another, the last for ever."""
+    """A probe that gives (or raises) one after another, the last without end."""
     left = iter(results)
     last: list[object] = []
 

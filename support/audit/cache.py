@@ -80,7 +80,7 @@ class CacheAudit:
         if key is None:
             return _finding(Breach.CACHE_UNKNOWN, raw.key, "Redis holds a key of no known form")
         if raw.ttl_ms == FOR_EVER_MS:
-            text = f"Redis will keep it for ever, its kind may live {key.max_ttl_s} s"
+            text = f"it has no TTL, its kind must have one of at most {key.max_ttl_s} s"
             return _finding(Breach.CACHE_IMMORTAL, raw.key, text)
         if raw.ttl_ms > key.max_ttl_s * 1000:
             text = f"Redis will keep it for {raw.ttl_ms / 1000:.0f} s, its kind may live {key.max_ttl_s} s"
@@ -200,7 +200,7 @@ def _problem(entry: _Entry, record: CollectionRecord, rows: Mapping[tuple[UUID, 
 
 
 def _differs(shown: Mapping[str, Any], row: Row, what: str) -> str | None:
-    """What a cached item says otherwise than its row; members it does not have say nothing."""
+    """Where a cached item differs from its row; members it does not have say nothing."""
     expected = {
         "id": row.external_id,
         "version": row.version,

@@ -81,7 +81,7 @@ class Finding:
 class Versions:
     """What an audit saw, for a later one to notice that time went backwards (a restored store).
 
-    ``items``: version and creation time by collection id and client id (a re-created item starts anew);
+    ``items``: version and creation time by collection id and client id (a re-created item starts again);
     ``generations``: generation by collection id.
     """
 

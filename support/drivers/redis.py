@@ -102,7 +102,7 @@ class CacheStore:
         return found
 
     def ttl_ms(self, key: str) -> int | None:
-        """Milliseconds to live, -1 for ever, None for a key that does not exist."""
+        """Milliseconds to live, -1 without a TTL, None for a key that does not exist."""
         with self._call(f"pttl {key}") as client:
             left = _number(client.pttl(_wire(key)))
         return None if left == GONE_MS else left
@@ -121,7 +121,7 @@ class CacheStore:
         return f"{key} {held!r}"
 
     def set_raw(self, key: str, value: bytes, ttl_s: int | None) -> None:
-        """Write a value around the platform; ``ttl_s`` None lets it live for ever."""
+        """Write a value around the platform; ``ttl_s`` None gives it no TTL."""
         with self._call(f"set {key}") as client:
             client.set(_wire(key), value, ex=ttl_s)
 

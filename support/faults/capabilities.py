@@ -1,4 +1,4 @@
-"""What can be struck here, and why the rest cannot: one rule for injecting and for telling."""
+"""What faults are possible here, and why the rest cannot: one rule for injecting and for telling."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from support.faults.commands import Pairs
 from support.faults.fault_types import CLOCK_KINDS, LINK_KINDS, PROCESS_KINDS, STATE_KINDS, TARGETS, kinds_of
 from support.settings import Mode, Settings
 
-# Healing them needs a way in that a server of others does not promise.
+# Ending them needs a way in that a server of others does not promise.
 OWN_SERVER_ONLY = {("redis", "no_connections"), ("postgresql", "no_connections")}
 # Done by a listener that sees all that passes.
 LISTENING = {"choke"}
@@ -31,7 +31,7 @@ class Capabilities:
     commanded: Collection[tuple[str, str]] = ()
     listed: Collection[str] = ()
     deployed: bool = False
-    # Why nothing at all may be struck on a platform of others.
+    # Why no fault at all is allowed on a platform of others.
     refused: str = ""
     no_link: str = "there is no link in front of {target} (set TOXIPROXY_URL)"
 
@@ -112,7 +112,7 @@ class Capabilities:
                 possible.kinds.append(kind)
             else:
                 # One reason for many kinds, told once.
-                general = reason.replace(f"{target}:{kind}", target).replace(f"be {kind}", "be struck")
+                general = reason.replace(f"{target}:{kind}", target).replace(f"be {kind}", "be broken")
                 possible.reasons.setdefault(general, []).append(kind)
         return possible
 
@@ -137,7 +137,7 @@ class Possible:
 
 def text(table: Iterable[Possible]) -> str:
     """The table for a terminal."""
-    lines = ["faults that can be struck here:"]
+    lines = ["faults that are possible here:"]
     for possible in table:
         lines.append(f"  {possible.target:<11} {', '.join(possible.kinds) or '(none)'}")
         lines += [

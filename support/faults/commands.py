@@ -99,7 +99,7 @@ def _words(place: str, line: Any) -> tuple[str, ...]:
 
 
 class Commanded:
-    """A fault done by programs. Without a check, what the link sees arriving are the hits, else the deed."""
+    """A fault made by programs. Hits without a check: what the link sees arriving, else the injection."""
 
     def __init__(self, pair: Pair, link: Link | None, reaper: ProgramsEnder | None = None) -> None:
         self._pair = pair

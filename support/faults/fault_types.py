@@ -1,4 +1,4 @@
-"""The closed vocabulary of faults: what can be struck, and how."""
+"""The closed vocabulary of faults: what can fail, and how."""
 
 from __future__ import annotations
 

@@ -23,44 +23,44 @@ from support.faults.wiretap import Wiretap
 
 
 class FaultError(Exception):
-    """A fault could not be done or lifted; the message says which and why."""
+    """A fault could not be injected or ended; the message says which and why."""
 
 
 class Reaper(ProgramsEnder, Protocol):
-    """Lifts faults when the suite is dead, or has let one last too long."""
+    """Ends faults when the suite is dead, or has let one last too long."""
 
-    def lift_fault(
+    def end_fault(
         self, fault: str, rollback: Mapping[str, Any], within_s: float, *, outlives: bool
     ) -> str: ...
 
 
 @dataclass(slots=True)
 class Fault:
-    """A fault that is in force until it is lifted; times are seconds of ``time.monotonic()``."""
+    """A fault that is in force until it ends; times are seconds of ``time.monotonic()``."""
 
     target: str
     kind: str
     parameters: Mapping[str, object]
     _injector: Injector
     _active: list[Fault] = field(repr=False)
-    struck_at: float = 0.0
-    lifted_at: float | None = None
-    # What it had hit when it was lifted.
+    injected_at: float = 0.0
+    ended_at: float | None = None
+    # What it had hit when it ended.
     hit: int | None = None
-    # Why lifting it did not work the last time.
+    # Why it could not be ended the last time.
     removal_error: str = ""
     _forget: Callable[[], None] | None = None
 
     def hits(self) -> int:
-        """What the fault has struck so far. Where nobody counts, 1 while it is really in force, else 0."""
+        """What the fault has hit so far. Where nobody counts, 1 while it is really in force, else 0."""
         return self._injector.hits()
 
-    def lift(self) -> None:
-        """Heal; returns when the target works again, does nothing if it was lifted. Raises ``FaultError``.
+    def end(self) -> None:
+        """End it; returns when the target works again, does nothing if it has ended. Raises ``FaultError``.
 
-        A fault that could not be removed stays active, so that lifting is tried again and told. One that has
-        lasted too long is an error as well: the dead-man process has lifted it, so what was seen since shows
-        nothing.
+        A fault that could not be removed stays active, so that its end is tried again and reported. One that
+        has lasted too long is an error as well: the dead-man process has ended it, so what was seen since
+        shows nothing.
         """
         if self not in self._active:
             return
@@ -73,22 +73,22 @@ class Fault:
             raise FaultError(self.removal_error) from error
         self._active.remove(self)
         self.removal_error = ""
-        self.lifted_at = time.monotonic()
+        self.ended_at = time.monotonic()
         if self._forget is not None:
             self._forget()
-        lasted = self.lifted_at - self.struck_at
+        lasted = self.ended_at - self.injected_at
         if lasted > LONGEST_S:
             raise FaultError(f"{self} has lasted {lasted:.0f} s, longer than the {LONGEST_S:g} s it may last")
 
     def watch(self, reaper: Reaper, *, outlives: bool) -> None:
-        """Have it lifted also if the suite dies; ``outlives``: what is struck is another machine's."""
+        """Have it ended also if the suite dies; ``outlives``: it is a fault of another machine."""
         rollback = self._injector.rollback()
         if rollback is not None:
-            registration = reaper.lift_fault(str(self), rollback, LONGEST_S, outlives=outlives)
+            registration = reaper.end_fault(str(self), rollback, LONGEST_S, outlives=outlives)
             self._forget = lambda: reaper.forget(registration)
 
     def _counted(self) -> int | None:
-        # Evidence only: a proxy that does not answer must not keep the fault from being lifted.
+        # Evidence only: a proxy that does not answer must not keep the fault from being ended.
         try:
             return self._injector.hits()
         except Exception:
@@ -131,10 +131,10 @@ class Faults:
         self._guard = guard
         self._listed = listed
         self._active: list[Fault] = []
-        # Every fault that has struck, in that order.
+        # Every fault that was injected, in that order.
         self.history: list[Fault] = []
         # Set by every fault; whoever waits for the platform to get over them resets it. On a platform of
-        # others nothing is struck before it was seen to be well.
+        # others nothing is injected before it was seen to be healthy.
         self.shaken = guard is not None and bool(listed)
 
     @classmethod
@@ -152,7 +152,7 @@ class Faults:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What can be struck here."""
+        """What faults are possible here."""
         return Capabilities(
             started=set(self._services),
             linked=set(self._links),
@@ -163,7 +163,7 @@ class Faults:
         )
 
     def inject(self, target: str, kind: str, **parameters: object) -> Fault:
-        """Make ``target`` fail; the fault is known before it strikes, so it is lifted whatever happens.
+        """Make ``target`` fail; the fault is known before it begins, so it is ended whatever happens.
 
         Kinds: crashed, stopped, frozen (processes); cut, hang, mute, slow and drip with ``ms``, torn with
         ``after``, narrow with ``kb_per_s`` and ``stream``, reset, choke with ``on`` (links); those of
@@ -175,7 +175,7 @@ class Faults:
         try:
             self._pass_guard(target, kind)
             injector.check()
-            fault.struck_at = time.monotonic()
+            fault.injected_at = time.monotonic()
             self._active.append(fault)
             self.shaken = True
             if self._reaper is not None:
@@ -185,8 +185,8 @@ class Faults:
             raise
         except Exception as error:
             # Half done is possible: an answer may have been lost after the harm was done.
-            fault.lift()
-            raise FaultError(f"{fault} could not be done: {error}") from error
+            fault.end()
+            raise FaultError(f"{fault} could not be injected: {error}") from error
         self.history.append(fault)
         return fault
 
@@ -208,8 +208,8 @@ class Faults:
             raise Unavailable(f"nobody counts the connections to {target}")
         return int(traffic["connections"])
 
-    def lift_all(self) -> list[str]:
-        """Lift what is still active; returns a text for each fault, with the reason if lifting failed.
+    def end_all(self) -> list[str]:
+        """End what is still active; returns a text for each fault, with the reason if that failed.
 
         Newest first, but the gateway last: it is ready only when its dependencies are.
         """
@@ -218,17 +218,17 @@ class Faults:
         for fault in sorted(newest_first, key=lambda fault: fault.target == "gateway"):
             text = str(fault)
             try:
-                fault.lift()
+                fault.end()
             except FaultError as error:
                 text = str(error)
             lines.append(text)
         return lines
 
     def not_removed(self) -> str:
-        """What could not be removed, tried once more; empty where all are gone."""
+        """What could not be removed, tried again; empty where all are gone."""
         stuck = [fault for fault in self._active if fault.removal_error]
         if stuck:
-            self.lift_all()
+            self.end_all()
         return "; ".join(fault.removal_error for fault in stuck if fault.removal_error)
 
     def close(self) -> None:

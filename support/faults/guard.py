@@ -1,4 +1,4 @@
-"""Guard rails for faults on a platform that others run: it says what it is, and one run at a time strikes.
+"""Guard rails for faults on a platform that others run: it says what it is, and one run at a time injects.
 
 A deployed platform names its environment in its own PostgreSQL:
 ``ALTER DATABASE citadel SET citadel.environment = 'staging'``.
@@ -43,7 +43,7 @@ class Guard:
         return cls(settings.environment, settings.database_url, tuple(url for url in urls if url))
 
     def enter(self, link: dict[str, Any] | None = None) -> None:
-        """Raise ``Unavailable`` if no fault may be struck; else hold the lease, until ``leave``.
+        """Raise ``Unavailable`` if no fault may be injected; else hold the lease, until ``leave``.
 
         ``link`` is the link to be changed, as Toxiproxy describes it.
         """
@@ -56,12 +56,12 @@ class Guard:
             self._take()
 
     def refusal(self) -> str:
-        """Why no fault is struck in this environment; empty where one may be. The lease is not looked at."""
+        """Why no fault may be injected in this environment; empty if one may. The lease is not looked at."""
         wanted = self.environment
         if not wanted:
-            return "CITADEL_ENVIRONMENT does not say which environment may be struck"
+            return "CITADEL_ENVIRONMENT does not say in which environment faults are allowed"
         if PRODUCTION.search(wanted):
-            return f"CITADEL_ENVIRONMENT={wanted}: no fault is ever struck in production"
+            return f"CITADEL_ENVIRONMENT={wanted}: no fault is ever injected in production"
         if not self.database_url:
             return "TEST_DATABASE_URL is not set: the platform cannot say which environment it is"
         environment = self._environment()
@@ -99,7 +99,9 @@ class Guard:
             cursor.execute("SELECT pg_try_advisory_lock(%s)", (LEASE,))
             if cursor.fetchone() != (True,):
                 lease.close()
-                raise Unavailable("another run strikes this platform at the moment: it holds the lease")
+                raise Unavailable(
+                    "another run injects faults into this platform at the moment: it holds the lease"
+                )
         # Ends with this process, whatever ends it.
         self._lease = lease
 
@@ -113,7 +115,7 @@ class Guard:
             return False
 
     def _keep_out_of_the_way(self, link: dict[str, Any]) -> None:
-        """The suite must look around the link that it strikes, or it would strike itself."""
+        """The suite must not use the link that it breaks, or it would break itself."""
         host, _, port = str(link["listen"]).rpartition(":")
         for url in self.watched:
             address = addresses.of(url)

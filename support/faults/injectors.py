@@ -64,7 +64,7 @@ class Service(Protocol):
 class Injector(Protocol):
     """One fault. ``check`` only looks; ``undo`` works whether ``do`` was carried out whole, half or not.
 
-    ``rollback`` is what heals it if the suite is dead, known after ``check``; None where nothing of the fault
+    ``rollback`` is what ends it if the suite is dead, known after ``check``; None where nothing of the fault
     outlives the suite.
     """
 
@@ -182,7 +182,7 @@ class Down:
 
 
 class Stopped(Down):
-    """A server that was stopped in good order: what it answers to the last reaches its callers."""
+    """A server that was shut down gracefully: what it answers to the last reaches its callers."""
 
     def _strike(self) -> None:
         self._service.stop()
@@ -239,7 +239,7 @@ class Frozen:
 
 
 class WrongClock:
-    """A server that was stopped in good order and started anew with a clock that is off by ``off_s``."""
+    """A server that was shut down gracefully and restarted with a clock that is off by ``off_s``."""
 
     def __init__(self, service: Service, off_s: int) -> None:
         self._service = service
@@ -249,12 +249,12 @@ class WrongClock:
         assert self._service.running(), f"{self._service.name} is not running"
 
     def do(self) -> None:
-        self._start_anew(clocks.settings(self._service.clock.library, self._off_s))
+        self._restart(clocks.settings(self._service.clock.library, self._off_s))
         clocks.tidy(self._service.pid)
 
     def undo(self) -> None:
-        """Start it anew with the right clock and wait until it has shown who it is."""
-        self._start_anew({})
+        """Restart it with the right clock and wait until it has shown who it is."""
+        self._restart({})
 
     def rollback(self) -> Rollback | None:
         """None: servers of the suite end with it."""
@@ -265,7 +265,7 @@ class WrongClock:
         deviation = self._service.clock.tell() - time.time() if self._service.running() else 0.0
         return int(abs(deviation - self._off_s) < CLOCK_TOLERANCE_S)
 
-    def _start_anew(self, settings: Mapping[str, str]) -> None:
+    def _restart(self, settings: Mapping[str, str]) -> None:
         self._service.stop()
         self._service.environment = {**clocks.without(self._service.environment), **settings}
         self._service.start()

@@ -1,4 +1,4 @@
-"""The matrix of dependencies and faults: what must be struck, and what need not.
+"""The matrix of dependencies and faults: which must be tested, and which need not.
 
 A cell is held by the scenario with its tag, ``@fault.redis.cut``, or waived with a reason. In an outline the
 fault's wording stands in the tag (``@fault.<fault>``): the words of the rows are known here, and the run puts

@@ -1,8 +1,8 @@
-"""Faults on servers of others that nobody is left to lift: a run's machine or dead-man process has died.
+"""Faults on servers of others that nobody is left to end: a run's machine or dead-man process has died.
 
 While such a fault is in force its rollback stands in a file that only this account can read: it may hold a
-password. It outlives a restart of the machine; the next run heals by it, or ``python -m support clean``. Who
-wrote the file holds a lock on it as long as it lives, whatever machine or container it is in.
+password. It outlives a restart of the machine; the next run or ``python -m support clean`` ends the fault.
+Who wrote the file holds a lock on it as long as it lives, whatever machine or container it is in.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def remember(faults: Sequence[Mapping[str, Any]], folder: Path = FOLDER) -> None
 
 
 def of_the_dead(folder: Path = FOLDER) -> Iterator[Path]:
-    """The files of processes that are no more, and what nobody can have written in good order."""
+    """The files of processes that are no more, and what no process can have written properly."""
     for file in sorted(folder.glob("*.json")):
         with contextlib.suppress(FileNotFoundError):  # another run was faster
             with _taken(file) as taken:
@@ -60,18 +60,18 @@ def of_the_dead(folder: Path = FOLDER) -> Iterator[Path]:
                 yield file
 
 
-def lift(file: Path) -> list[str]:
-    """Heal, newest first; a line for each fault. What cannot be healed stays in the file for another time."""
+def end(file: Path) -> list[str]:
+    """End them, newest first; a line for each. What cannot be ended stays in the file for another time."""
     try:
         with _taken(file) as taken:
-            return _lift(file) if taken else []
+            return _end(file) if taken else []
     except FileNotFoundError:
         return []  # another run was faster
     except trust.NotTrusted as reason:
-        return [f"faults that a dead run left are not lifted, because {reason}; look at it and remove it"]
+        return [f"faults that a dead run left were not ended, because {reason}; look at it and remove it"]
 
 
-def _lift(file: Path) -> list[str]:
+def _end(file: Path) -> list[str]:
     lines: list[str] = []
     left: list[Mapping[str, Any]] = []
     for each in reversed(_read(file)):
@@ -79,7 +79,7 @@ def _lift(file: Path) -> list[str]:
         secrets.add_password_of(each["rollback"].get("url"), "password")
         try:
             rollbacks.carry_out(each["rollback"])
-            lines.append(f"lifted the fault {each['fault']} that a dead run had left")
+            lines.append(f"ended the fault {each['fault']} that a dead run had left")
         except Exception as error:
             left.insert(0, each)
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -120,7 +120,7 @@ def _taken(file: Path) -> Iterator[bool]:
 
 
 def _read(file: Path) -> list[Mapping[str, Any]]:
-    """What it holds. Raises ``NotTrusted`` if somebody else can have written it, or nobody in good order."""
+    """What it holds. Raises ``NotTrusted`` if somebody else can have written it, or no process properly."""
     if not trust.is_own_directory(file.parent):
         raise trust.NotTrusted(f"others may write into {file.parent}")
     text = trust.read(file)

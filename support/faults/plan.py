@@ -1,4 +1,4 @@
-"""What could be struck and how, without striking: the plan of a run's faults."""
+"""Which faults are possible and how they are made, without making any: the plan of a run's faults."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ MEANINGS = {
     "crashed": "its process is killed, later started again",
     "stopped": "its process is told to end, later started again",
     "frozen": "its process stands still, later goes on",
-    "clock_ahead": "its process starts anew with a clock that is an hour fast, later with the right one",
-    "clock_behind": "its process starts anew with a clock that is an hour slow, later with the right one",
+    "clock_ahead": "its process restarts with a clock that is an hour fast, later with the right one",
+    "clock_behind": "its process restarts with a clock that is an hour slow, later with the right one",
     "cut": "its link closes all connections and refuses new ones, later accepts them again",
     "hang": "its link swallows what is asked, by a toxic of the suite's own that is later removed",
     "mute": "its link swallows what is answered, by a toxic of the suite's own that is later removed",
@@ -26,7 +26,7 @@ MEANINGS = {
 
 
 def plan(capabilities: Capabilities, pairs: Pairs) -> list[str]:
-    """A line for every fault that may be struck, with the programs in full where the user gave them."""
+    """A line for every fault that is allowed, with the programs in full where the user gave them."""
     return [
         f"{possible.target} {kind}: {_meaning(capabilities, pairs, possible.target, kind)}"
         for possible in capabilities.table()

@@ -1,4 +1,4 @@
-"""What heals a fault, as plain data: the suite carries it out, and the dead-man process if the suite is dead.
+"""What ends a fault, as plain data: the suite carries it out, and the dead-man process if the suite is dead.
 
 A rollback works whether the harm was done whole, half or not, and as often as it is carried out.
 """
@@ -88,7 +88,7 @@ def _is_seconds(value: object) -> bool:
 
 
 def carry_out(rollback: Rollback) -> None:
-    """Heal. Raises what the server, the proxy or the program complains about."""
+    """End the fault. Raises what the server, the proxy or the program complains about."""
     _MEANS[rollback["by"]](rollback)
 
 

@@ -1,7 +1,7 @@
 """Faults inside a running store: read-only, full, locked, out of connections. Done live, undone live.
 
 Nothing is restarted and nobody's data is touched: roles and settings are changed and put back as they were,
-triggers strike only what is written in the suite's own schema.
+triggers affect only what is written in the suite's own schema.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _text(text: str) -> str:
 class _DatabaseHarm:
     """What the faults of a PostgreSQL have in common: statements to do and to undo it, a trace in the log."""
 
-    # What the server logs for each statement or connection that the fault has struck.
+    # What the server logs for each statement or connection that the fault has hit.
     trace: ClassVar[str]
 
     def __init__(self, database: DatabaseServer) -> None:
@@ -416,7 +416,7 @@ def _configured(settings: Mapping[str, str]) -> list[list[str]]:
 
 
 class CacheFull(_Settings):
-    """There is no memory for anything more, and nothing is thrown out for it; what is there can be read."""
+    """There is no memory for anything more, and nothing is evicted for it; what is there can be read."""
 
     wanted = {"maxmemory-policy": "noeviction", "maxmemory": "1"}
     counted = "OOM"
@@ -473,7 +473,7 @@ class Paused:
         client = lease.connect(self._cache.url)
         try:
             info: Any = client.info("clients")
-            # An older server does not tell: then the deed counts.
+            # An older server does not tell: then the injection itself counts.
             return bool(info.get("paused_actions", self._done_unseen) not in ("none", ""))
         finally:
             client.close()
@@ -504,7 +504,7 @@ class NoClients:
 
     def undo(self) -> None:
         eventually(
-            self._healed,
+            self._ended,
             bool,
             within=SLOT_WITHIN_S,
             what="Redis lets the healer in",
@@ -522,7 +522,7 @@ class NoClients:
             return 0
         return self._rejected(self._healer) - self._rejected_before
 
-    def _healed(self) -> bool:
+    def _ended(self) -> bool:
         if self._healer is None:
             self._healer = self._connected()
         return bool(self._healer.config_set("maxclients", self._limit))

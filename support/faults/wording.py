@@ -1,4 +1,4 @@
-"""Every fault in the words of the features: what it means, what it can strike, the engine's name for it."""
+"""Every fault in the words of the features: what it means, whom it affects, the engine's name for it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Parameters = Callable[[str, Promises], Mapping[str, object]]
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A kind of fault: what it means, what it strikes, and the fault engine's own name for it."""
+    """A kind of fault: what it means, which servers it affects, and the fault engine's own name for it."""
 
     meaning: str
     kind: str

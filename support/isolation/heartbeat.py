@@ -80,7 +80,7 @@ class Heart:
 
 
 def stopped(signs: Signs, look: Callable[[], Signs]) -> set[str]:
-    """The runs, by id, whose heart beats in no store any more; ``look`` gets their signs anew.
+    """The runs, by id, whose heart beats in no store any more; ``look`` reads their signs again.
 
     A run with a recent sign is not among them, and costs no time. Any other is watched: for ten seconds, or,
     if one of its stores tells no time, as long as a living run may be silent.
@@ -95,7 +95,7 @@ def stopped(signs: Signs, look: Callable[[], Signs]) -> set[str]:
         now = look()
         for run in list(suspects):
             seen = list(now.get(run, ()))
-            # One whose things are gone has ended in good order, or was swept by another.
+            # One whose things are gone has shut down gracefully, or was swept by another.
             if (
                 not seen
                 or {each.beat for each in seen} - {each.beat for each in first[run]}

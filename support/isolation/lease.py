@@ -138,7 +138,7 @@ class Lease:
             raise Missed from error  # a scenario may have stopped the server
 
     def _write(self, *, kept: bool = False) -> None:
-        """One beat; a lease that a restart of the server has lost is taken anew."""
+        """One beat; a lease that a restart of the server has lost is taken again."""
         self._beats += 1
         claim = Claim(self.run, self._beats, _now(self._client), kept)
         with self._client.pipeline() as pipe:

@@ -15,7 +15,7 @@ _NAME = re.compile(r"at_([0-9a-z]{16})_")
 class Run:
     """One run of the suite, or one worker of it.
 
-    Its id is drawn by lot and tells nothing: two containers start processes of one number, in one second, on
+    Its id is random and tells nothing: two containers start processes of one number, in one second, on
     hosts of one name.
     """
 

@@ -48,7 +48,7 @@ def connect(url: str) -> psycopg2.extensions.connection:
     connection = connected(
         url,
         CONNECTED_WITHIN_S,
-        # A beat must not wait for ever on a line that is dead.
+        # A beat must not wait without end on a line that is dead.
         tcp_user_timeout=3000,
         application_name="citadel-suite",
         options=options_of(url, f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000}"),

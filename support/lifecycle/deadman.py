@@ -164,14 +164,14 @@ class DeadMan:
         """Delete this link of a Toxiproxy that lives on."""
         return self._register("delete_link", url=url, link=link)
 
-    def lift_fault(self, fault: str, rollback: Mapping[str, Any], within_s: float, *, outlives: bool) -> str:
-        """Heal this fault; also while the suite lives, if it has not been forgotten ``within_s`` seconds.
+    def end_fault(self, fault: str, rollback: Mapping[str, Any], within_s: float, *, outlives: bool) -> str:
+        """End this fault; also while the suite lives, if it has not been forgotten ``within_s`` seconds.
 
-        ``outlives``: what it strikes does not end with this machine, so that the rollback is kept in a file
+        ``outlives``: what it breaks does not end with this machine, so that the rollback is kept in a file
         meanwhile.
         """
         return self._register(
-            "lift_fault", fault=fault, rollback=dict(rollback), within_s=within_s, outlives=outlives
+            "end_fault", fault=fault, rollback=dict(rollback), within_s=within_s, outlives=outlives
         )
 
     def forget(self, registration: str) -> None:
@@ -320,13 +320,13 @@ def _delete_collections(order: Order) -> None:
     _say(f"deleted {len(deleted)} collections in Qdrant")
 
 
-def _lift_fault(order: Order) -> None:
+def _end_fault(order: Order) -> None:
     # Only a run with faults pays for the imports.
     from support.faults import rollbacks
 
     rollbacks.carry_out(order["rollback"])
-    order["lifted"] = True
-    _say(f"lifted the fault {order['fault']}")
+    order["ended"] = True
+    _say(f"ended the fault {order['fault']}")
 
 
 def _delete_link(order: Order) -> None:
@@ -338,7 +338,7 @@ def _delete_link(order: Order) -> None:
 
 _ACTIONS: Mapping[str, Callable[[Order], None]] = {
     # Before the schema: a fault may stand in its way.
-    "lift_fault": _lift_fault,
+    "end_fault": _end_fault,
     "delete_link": _delete_link,
     "drop_schema": _drop_schema,
     "release_redis": _release_redis,
@@ -374,7 +374,7 @@ def _orders_left(suite: Identity) -> list[Order] | None:
     descriptor, unread = sys.stdin.fileno(), b""
     while True:
         readable, _, _ = select.select([descriptor], [], [], LOOK_EVERY_S)
-        _lift_overdue(orders)
+        _end_overdue(orders)
         if not readable:
             if not suite.lives():
                 break
@@ -388,12 +388,12 @@ def _orders_left(suite: Identity) -> list[Order] | None:
                 return None
             if message["do"] == "forget":
                 forgotten = orders.pop(message["id"], {})
-                _keep_remedies(orders.values(), [forgotten])
+                _keep_rollbacks(orders.values(), [forgotten])
             else:
                 orders[message["id"]] = message
-                if message["do"] == "lift_fault":
+                if message["do"] == "end_fault":
                     _note_fault(message)
-                _keep_remedies(orders.values(), [message])
+                _keep_rollbacks(orders.values(), [message])
     return list(orders.values())
 
 
@@ -403,29 +403,29 @@ def _note_fault(order: Order) -> None:
 
     order["due"] = time.monotonic() + float(order["within_s"])
     undone_by = rollbacks.described(order["rollback"])
-    _say(f"the fault {order['fault']} is about to strike; rolled back by: {undone_by}")
+    _say(f"the fault {order['fault']} is about to begin; rolled back by: {undone_by}")
 
 
-def _keep_remedies(orders: Iterable[Order], changed: Iterable[Order]) -> None:
+def _keep_rollbacks(orders: Iterable[Order], changed: Iterable[Order]) -> None:
     """Have the rollbacks outlive this machine that would be wanted after its death."""
     if any(each.get("outlives") for each in changed):
         from support.faults import orphaned_faults
 
-        left = [each for each in orders if each.get("outlives") and not each.get("lifted")]
+        left = [each for each in orders if each.get("outlives") and not each.get("ended")]
         orphaned_faults.remember(left, *map(Path, sys.argv[1:]))
 
 
-def _lift_overdue(orders: dict[str, Order]) -> None:
-    """Heal what the suite has let last too long, as one that hangs would; if that fails, again at its end."""
+def _end_overdue(orders: dict[str, Order]) -> None:
+    """End what the suite has let last too long, as one that hangs would; if that fails, again at its end."""
     now = time.monotonic()
     overdue = [order for order in orders.values() if float(order.get("due", "inf")) <= now]
     for order in overdue:
         del order["due"]
         _say(f"the fault {order['fault']} has lasted longer than {order['within_s']:g} s")
-        _attempt(partial(_lift_fault, order), [order])
-        if order.get("lifted"):
+        _attempt(partial(_end_fault, order), [order])
+        if order.get("ended"):
             orders.pop(order["id"])
-    _keep_remedies(orders.values(), overdue)
+    _keep_rollbacks(orders.values(), overdue)
 
 
 def _ends(suite: Identity) -> bool:
@@ -447,7 +447,7 @@ def main() -> None:
         return
     _say(f"the suite ended without its clean-up: {len(orders)} things to undo")
     _undo(orders, mark if _ends(mark.owner) else None)
-    _keep_remedies(orders, orders)
+    _keep_rollbacks(orders, orders)
     _say("done")
 
 

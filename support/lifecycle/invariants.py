@@ -26,14 +26,14 @@ ROUNDS = 3
 def problems(citadel: Citadel, world: World, since: diagnosis.Marks, *, broken_off: bool) -> list[str]:
     """What is wrong with the platform now that the scenario is over, as sentences.
 
-    Faults are healed first; in a scenario that was ``broken_off`` nobody expects that it has done so itself.
+    Faults are ended first; in a scenario that was ``broken_off`` nobody expects that it has done so itself.
     """
-    left = citadel.faults.lift_all()
+    left = citadel.faults.end_all()
     found = [] if broken_off else [f"a fault was still active: {fault}" for fault in left]
     if broken_off and (stuck := citadel.faults.not_removed()):
         found.append(f"{stuck}: aborting")
-    # What is not lifted now is no fault of a server: a provider that was told how to answer.
-    unmet = [fault for fault in world.faults if fault.lifted_at is None and fault.hits() == 0]
+    # What has not ended by now is no fault of a server: a provider that was told how to answer.
+    unmet = [fault for fault in world.faults if fault.ended_at is None and fault.hits() == 0]
     found += [] if broken_off else [f"the fault was never exercised (0 hits): {fault}" for fault in unmet]
     found += diagnosis.unexpected_errors(citadel, since)
     found += diagnosis.leaked_secrets(citadel, since)

@@ -20,7 +20,7 @@ SIZE = 384
 
 
 def regain(citadel: Citadel) -> None:
-    """Where faults have been since the last call: wait until a search is whole and its repetition cached.
+    """Where faults have been since the last call: wait until a search is complete and its repetition cached.
 
     Raises ``AssertionError`` if the platform does not get over them within the promised time, or if one could
     not be removed: then nothing that follows would show anything.
@@ -55,7 +55,7 @@ def _unsteady(citadel: Citadel, name: str) -> str:
         return str(made)
     for _ in range(2):
         found = citadel.gateway.call(
-            "searchVectors", json_body={"collection": name, "query_text": "Is all well again?"}
+            "searchVectors", json_body={"collection": name, "query_text": "Has everything recovered?"}
         )
         if not found.ok or found.body["degraded"]:
             return f"{found}, degraded: {found.body.get('degraded')}"

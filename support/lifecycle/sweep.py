@@ -99,7 +99,7 @@ def _remove(settings: Settings, kind: str, name: str) -> list[str]:
             run_directories.remove(Path(name))
         return [f"removed the run directory {name}"]
     if kind == "fault":
-        return orphaned_faults.lift(Path(name))
+        return orphaned_faults.end(Path(name))
     if kind == "schema":
         dropped = schema.drop(settings.database_url or "", name)
         return [f"dropped the schema {name} of a dead run"] if dropped else []

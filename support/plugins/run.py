@@ -189,7 +189,7 @@ def start(context: Any) -> None:
 
 def _hand_out(context: Any) -> bool:
     settings = context.settings
-    # A deployed platform is one for all, as is a given server that is to be struck; servers to be kept for a
+    # A deployed platform is one for all, as is a given server that is to fail; servers to be kept for a
     # look are wanted once.
     struck = settings.mode is Mode.ATTACHED and settings.faults
     if settings.mode is Mode.DEPLOYED or struck or not settings.cleanup:

@@ -62,7 +62,7 @@ def begin(context: Any) -> None:
 
 
 def end(context: Any, scenario: Any) -> None:
-    """Attach the exhibits, heal faults, audit and search the logs; the diagnosis if anything went wrong."""
+    """Attach the exhibits, end faults, audit and search the logs; the diagnosis if anything went wrong."""
     if "world" not in context or scenario.status.is_untested():
         return
     world, citadel = context.world, context.citadel

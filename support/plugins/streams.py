@@ -17,7 +17,7 @@ from support.reporting import write_errors
 
 # What an encoding cannot express is spelled out.
 SPELL_OUT = "backslashreplace"
-# What formatters themselves send to a terminal: colours, a line up, a line anew. DEL is valid JSON as it is.
+# What formatters themselves send to a terminal: colours, a line up, a line again. DEL is valid JSON as it is.
 SENT_ON_PURPOSE = re.compile("(\x1b\\[[0-9;]*[mAK]|\r|\x7f)")
 
 

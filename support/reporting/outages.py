@@ -14,7 +14,7 @@ from support.drivers.journal import Entry
 if TYPE_CHECKING:
     from support.faults import Fault
 
-# Fewer would show nothing: what was whole before, what happened meanwhile, whether all is well again.
+# Fewer would show nothing: what was whole before, what happened meanwhile, whether all has recovered.
 LEAST = {"before": 1, "during": 1, "after": 1}
 
 
@@ -36,8 +36,11 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """The evidence of one scenario. ``recovery_s`` counts from the healing to the first answer after which
-    none was a failure of the platform any more; None if there was no such answer."""
+    """The evidence of one scenario.
+
+    ``recovery_s`` counts from the fault's end to the first answer after which none was a failure of the
+    platform any more; None if there was no such answer.
+    """
 
     scenario: str
     faults: list[str]
@@ -84,25 +87,25 @@ def _named(faults: Sequence[str]) -> str:
 
 
 def of(scenario: str, faults: Sequence[Fault], calls: Sequence[Entry], promised_s: float) -> Outage | None:
-    """The evidence of a scenario's lifted ``faults`` in its ``calls``; None where nothing was struck."""
-    ended = [fault.lifted_at for fault in faults if fault.lifted_at is not None]
+    """The evidence of a scenario's ended ``faults`` in its ``calls``; None where there were none."""
+    ended = [fault.ended_at for fault in faults if fault.ended_at is not None]
     if not ended:
         return None
-    struck, lifted = min(fault.struck_at for fault in faults), max(ended)
+    begun, over = min(fault.injected_at for fault in faults), max(ended)
     asked = sorted((call for call in calls if call.driver == "gateway"), key=lambda call: call.ended)
-    before = [call for call in asked if call.ended <= struck]
-    after = [call for call in asked if call.started >= lifted]
+    before = [call for call in asked if call.ended <= begun]
+    after = [call for call in asked if call.started >= over]
     during = [call for call in asked if call not in before and call not in after]
     hits = [fault.hit for fault in faults if fault.hit is not None]
     return Outage(
         scenario=scenario,
         faults=[str(fault) for fault in faults],
         hits=sum(hits) if hits else None,
-        lasted_s=round(lifted - struck, 2),
+        lasted_s=round(over - begun, 2),
         before=_phase(before),
         during=_phase(during),
         after=_phase(after),
-        recovery_s=_recovery_s(after, lifted),
+        recovery_s=_recovery_s(after, over),
         promised_s=promised_s,
     )
 
@@ -111,15 +114,15 @@ def _phase(calls: Sequence[Entry]) -> Phase:
     return Phase(len(calls), sum(_status(call) < 400 for call in calls))
 
 
-def _recovery_s(after: Sequence[Entry], lifted: float) -> float | None:
-    """From the healing to the first answer after the platform's last failure; a 404 is a normal answer."""
+def _recovery_s(after: Sequence[Entry], over: float) -> float | None:
+    """From the fault's end to the first answer after the last failure; a 404 is a normal answer."""
     first: float | None = None
     for call in after:
         if _status(call) >= 500:
             first = None
         elif first is None:
             first = call.ended
-    return None if first is None else round(first - lifted, 2)
+    return None if first is None else round(first - over, 2)
 
 
 def _status(call: Entry) -> int:

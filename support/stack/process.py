@@ -62,7 +62,7 @@ class ServiceProcess:
         return self._process.pid if self._process else 0
 
     def start(self) -> None:
-        """Start on the same port as ever; return when ready. Raises ``ServiceFailed`` with the log's end."""
+        """Start, always on the same port; return when ready. Raises ``ServiceFailed`` with the log's end."""
         started = time.monotonic()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         own = {SERVER: str(self._mark), **({} if self.last is None else {LAST: str(int(self.last))})}

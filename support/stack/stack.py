@@ -103,14 +103,14 @@ class Stack:
     def set_provider(
         self, name: str, *, url: str | None = None, key: str | None = None, rpm: int | None = None
     ) -> None:
-        """Start the gateway anew with other settings of a provider; what is not given is the suite's own."""
+        """Restart the gateway with other settings of a provider; what is not given is the suite's own."""
         gateway = self.services["gateway"]
         gateway.stop()
         gateway.environment = {**gateway.environment, **self._provider(name, url, key, rpm)}
         gateway.start()
 
     def replace_provider_key(self, name: str, key: str) -> None:
-        """From now on provider and platform know another key, whichever of them starts anew later."""
+        """From now on provider and platform know another key, whichever of them restarts later."""
         self.provider_keys[name] = key
         emulators = self.services["providers"]
         emulators.environment = {**emulators.environment, "EMULATOR_KEYS": json.dumps(self.provider_keys)}

@@ -69,7 +69,7 @@ def inject(world: World, target: str, kind: str, **parameters: object) -> Fault:
     """Make ``target`` fail; its healing is registered first and due at the scenario's end at the latest."""
     world.wrote = True
     fault = world.citadel.faults.inject(target, kind, **parameters)
-    world.undo(fault.lift)
+    world.undo(fault.end)
     world.faults.append(fault)
     return fault
 
@@ -84,7 +84,7 @@ def end(world: World, target: str | None = None) -> None:
     for fault in sorted(ended, key=lambda fault: fault.target == "gateway"):
         world.faults.remove(fault)
         hits = fault.hits()
-        fault.lift()
+        fault.end()
         assert hits > 0, f"the fault was never exercised (0 hits): {fault}"
     if world.citadel.rows is not None:
         # The suite's own session may have ended with the fault; the next look opens another.

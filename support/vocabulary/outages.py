@@ -73,7 +73,7 @@ def strike(world: World, target: str, kind: str, **parameters: object) -> Fault:
     world.wrote = True
     world.evidence["struck"] = target
     fault = world.citadel.faults.inject(target, kind, **parameters)
-    world.undo(fault.lift)
+    world.undo(fault.end)
     world.faults.append(fault)
     return fault
 
@@ -104,7 +104,7 @@ def lift(world: World) -> None:
     faults, world.faults = world.faults, []
     for fault in sorted(faults, key=lambda fault: fault.target == "gateway"):
         hits = fault.hits()
-        fault.lift()
+        fault.end()
         assert hits > 0, f"the fault {fault} hit nothing: the scenario proved nothing"
 
 
@@ -300,7 +300,7 @@ def kill_under_writes(world: World, count: int, targets: Sequence[str]) -> None:
 def stop_gateway_under_writes(world: World, count: int) -> list[Answer | GatewayUnreachable]:
     """Tell the gateway to stop while ``count`` slow writes are under way; what became of each."""
     slow = world.citadel.faults.inject("qdrant", "slow", ms=SLOW_MS)
-    world.undo(slow.lift)
+    world.undo(slow.end)
     pending = partial(_pending_rows, world)
 
     def stop_when_all_are_under_way() -> None:
@@ -310,7 +310,7 @@ def stop_gateway_under_writes(world: World, count: int) -> list[Answer | Gateway
         strike(world, "gateway", "stopped")
 
     outcomes = documents.store_while(world, _texts(world, count), stop_when_all_are_under_way)
-    slow.lift()
+    slow.end()
     return outcomes
 
 

@@ -86,7 +86,7 @@ def start_alone(world: World) -> None:
         failures.inject(world, dependency, "cut")
     # Its start ends when it is ready, which it cannot be yet.
     pool = ThreadPoolExecutor(1)
-    world.starting = pool.submit(gateway.lift)
+    world.starting = pool.submit(gateway.end)
     pool.shutdown(wait=False)
     world.starts = len(world.citadel.services["gateway"].starts)
     eventually(

@@ -29,7 +29,7 @@ def start_gateway_first(world: World) -> None:
         outages.strike(world, dependency, "cut")
     # Its start ends when it is ready, which it cannot be yet.
     pool = ThreadPoolExecutor(1)
-    world.evidence["starting"] = pool.submit(gateway.lift)
+    world.evidence["starting"] = pool.submit(gateway.end)
     pool.shutdown(wait=False)
     world.evidence["starts"] = len(world.citadel.services["gateway"].starts)
     eventually(

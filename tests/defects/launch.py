@@ -11,7 +11,7 @@ USAGE = "usage: python -m tests.defects.launch <defect> -- gateway|embedding [ar
 
 
 def main() -> None:
-    """Apply the defect to this process, then run the service as ever."""
+    """Apply the defect to this process, then run the service as usual."""
     if len(sys.argv) < 4 or sys.argv[2] != "--" or sys.argv[1] not in DEFECTS:
         sys.exit(f"{USAGE}\ndefects: {', '.join(sorted(DEFECTS))}")
     name, service = sys.argv[1], sys.argv[3]

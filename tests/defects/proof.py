@@ -148,7 +148,7 @@ def seeded(name: str, defect: Defect) -> dict[str, str]:
 
 
 class Lane(threading.local):
-    """Stores of one thread, which stay up between its defects; only the services on top start anew."""
+    """Stores of one thread, which stay up between its defects; only the services on top restart."""
 
     def __init__(self, open_stacks: ExitStack) -> None:
         self._open_stacks = open_stacks
@@ -291,7 +291,7 @@ def write(control: Control, verdicts: Sequence[Proof], seconds: float, folder: P
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prove it; the exit code is 0 if the shares are reached and nobody cries wolf."""
+    """Prove it; the exit code is 0 if the shares are reached and there is no false alarm."""
     parser = argparse.ArgumentParser(prog="python -m tests.defects.proof", description=__doc__)
     parser.add_argument(
         "defects", nargs="*", metavar="DEFECT", help="only these; all of the catalogue if none"

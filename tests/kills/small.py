@@ -89,7 +89,7 @@ def run(logs: Path, hold_s: float) -> int:
         time.sleep(hold_s)
     finally:
         stack.stop()
-    print("ended in good order")
+    print("ended gracefully")
     return 0
 
 

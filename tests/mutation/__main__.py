@@ -290,7 +290,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 word = f"killed by {fate.killed_by}" if fate.killed_by else f"SURVIVED\n{fate.change}"
                 told = f"[{len(fates)}/{len(chosen)}] {fate.seconds:6.1f} s  {fate.mutant}  {word}"
                 print(told, flush=True)
-                # Each time anew: a hunt takes long, and may be ended.
+                # After each: a hunt takes long, and may be ended.
                 about = {
                     "command": f"python -m tests.mutation {' '.join(given)}",
                     "places": len(found),

@@ -1,4 +1,4 @@
-"""Good answers spoilt on their way: what no provider documents, and each of them may send one day."""
+"""Good answers malformed on their way: what no provider documents, and each of them may send one day."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ MALFORMED: dict[str, Spoil] = {
     "not_json": _instead(b"embeddings: none today"),
     "cut_short": _payload(lambda payload: payload[: len(payload) // 2]),
 }
-"""How an answer is spoilt, by name. ``shuffled`` is no mistake where each vector tells its place."""
+"""How an answer is malformed, by name. ``shuffled`` is no mistake where each vector tells its place."""
 
 
 def malformed(name: str) -> Callable[[Dialect, Call, Any], Answer]:

@@ -161,7 +161,7 @@ class RateLimit:
 
 
 async def keep_fresh(keys: Keys, every_s: float) -> None:
-    """Refresh the snapshot for ever; before the first one try more often."""
+    """Refresh the snapshot without end; before the first one try more often."""
     while True:
         try:
             await keys.refresh()

@@ -29,7 +29,7 @@ class AuditLog:
         self._rows.append((request_id, user_id, action, target, status))
 
     async def run(self) -> None:
-        """Write for ever."""
+        """Write without end."""
         while True:
             await asyncio.sleep(_EVERY_S)
             await self.flush()

@@ -238,7 +238,7 @@ class Collections:
         await self._qdrant.create_collection(name, size, distance)
 
     async def finish_create(self, lease: Session, collection_id: uuid.UUID, *, settle: bool) -> None:
-        """After Qdrant: the collection is live; its event is done, or to be looked at once more."""
+        """After Qdrant: the collection is live; its event is done, or to be looked at again."""
         await lease.execute(
             "UPDATE collections SET status = 'active', updated_at = now() WHERE collection_id = $1",
             collection_id,

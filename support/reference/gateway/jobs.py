@@ -1,4 +1,4 @@
-"""Batch jobs: accepted into PostgreSQL, worked off in the background, one job at a time.
+"""Batch jobs: accepted into PostgreSQL, processed in the background, one job at a time.
 
 A job belongs to the worker that holds its lease; `attempts` numbers the holders, so that one that comes
 back too late is told apart. An item's state is written in the transactions of the item's own write:

@@ -67,7 +67,7 @@ class Reconciler:
         self._pruned_at = time.monotonic()
 
     async def run(self) -> None:
-        """Work for ever. A dependency that is away is tried again in the next round, at the same pace."""
+        """Work without end. A dependency that is away is tried again in the next round, at the same pace."""
         while True:
             await asyncio.sleep(self._every_s)
             deadline = time.monotonic() + self._round_s

@@ -9,7 +9,7 @@ What can go wrong and what it means:
 * Qdrant certainly did nothing: the event is taken back, a pending row removed: 503, nothing kept.
 * Qdrant or the commit of (B) may or may not have worked: the event stays open: 504, the reconciler finishes.
 * An abandoned Qdrant call may still be executed much later. So a point with such a call in its past is
-  asserted once more after Qdrant's budget has passed; until then its winning event stays open ("settling").
+  asserted again after Qdrant's budget has passed; until then its winning event stays open ("settling").
 """
 
 from __future__ import annotations

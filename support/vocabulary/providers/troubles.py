@@ -79,9 +79,9 @@ def begin(world: World, provider: str, wording: str, times: int | None) -> None:
     emulators = witness(world)
     harm = _Behaviour(emulators, provider, answer.kind, settings, emulators.mark())
     active: list[Fault] = []
-    fault = Fault(provider, answer.kind, settings, harm, active, struck_at=time.monotonic())
+    fault = Fault(provider, answer.kind, settings, harm, active, injected_at=time.monotonic())
     world.undo(partial(_have_available, world, provider))
-    world.undo(fault.lift)
+    world.undo(fault.end)
     active.append(fault)
     harm.do()
     world.faults.append(fault)

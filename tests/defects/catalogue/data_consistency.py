@@ -326,7 +326,7 @@ def leftovers_taken_over() -> None:
 
 
 @defect(
-    "a collection made anew has the identity of the old one",
+    "a re-created collection has the identity of the old one",
     key="recreated-collection-starts-empty",
     message=r'text: expected Nothing is known about acids\., was "Wear gloves',
 )

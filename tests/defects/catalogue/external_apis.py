@@ -202,7 +202,7 @@ def breaker_for_all() -> None:
 
 
 @defect(
-    "everybody tries a provider that may be well again",
+    "everybody tries a provider that may have recovered",
     key="half-open-breaker-sends-one-probe",
     message=r"length of <1>[\s\S]*with length of <\d+>",
 )
@@ -232,7 +232,7 @@ def failed_probe_closes() -> None:
 
 
 @defect(
-    "a provider that is well again is asked by one caller at a time",
+    "a provider that has recovered is asked by one caller at a time",
     key="successful-probe-closes-breaker",
     message=r"of 8 requests: .*circuit-open",
 )

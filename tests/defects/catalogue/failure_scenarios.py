@@ -13,7 +13,7 @@ from tests.defects.shared import phase_b_believes_its_own_version, providers_mod
 
 
 @defect(
-    "a job that is tried again begins anew what may still be under way",
+    "a job that is tried again starts again what may still be under way",
     key="job-writes-without-response-done-once",
     message=r"in version \d+: stored more than once",
 )
@@ -48,7 +48,7 @@ def job_fails_with_its_dependency() -> None:
 
 
 @defect(
-    "a text at which the embedding service always fails is tried for ever",
+    "a text at which the embedding service always fails is retried without end",
     key="fatal-job-item-fails-alone",
     message=r"the first job has ended: not within.*'processing', done=7, failed=0",
 )
@@ -287,7 +287,7 @@ def leases_of_another_time_believed() -> None:
 
 
 @defect(
-    "everybody who misses a text in the cache has it embedded anew",
+    "everybody who misses a text in the cache has it embedded again",
     key="search-stampede-computes-one-embedding",
     message=r"calls of the embedding service\s+Expected: .*<1>\s+but: was <\d\d+>",
 )
@@ -638,7 +638,7 @@ def stop_cuts_off() -> None:
 
 
 @defect(
-    "the time limit of a call begins anew with every byte of its answer",
+    "the time limit of a call restarts with every byte of its answer",
     key="qdrant-outage-refuses-only-dependents",
     message=r"(searchVectors|insertVector).*later than 5 s",
     row=r"qdrant\.drip",
@@ -707,7 +707,7 @@ def outage_as_empty_answer() -> None:
 
 
 @defect(
-    "what is to be written to the second store is noted nowhere, so a crash in between is for ever",
+    "what is to be written to the second store is noted nowhere, so a crash in between is never repaired",
     key="gateway-crash-between-store-writes",
     message=r"in both stores or in neither",
 )

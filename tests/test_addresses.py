@@ -421,54 +421,42 @@ def test_what_not_all_clients_can_use_is_refused_in_a_line(variable: str, form: 
     assert "\n" not in message
 
 
-@pytest.mark.parametrize(
-    ("what", "variable", "form"),
-    [
-        (
-            "PostgreSQL",
-            "TEST_DATABASE_URL",
-            "postgresql://odd:{word}@localhost:{pg_tls}/odd?sslmode=verify-full&sslrootcert={other_ca}",
-        ),
-        (
-            "PostgreSQL",
-            "TEST_DATABASE_URL",
-            "postgresql://odd:{word}@127.0.0.1:{pg_tls}/odd?sslmode=verify-full&sslrootcert={ca}",
-        ),
-        ("PostgreSQL", "TEST_DATABASE_URL", "postgresql://odd:not-{word}@127.0.0.1:{pg}/odd"),
-        ("PostgreSQL", "TEST_DATABASE_URL", "postgresql://odd@127.0.0.1:{pg}/odd"),
-        ("PostgreSQL", "TEST_DATABASE_URL", "postgresql://odd:{word}@127.0.0.1:{pg}/none"),
-        (
-            "PostgreSQL",
-            "TEST_DATABASE_URL",
-            "postgresql://odd:{word}@127.0.0.1:{pg}/odd?options=-cno_such%3D1",
-        ),
-        (
-            "PostgreSQL",
-            "TEST_DATABASE_URL",
-            "postgresql://odd:{word}@127.0.0.1:{pg_tls}/odd?sslmode=require&sslcert={cert}&sslkey={ca}",
-        ),
-        ("PostgreSQL", "TEST_DATABASE_URL", "postgresql://odd:{word}@/odd?host={pg_dir}&port=1"),
-        ("PostgreSQL", "TEST_DATABASE_URL", "postgresql://odd:{word}@127.0.0.1:{redis}/odd"),
-        ("Redis", "TEST_REDIS_URL", "redis://127.0.0.1:{redis}"),
-        ("Redis", "TEST_REDIS_URL", "redis://odd:not-{word}@127.0.0.1:{redis}"),
-        ("Redis", "TEST_REDIS_URL", "redis://:{redis_password}@127.0.0.1:{redis}/99"),
-        ("Redis", "TEST_REDIS_URL", "rediss://odd:{word}@127.0.0.1:{redis_tls}?ssl_ca_certs={ca}"),
-        ("Redis", "TEST_REDIS_URL", "rediss://odd:{word}@localhost:{redis_tls}?ssl_ca_certs={other_ca}"),
-        (
-            "Redis",
-            "TEST_REDIS_URL",
-            "rediss://odd:{word}@localhost:{redis_tls}?ssl_certfile={ca}&ssl_keyfile={ca}",
-        ),
-        ("Redis", "TEST_REDIS_URL", "redis://odd:{word}@localhost:{redis_tls}"),
-        ("Redis", "TEST_REDIS_URL", "rediss://odd:{word}@localhost:{redis}"),
-        ("Redis", "TEST_REDIS_URL", "unix://odd:{word}@{pg_dir}/none.sock"),
-        ("Redis", "TEST_REDIS_URL", "redis://odd:{word}@127.0.0.1:{qdrant}"),
-        ("Qdrant", "QDRANT_URL", "https://localhost:{qdrant_tls}"),
-        ("Qdrant", "QDRANT_URL", "http://localhost:{qdrant_tls}"),
-        ("Qdrant", "QDRANT_URL", "https://localhost:{qdrant}"),
-        ("Qdrant", "QDRANT_URL", "http://127.0.0.1:{qdrant}/prefix"),
-        ("Qdrant", "QDRANT_URL", "http://127.0.0.1:{redis}"),
+DO_NOT_WORK = {
+    ("PostgreSQL", "TEST_DATABASE_URL"): [
+        "postgresql://odd:{word}@localhost:{pg_tls}/odd?sslmode=verify-full&sslrootcert={other_ca}",
+        "postgresql://odd:{word}@127.0.0.1:{pg_tls}/odd?sslmode=verify-full&sslrootcert={ca}",
+        "postgresql://odd:not-{word}@127.0.0.1:{pg}/odd",
+        "postgresql://odd@127.0.0.1:{pg}/odd",
+        "postgresql://odd:{word}@127.0.0.1:{pg}/none",
+        "postgresql://odd:{word}@127.0.0.1:{pg}/odd?options=-cno_such%3D1",
+        "postgresql://odd:{word}@127.0.0.1:{pg_tls}/odd?sslmode=require&sslcert={cert}&sslkey={ca}",
+        "postgresql://odd:{word}@/odd?host={pg_dir}&port=1",
+        "postgresql://odd:{word}@127.0.0.1:{redis}/odd",
     ],
+    ("Redis", "TEST_REDIS_URL"): [
+        "redis://127.0.0.1:{redis}",
+        "redis://odd:not-{word}@127.0.0.1:{redis}",
+        "redis://:{redis_password}@127.0.0.1:{redis}/99",
+        "rediss://odd:{word}@127.0.0.1:{redis_tls}?ssl_ca_certs={ca}",
+        "rediss://odd:{word}@localhost:{redis_tls}?ssl_ca_certs={other_ca}",
+        "rediss://odd:{word}@localhost:{redis_tls}?ssl_certfile={ca}&ssl_keyfile={ca}",
+        "redis://odd:{word}@localhost:{redis_tls}",
+        "rediss://odd:{word}@localhost:{redis}",
+        "unix://odd:{word}@{pg_dir}/none.sock",
+        "redis://odd:{word}@127.0.0.1:{qdrant}",
+    ],
+    ("Qdrant", "QDRANT_URL"): [
+        "https://localhost:{qdrant_tls}",
+        "http://localhost:{qdrant_tls}",
+        "https://localhost:{qdrant}",
+        "http://127.0.0.1:{qdrant}/prefix",
+        "http://127.0.0.1:{redis}",
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("what", "variable", "form"), [(*store, form) for store, forms in DO_NOT_WORK.items() for form in forms]
 )
 def test_what_does_not_work_is_told_by_the_examination(
     what: str, variable: str, form: str, places: Places, tmp_path: Path

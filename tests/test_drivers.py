@@ -132,15 +132,6 @@ def test_a_secret_in_a_json_column_is_found(stores: Stores, handbook: Writer) ->
     assert stores.metadata.contains_text("canary-7f3a") == ["vector_metadata.metadata"]
 
 
-def test_audit_entries_belong_to_a_request(stores: Stores) -> None:
-    stores.metadata.execute(
-        "INSERT INTO audit_log (request_id, action, target, http_status) VALUES ('r-1', 'insert', 'doc', 201)"
-    )
-    (entry,) = stores.metadata.audit_entries("r-1")
-    assert (entry["action"], entry["http_status"]) == ("insert", 201)
-    assert stores.metadata.audit_entries("r-2") == []
-
-
 def test_a_point_comes_back_bit_identical_with_its_marks(stores: Stores, handbook: Writer) -> None:
     handbook.put([f"doc-{number}" for number in range(5)], metadata={"page": 3})
     points = list(stores.vectors.points("at_drivers_handbook", page=2))

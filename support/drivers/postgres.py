@@ -307,16 +307,6 @@ class MetadataStore:
             self.execute(f"UPDATE {table} SET {column} = NULL WHERE {column} = {of_user}", (username,))
         self.execute("DELETE FROM users WHERE username = %s", (username,))
 
-    def audit_entries(self, request_id: str) -> list[dict[str, Any]]:
-        """What the platform logged about one request, oldest first."""
-        columns = ("at", "action", "target", "http_status", "user_id")
-        found = self.select(
-            f"SELECT {', '.join(columns)} FROM audit_log WHERE request_id = %s ORDER BY audit_id",
-            (request_id,),
-            what=f"audit entries of {request_id}",
-        )
-        return [dict(zip(columns, record, strict=True)) for record in found]
-
     # -- the server itself
 
     def now(self) -> datetime:

@@ -26,7 +26,7 @@ from support.faults import Faults, commands
 from support.faults.guard import Guard
 from support.faults.store_faults import CacheServer, DatabaseServer, Store
 from support.isolation.names import Run
-from support.promises import Promises, promises_for
+from support.limits import Limits, limits_for
 from support.redaction import Secrets
 from support.settings import Mode, Settings
 
@@ -91,7 +91,7 @@ class Citadel:
 
     settings: Settings
     run: Run
-    promises: Promises
+    promises: Limits
     secrets: Secrets
     journal: Journal
     contract: Contract
@@ -214,7 +214,7 @@ class Citadel:
 def _started(settings: Settings, run: Run, secrets: Secrets, logs: Path, worker: str) -> Citadel:
     from support.stack.stack import Stack
 
-    promises = promises_for(settings.mode)
+    promises = limits_for(settings.mode)
     stack = Stack(settings, run, worker, promises, logs)
     endpoints = stack.start()
     try:
@@ -298,7 +298,7 @@ def _deployed(settings: Settings, run: Run, secrets: Secrets, logs: Path) -> Cit
     return Citadel(
         settings=settings,
         run=run,
-        promises=promises_for(settings.mode),
+        promises=limits_for(settings.mode),
         secrets=secrets,
         journal=journal,
         contract=contract,

@@ -154,7 +154,6 @@ class World:
     ledger: Ledger = field(default_factory=Ledger)
     wrote: bool = False
     disagreement_expected: bool = False
-    role: str = "editor"
     collection: str = ""
     answer: Answer | None = None
     answers: list[Answer] = field(default_factory=list)
@@ -216,8 +215,8 @@ class World:
 
     @property
     def key(self) -> str:
-        """The key of the role that acts in this scenario."""
-        return self.citadel.keys[self.role]
+        """An editor's key."""
+        return self.citadel.keys["editor"]
 
     @property
     def made(self) -> list[Attempt]:

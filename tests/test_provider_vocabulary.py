@@ -12,7 +12,7 @@ import pytest
 
 from support.drivers.gateway import Answer
 from support.drivers.providers import SeenRequest
-from support.promises import ACCEPTANCE
+from support.limits import ACCEPTANCE
 from support.redaction import Secrets
 from support.reference.emulators.request_recorder import KINDS
 from support.vocabulary.providers import answers, embeddings, witness

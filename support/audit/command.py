@@ -22,7 +22,7 @@ from support.drivers.journal import Journal
 from support.drivers.postgres import MetadataStore
 from support.drivers.qdrant import VectorStore
 from support.drivers.redis import CacheStore
-from support.promises import promises_for
+from support.limits import limits_for
 from support.settings import Settings
 
 CODES = {Conclusion.CLEAN: 0, Conclusion.FINDINGS: 1, Conclusion.UNKNOWN: 2}
@@ -86,7 +86,7 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
     scope, stores = _scope(asked), _stores(settings, without_cache=asked.no_cache)
     began, meter = datetime.now(UTC), Meter(sys.stderr)
     how = Options(
-        t_max_s=promises_for(settings.mode).converges_s,
+        t_max_s=limits_for(settings.mode).converges_s,
         limit_s=asked.limit,
         page=PAGE,
         decode=opaque,

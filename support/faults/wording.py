@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from support.promises import ACCEPTANCE, Promises
+from support.limits import ACCEPTANCE, Limits
 
 DEPENDENCIES = {
     "Qdrant": "qdrant",
@@ -28,7 +28,7 @@ TRUNCATED_AFTER_BYTES = 3
 # More than a list of no more than a few documents, less than one of thirty.
 LONG_ONES_AFTER_BYTES = 3000
 
-Parameters = Callable[[str, Promises], Mapping[str, object]]
+Parameters = Callable[[str, Limits], Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ def fixed(**parameters: object) -> Parameters:
     return lambda _target, _promises: parameters
 
 
-def _slower_than_limit(target: str, promises: Promises) -> Mapping[str, object]:
+def _slower_than_limit(target: str, promises: Limits) -> Mapping[str, object]:
     return {"ms": int(TOO_SLOW * 1000.0 * promises.backend_s[target])}
 
 
-def _slow_within_limit(target: str, _promises: Promises) -> Mapping[str, object]:
+def _slow_within_limit(target: str, _promises: Limits) -> Mapping[str, object]:
     return {"ms": int(SLOW[target] * 1000.0 * ACCEPTANCE.backend_s[target])}
 
 

@@ -12,8 +12,8 @@ from behave.step_registry import registry
 
 from support.contract.promises import PROBLEMS, PROMISES, TARGETS, in_words
 from support.faults import wording
+from support.limits import ACCEPTANCE, CONTRACT
 from support.plugins import parameter_types, sentences, tags
-from support.promises import ACCEPTANCE, CONTRACT
 from support.reporting.vocabulary import Asked, Glossary, Parameter, Vocabulary
 from support.vocabulary import actors, credentials, requests, time_limits
 from support.vocabulary.glossary import GLOSSARY

@@ -20,7 +20,7 @@ from support.isolation import lease, run_directories, schema
 from support.isolation.beacon import Beacon
 from support.isolation.names import Run
 from support.lifecycle.deadman import DeadMan
-from support.promises import Promises
+from support.limits import Limits
 from support.settings import PROVIDER_KEYS, Settings
 from support.stack import servers
 from support.stack.ports import free_ports
@@ -67,7 +67,7 @@ class Stack:
     settings: Settings
     run: Run
     worker: str
-    promises: Promises
+    promises: Limits
     logs: Path
     provider_keys: dict[str, str] = field(default_factory=dict)
     services: dict[str, ServiceProcess] = field(default_factory=dict)

@@ -10,8 +10,8 @@ from functools import partial
 from support.drivers.gateway import Answer, GatewayUnreachable
 from support.faults import Fault
 from support.faults.matrix import kind_of
+from support.limits import ACCEPTANCE
 from support.matchers.attempts import Attempt as Attempt
-from support.promises import ACCEPTANCE
 from support.vocabulary import collections, documents, platform, searches, stores
 from support.waiting import eventually
 from support.world import World

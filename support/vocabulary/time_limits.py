@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from support.promises import Promises
+from support.limits import Limits
 
 UNITS = {
     "ms": 0.001,
@@ -34,11 +34,11 @@ class Limit:
         return f"{self.name} ({self.seconds:g} s)" if self.name else f"{self.seconds:g} s"
 
 
-def _backend(name: str) -> Callable[[Promises], float]:
+def _backend(name: str) -> Callable[[Limits], float]:
     return lambda promises: promises.due_s(name)
 
 
-NAMED: Mapping[str, tuple[str, Callable[[Promises], float]]] = {
+NAMED: Mapping[str, tuple[str, Callable[[Limits], float]]] = {
     "the refusal limit": (
         "every operation is answered, whatever has failed",
         lambda promises: promises.refusal_s,
@@ -91,7 +91,7 @@ NAMED: Mapping[str, tuple[str, Callable[[Promises], float]]] = {
 }
 
 
-def parse(text: str, promises: Promises) -> Limit:
+def parse(text: str, promises: Limits) -> Limit:
     """``300 ms``, ``2 seconds`` or ``the recovery limit`` as a limit."""
     if text in NAMED:
         return Limit(text, NAMED[text][1](promises))

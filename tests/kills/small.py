@@ -18,7 +18,7 @@ from support.faults.clocks import Clock
 from support.isolation.names import Run
 from support.isolation.processes import Identity, end_with_owner, own_mark
 from support.lifecycle.sweep import end_processes
-from support.promises import promises_for
+from support.limits import limits_for
 from support.settings import ROOT, Settings
 from support.stack.process import ServiceProcess
 from support.stack.servers import Workshop
@@ -83,7 +83,7 @@ def run(logs: Path, hold_s: float) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     end_with_owner(20)
     settings = Settings.load({}, dotenv=None)
-    stack = SmallStack(settings, Run.current(), "w0", promises_for(settings.mode), logs)
+    stack = SmallStack(settings, Run.current(), "w0", limits_for(settings.mode), logs)
     try:
         stack.start()
         time.sleep(hold_s)

@@ -8,7 +8,7 @@ from support.settings import Mode
 
 
 @dataclass(frozen=True, slots=True)
-class Promises:
+class Limits:
     """Limits in seconds.
 
     ``backend_s`` is how long the gateway waits for each dependency before it gives up; the answer is due
@@ -35,7 +35,7 @@ class Promises:
 
 
 # The reference system is configured with short limits, so that an outage scenario takes seconds.
-ACCEPTANCE = Promises(
+ACCEPTANCE = Limits(
     backend_s={"qdrant": 2.0, "postgresql": 2.0, "redis": 0.1, "embedding": 3.0, "providers": 0.5},
     refusal_s=5.0,
     provider_attempt_s=0.5,
@@ -50,7 +50,7 @@ ACCEPTANCE = Promises(
 )
 
 # What the contract promises for any deployment.
-CONTRACT = Promises(
+CONTRACT = Limits(
     backend_s={"qdrant": 10.0, "postgresql": 5.0, "redis": 0.1, "embedding": 30.0, "providers": 2.0},
     refusal_s=5.0,
     provider_attempt_s=2.0,
@@ -65,6 +65,6 @@ CONTRACT = Promises(
 )
 
 
-def promises_for(mode: Mode) -> Promises:
+def limits_for(mode: Mode) -> Limits:
     """The limits a run in this mode is judged by."""
     return CONTRACT if mode is Mode.DEPLOYED else ACCEPTANCE

@@ -63,7 +63,7 @@ def cache_key_without_fence() -> None:
 @defect(
     "a deletion does not raise the fence",
     key="delete-invalidates-search",
-    message=r"not a ranking with .canteen.",
+    message=r"a ranking of \[\], in this order[\s\S]*canteen",
 )
 def delete_without_fence() -> None:
     from support.reference.gateway import writes

@@ -20,8 +20,8 @@ def entries_end(context):
     assert_that(caches.otherwise(context.world, rows), nothing_wrong())
 
 
-@given("the cache entry of the last answer is {damage}")
-@when("the cache entries of the last answers are {damage}")
+@given("the cache entry/entries of the last answer(s) is/are {damage}")
+@when("the cache entry/entries of the last answer(s) is/are {damage}")
 def damage_entries(context, kind):
     """What the cache kept of each answer is overwritten directly in Redis."""
     caches.damage_last(context.world, kind)

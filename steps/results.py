@@ -65,22 +65,19 @@ def scores_below(context, ceiling):
     assert_that(results.best_score(context.world), less_than(ceiling), "the best score")
 
 
-@then("the result was served from the cache")
-@then("every result was served from the cache")
+@then("the/every result was served from the cache")
 def from_cache(context):
     """Header and body of each answer say so."""
     assert_that(results.not_marked(context.world, "hit"), nothing_wrong())
 
 
-@then("the result was computed")
-@then("every result was computed")
+@then("the/every result was computed")
 def computed(context):
     """Header and body of each answer say that the cache had none."""
     assert_that(results.not_marked(context.world, "miss"), nothing_wrong())
 
 
-@then("the result is the same as without the cache")
-@then("every result is the same as without the cache")
+@then("the/every result is the same as without the cache")
 def same_without_cache(context):
     """Each request is made again with the cache off; a document is compared with its row in PostgreSQL."""
     assert_that(results.otherwise_than_computed(context.world), nothing_wrong())

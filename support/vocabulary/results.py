@@ -22,6 +22,7 @@ from support.world import Attempt, World
 
 LARGEST_LIMIT = 1000
 MOST_SHOWN = 12
+MOST_OF_IT = 300
 OF_DOCUMENT = ("text", "metadata", "version")
 # Largest difference in a number between two embeddings of the same text, and in the score of two searches.
 SAME_NUMBER = 1e-5
@@ -134,10 +135,8 @@ def otherwise_than_computed(world: World) -> list[str]:
         if not _same(found, computed):
             status = each.answer.body.get("cache_info", {}).get("status")
             about = f" {list(each.about)}" if each.about else ""
-            wrong.append(
-                f"{each.what}{about}: a {status} shows {_brief(found)},"
-                f" without the cache it is {_brief(computed)}"
-            )
+            shown, expected = _differing(found, computed)
+            wrong.append(f"{each.what}{about}: a {status} shows {shown}, without the cache it is {expected}")
     return wrong
 
 
@@ -175,12 +174,31 @@ def _same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other
 
 
-def _brief(value: Any) -> str:
-    """Of results their ids and versions, of anything else its beginning."""
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        shown = [f"{each['id']} in version {each['version']}" for each in value[:MOST_SHOWN]]
-        return f"{len(value)} results: {', '.join(shown)}"
-    return f"{str(value)[:200]}"
+def _differing(found: Any, computed: Any) -> tuple[str, str]:
+    """Both in short: of results their ids and versions, and where these are equal the members that differ."""
+    if not (_of_results(found) and _of_results(computed)):
+        return str(found)[:MOST_OF_IT], str(computed)[:MOST_OF_IT]
+    shown, expected = _brief(found), _brief(computed)
+    if shown != expected:
+        return shown, expected
+    names = {
+        name for one, two in zip(found, computed, strict=True) for name in one if one[name] != two.get(name)
+    }
+    return _members(found, names), _members(computed, names)
+
+
+def _of_results(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, dict) for each in value)
+
+
+def _brief(value: list[dict[str, Any]]) -> str:
+    shown = [f"{each['id']} in version {each['version']}" for each in value[:MOST_SHOWN]]
+    return f"{len(value)} results: {', '.join(shown)}"
+
+
+def _members(value: list[dict[str, Any]], names: set[str]) -> str:
+    shown = [{name: each.get(name) for name in sorted(names)} for each in value[:MOST_SHOWN]]
+    return str(shown)[:MOST_OF_IT]
 
 
 def paged_ids(world: World) -> list[str]:

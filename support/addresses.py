@@ -240,7 +240,7 @@ def redis(text: str) -> Address:
         host, port = _host(parameters.pop("host", "")), _port(parameters.pop("port", str(REDIS_PORT)))
     index = parameters.pop("db", "0")
     if not index.isdecimal() or int(index) > _HIGHEST_INDEX:
-        raise AddressError("the number of the database is none")
+        raise AddressError("the number of the database is not a number")
     user, password = parameters.pop("username", None), parameters.pop("password", None)
     if user and not password:
         raise AddressError(

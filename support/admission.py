@@ -51,9 +51,9 @@ _TRANSACTION = ("multi", "exec", "discard")
 class NotAdmitted(Exception):
     """A run could not do its work in a store; ``fix`` says what to change."""
 
-    def __init__(self, seen: str, mend: str) -> None:
+    def __init__(self, seen: str, fix: str) -> None:
         super().__init__(seen)
-        self.mend = mend
+        self.fix = fix
 
 
 def postgresql(connection: psycopg2.extensions.connection) -> None:

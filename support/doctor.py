@@ -43,7 +43,7 @@ class Check:
     what: str
     ok: bool
     seen: str
-    mend: str = ""
+    fix: str = ""
 
 
 def examine(settings: Settings, output: Path) -> list[Check]:
@@ -76,7 +76,7 @@ def table(settings: Settings, findings: Iterable[Check]) -> str:
     for finding in findings:
         lines.append(f"  {'ok ' if finding.ok else 'BAD'}  {finding.what:<20} {finding.seen}")
         if not finding.ok:
-            lines.append(f"       {'':<20} -> {finding.mend}")
+            lines.append(f"       {'':<20} -> {finding.fix}")
     return settings.secrets().redact("\n".join(lines))
 
 
@@ -122,7 +122,7 @@ def _packages(settings: Settings) -> Check:
     with_stack = settings.mode is not Mode.DEPLOYED
     wrong = packages.problems(with_stack=with_stack)
     seen = "; ".join(wrong) or f"{len(packages.pins(with_stack=with_stack))} as pinned"
-    return Check("packages", not wrong, seen, packages.MEND)
+    return Check("packages", not wrong, seen, packages.FIX)
 
 
 def _writable(what: str, directory: Path) -> Check:
@@ -137,7 +137,7 @@ def _writable(what: str, directory: Path) -> Check:
 
 def _database(settings: Settings) -> Check:
     what, url = "PostgreSQL", settings.database_url or ""
-    mend = "start it or correct TEST_DATABASE_URL; unset it to let the suite start its own"
+    fix = "start it or correct TEST_DATABASE_URL; unset it to let the suite start its own"
     direct = (
         "name the server itself in TEST_DATABASE_URL: a pooler hands the suite's settings to other clients"
     )
@@ -146,7 +146,7 @@ def _database(settings: Settings) -> Check:
     except psycopg2.Error as error:
         # What a pooler says that does not let such settings pass.
         pooled = "unsupported startup parameter" in str(error)
-        return Check(what, False, f"{_place(url)}: {_described(error)}", direct if pooled else mend)
+        return Check(what, False, f"{_place(url)}: {_described(error)}", direct if pooled else fix)
     try:
         refuse_pooler(connection, schema.STATEMENT_TIMEOUT_S * 1000)
         # A deployed platform has its tables; elsewhere the suite makes its own in a schema of its own.
@@ -165,9 +165,9 @@ def _database(settings: Settings) -> Check:
     except Pooled as error:
         return Check(what, False, f"{_place(url)}: {_described(error)}", direct)
     except psycopg2.Error as error:
-        return Check(what, False, f"{_place(url)}: {_described(error)}", mend)
+        return Check(what, False, f"{_place(url)}: {_described(error)}", fix)
     except NotAdmitted as refusal:
-        return Check(what, False, f"{_place(url)}: {refusal}", refusal.mend)
+        return Check(what, False, f"{_place(url)}: {refusal}", refusal.fix)
     finally:
         connection.close()
     seen = f"{_place(url)}, version {version // 10000}"
@@ -183,10 +183,10 @@ def _cache(settings: Settings) -> Check:
             admission.cache(url)
         info = client.info("server")
     except NotAdmitted as refusal:
-        return Check(what, False, f"{_place(url)}: {refusal}", refusal.mend)
+        return Check(what, False, f"{_place(url)}: {refusal}", refusal.fix)
     except (redis.RedisError, OSError, ValueError) as error:
-        mend = "start it or correct TEST_REDIS_URL; unset it to let the suite start its own"
-        return Check(what, False, f"{_place(url)}: {_described(error)}", mend)
+        fix = "start it or correct TEST_REDIS_URL; unset it to let the suite start its own"
+        return Check(what, False, f"{_place(url)}: {_described(error)}", fix)
     finally:
         client.close()
     if info.get("redis_mode") == "cluster":
@@ -199,21 +199,21 @@ def _cache(settings: Settings) -> Check:
 
 def _vectors(settings: Settings) -> Check:
     what, url, key = "Qdrant", settings.qdrant_url or "", settings.qdrant_api_key
-    mend = "start it or correct QDRANT_URL and QDRANT_API_KEY; unset them to let the suite start its own node"
-    found = _http(what, url, "/collections", {"api-key": key} if key else {}, mend)
+    fix = "start it or correct QDRANT_URL and QDRANT_API_KEY; unset them to let the suite start its own node"
+    found = _http(what, url, "/collections", {"api-key": key} if key else {}, fix)
     if settings.mode is Mode.DEPLOYED or not found.ok:
         return found
     try:
         admission.qdrant(url, key, WRITES_WITHIN_S)
     except NotAdmitted as refusal:
-        return Check(what, False, f"{_place(url)}: {refusal}", refusal.mend)
+        return Check(what, False, f"{_place(url)}: {refusal}", refusal.fix)
     except httpx.HTTPError as error:
-        return Check(what, False, f"{_place(url)}: {_described(error)}", mend)
+        return Check(what, False, f"{_place(url)}: {_described(error)}", fix)
     return found
 
 
 def _links(settings: Settings) -> Check:
-    mend = "start Toxiproxy or unset TOXIPROXY_URL to let the suite start its own links"
+    fix = "start Toxiproxy or unset TOXIPROXY_URL to let the suite start its own links"
     for variable, url in (
         ("TEST_DATABASE_URL", settings.database_url),
         ("TEST_REDIS_URL", settings.redis_url),
@@ -221,14 +221,14 @@ def _links(settings: Settings) -> Check:
         if settings.mode is Mode.ATTACHED and url and addresses.of(url).socket:
             seen = "Toxiproxy cannot put a link before a Unix socket"
             return Check("Toxiproxy", False, seen, f"name a host in {variable}, or unset TOXIPROXY_URL")
-    return _http("Toxiproxy", settings.toxiproxy_url or "", "/version", {}, mend)
+    return _http("Toxiproxy", settings.toxiproxy_url or "", "/version", {}, fix)
 
 
 def _faults(settings: Settings) -> Check:
-    what, mend = "faults", "correct CITADEL_FAULTS"
+    what, fix = "faults", "correct CITADEL_FAULTS"
     wrong = [reason for entry in settings.faults if (reason := unknown(entry)) is not None]
     if wrong:
-        return Check(what, False, "; ".join(wrong), mend)
+        return Check(what, False, "; ".join(wrong), fix)
     try:
         pairs = commands.load(settings.fault_commands)
     except CommandsError as error:
@@ -241,14 +241,14 @@ def _gateway(settings: Settings) -> Check:
     what, url = "gateway", settings.gateway_url or ""
     if not settings.api_key:
         return Check(what, False, "no key", "set CITADEL_API_KEY to a key that may write")
-    mend = "start the gateway or correct INTEGRATION_TEST_HOST; 401: CITADEL_API_KEY is unknown there"
+    fix = "start the gateway or correct INTEGRATION_TEST_HOST; 401: CITADEL_API_KEY is unknown there"
     if settings.proxy:
-        mend += "; or correct CITADEL_PROXY, through which it was asked"
-    return _http(what, url, "/status", {"X-API-Key": settings.api_key}, mend, settings.proxy)
+        fix += "; or correct CITADEL_PROXY, through which it was asked"
+    return _http(what, url, "/status", {"X-API-Key": settings.api_key}, fix, settings.proxy)
 
 
 def _http(
-    what: str, url: str, path: str, headers: dict[str, str], mend: str, proxy: str | None = None
+    what: str, url: str, path: str, headers: dict[str, str], fix: str, proxy: str | None = None
 ) -> Check:
     """Whether a service answers with a JSON object and status 200."""
     try:
@@ -260,10 +260,10 @@ def _http(
         if answer.status_code == 200 and not isinstance(answer.json(), dict):
             raise ValueError
     except httpx.HTTPError as error:
-        return Check(what, False, f"{_place(url)}: {_described(error)}", mend)
+        return Check(what, False, f"{_place(url)}: {_described(error)}", fix)
     except ValueError:
-        return Check(what, False, f"{_place(url)} does not answer as {what} does", mend)
-    return Check(what, answer.status_code == 200, seen, mend)
+        return Check(what, False, f"{_place(url)} does not answer as {what} does", fix)
+    return Check(what, answer.status_code == 200, seen, fix)
 
 
 def _described(error: Exception) -> str:

@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the process."""
-        print(f"{self.prog}: {one_line(message)}; --help tells what there is", file=sys.stderr)
+        print(f"{self.prog}: {one_line(message)}; --help lists what there is", file=sys.stderr)
         raise SystemExit(REFUSED)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
 OLDEST_PYTHON = (3, 11)
 STACK_SECTION = "# --- the embedded stack"
-MEND = "pip install -r requirements.txt (or: make acceptance, which does it)"
+FIX = "pip install -r requirements.txt (or: make acceptance, which does it)"
 
 
 def pins(*, with_stack: bool = True) -> dict[str, str]:
@@ -49,4 +49,4 @@ def _complaint() -> str | None:
         needed, this = (".".join(map(str, version[:2])) for version in (OLDEST_PYTHON, sys.version_info))
         return f"Python {needed} or newer is needed, this is {this}: start it with a newer one"
     missing = [problem for problem in problems(with_stack=False) if problem.endswith("is missing")]
-    return f"{'; '.join(missing)}. Fix it with: {MEND}" if missing else None
+    return f"{'; '.join(missing)}. Fix it with: {FIX}" if missing else None

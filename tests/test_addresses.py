@@ -464,8 +464,8 @@ def test_what_does_not_work_is_told_by_the_examination(
     settings = Settings.load({variable: filled(form, places), "QDRANT_API_KEY": API_KEY}, dotenv=None)
     found = examined(what, settings, tmp_path)
     assert not found.ok
-    assert variable in found.mend
-    for line in (found.seen, found.mend):
+    assert variable in found.fix
+    for line in (found.seen, found.fix):
         assert "\n" not in line
         assert not [
             word
@@ -481,7 +481,7 @@ def test_a_unix_socket_goes_with_no_toxiproxy_of_others(
     url = f"postgresql://odd:{ODD_PASSWORD_QUOTED}@/odd?host={places.pg_dir}&port={places.pg}"
     settings = Settings.load({"TEST_DATABASE_URL": url, "TOXIPROXY_URL": links.url}, dotenv=None)
     found = examined("Toxiproxy", settings, tmp_path)
-    assert not found.ok and "TEST_DATABASE_URL" in found.mend
+    assert not found.ok and "TEST_DATABASE_URL" in found.fix
 
 
 def test_what_is_not_written_in_the_variable_is_not_heeded() -> None:
@@ -494,7 +494,7 @@ def test_a_qdrant_whose_key_may_only_read_is_told(places: Places, tmp_path: Path
     found = examined("Qdrant", Settings.load(environ, dotenv=None), tmp_path)
     assert not found.ok
     assert "may not make, write to and delete a collection" in found.seen
-    assert "QDRANT_API_KEY" in found.mend and READ_ONLY_KEY not in found.seen + found.mend
+    assert "QDRANT_API_KEY" in found.fix and READ_ONLY_KEY not in found.seen + found.fix
 
 
 def test_a_read_only_postgresql_is_told(places: Places, tmp_path: Path) -> None:
@@ -510,7 +510,7 @@ def test_a_read_only_postgresql_is_told(places: Places, tmp_path: Path) -> None:
     for given, words in options.items():
         settings = Settings.load({"TEST_DATABASE_URL": given}, dotenv=None)
         found = examined("PostgreSQL", settings, tmp_path)
-        assert not found.ok and words in found.seen and "TEST_DATABASE_URL" in found.mend
+        assert not found.ok and words in found.seen and "TEST_DATABASE_URL" in found.fix
 
 
 @pytest.mark.parametrize(
@@ -536,7 +536,7 @@ def test_a_redis_that_refuses_writes_is_told(
     finally:
         client.execute_command(*after)  # type: ignore[no-untyped-call]
         client.close()
-    assert not found.ok and words in found.seen and "TEST_REDIS_URL" in found.mend
+    assert not found.ok and words in found.seen and "TEST_REDIS_URL" in found.fix
 
 
 @pytest.mark.parametrize(
@@ -560,8 +560,8 @@ def test_each_missing_right_of_a_redis_user_is_named(
     settings = Settings.load({"TEST_REDIS_URL": url}, dotenv=None)
     found = examined("Redis", settings, tmp_path)
     assert not found.ok
-    assert lacking in found.mend and "TEST_REDIS_URL" in found.mend
-    grants = found.mend.partition("ACL SETUSER limited ")[2].split()
+    assert lacking in found.fix and "TEST_REDIS_URL" in found.fix
+    grants = found.fix.partition("ACL SETUSER limited ")[2].split()
     client.execute_command("ACL", "SETUSER", "limited", *grants)  # type: ignore[no-untyped-call]
     assert examined("Redis", settings, tmp_path).ok, "the remedy is enough"
     assert client.dbsize() == keys_before, "nothing was written to find out"

@@ -75,7 +75,7 @@ def _taken(variable: str, value: str) -> str:
     if settings.faults:
         found = doctor._faults(settings)
         return (
-            "" if not found.ok and found.seen.isprintable() and "CITADEL_FAULTS" in found.mend else str(found)
+            "" if not found.ok and found.seen.isprintable() and "CITADEL_FAULTS" in found.fix else str(found)
         )
     return repr(settings) if variable not in NAMES and WORD in repr(settings) else ""
 

@@ -28,7 +28,7 @@ def test_attached_smoke_passes_and_leaves_foreign_data_alone(tmp_path: Path) -> 
     database.autocommit = True
     cache = redis.Redis.from_url(CACHE, socket_timeout=2)
     with database.cursor() as cursor:
-        # The names belong to whoever holds the lock; what is there by then, a killed test left.
+        # The names belong to the holder of the lock; what is there by then, a killed test left.
         cursor.execute("SET lock_timeout = '2min'")
         cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", (SCHEMA,))
     try:

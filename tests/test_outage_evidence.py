@@ -84,7 +84,7 @@ def test_an_outage_that_proves_too_little_is_told() -> None:
 
 def test_a_recovery_that_takes_too_long_or_never_comes_is_told() -> None:
     slow = evidence(call(1), call(11), call(29, "503 [r]"), call(31))
-    assert slow.problems() == ["the platform was well 11.1 s after redis cut, 10 s are promised"]
+    assert slow.problems() == ["the platform had recovered 11.1 s after redis cut, 10 s are promised"]
     never = evidence(call(1), call(11), call(29, "503 [r]"))
     assert never.problems() == ["no operation was answered normally again after redis cut"]
 

@@ -168,8 +168,8 @@ def test_the_examination_names_the_pooler_in_one_line_and_the_remedy(
         given |= {"INTEGRATION_TEST_HOST": "127.0.0.1:1", "CITADEL_API_KEY": "ck_" + 20 * "x"}
     finding = doctor._database(Settings.load(given, dotenv=None))
     assert not finding.ok
-    assert "name the server itself in TEST_DATABASE_URL" in finding.mend
-    assert "\n" not in finding.seen + finding.mend
+    assert "name the server itself in TEST_DATABASE_URL" in finding.fix
+    assert "\n" not in finding.seen + finding.fix
     assert doctor._database(Settings.load({"TEST_DATABASE_URL": pool.server_url}, dotenv=None)).ok
 
 

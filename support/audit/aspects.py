@@ -37,7 +37,7 @@ class Aspect(Protocol):
     """One part of an audit."""
 
     def look(self, subjects: Iterable[Any]) -> dict[Any, Sighting]:
-        """Read the stores afresh and return the faults among ``subjects``."""
+        """Read the stores again and return the faults among ``subjects``."""
         ...
 
 
@@ -66,7 +66,7 @@ class Case:
         return [event for event in events if self.scope.covers(event.collection)]
 
     def tell(self, what: str, done: int, expected: int | None) -> None:
-        """Say how far the scan is, to whoever listens."""
+        """Say how far the scan is, to the caller."""
         if self.options.progress is not None:
             self.options.progress(ScanProgress(what, done, expected))
 

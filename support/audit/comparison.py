@@ -24,7 +24,7 @@ from support.drivers.qdrant import PointId
 # A request writes at most 100 items and moves the generation once.
 LARGEST_BATCH = 100
 # A sample is read in so many ranges. A part of a whole collection has about so many pages, as up to one page
-# of each is read in vain.
+# of each is read for nothing.
 SLICES = 100
 PAGES_OF_A_PART = 20
 LARGEST_PART_COUNT = 4096

@@ -18,7 +18,7 @@ LONGEST_ANSWER_TOKENS = 8
 
 
 class AnthropicApi:
-    """A client of the live service, or of whoever plays it."""
+    """A client of the live service, or of its emulator."""
 
     def __init__(self, service: Live, journal: Journal) -> None:
         self._journal = journal

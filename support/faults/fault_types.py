@@ -21,7 +21,7 @@ STATE_KINDS = {
     ),
     "redis": ("full", "refuses_writes", "paused", "no_connections"),
 }
-# No fault may last longer: whoever forgot it is helped by the dead-man process.
+# No fault may last longer: one that is forgotten is ended by the dead-man process.
 LONGEST_S = 30.0
 # As by a wrong time zone: more than any limit of a minute or half an hour that a clock could be asked for.
 SKEW_S = 3600

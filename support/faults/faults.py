@@ -52,7 +52,7 @@ class Fault:
     _forget: Callable[[], None] | None = None
 
     def hits(self) -> int:
-        """What the fault has hit so far. Where nobody counts, 1 while it is really in force, else 0."""
+        """What the fault has hit so far. Where nothing counts hits, 1 while it is in force, else 0."""
         return self._injector.hits()
 
     def end(self) -> None:
@@ -133,7 +133,7 @@ class Faults:
         self._active: list[Fault] = []
         # Every fault that was injected, in that order.
         self.history: list[Fault] = []
-        # Set by every fault; whoever waits for the platform to get over them resets it. On a platform of
+        # Set by every fault; what waits for the platform to recover resets it. On a platform of
         # others nothing is injected before it was seen to be healthy.
         self.shaken = guard is not None and bool(listed)
 
@@ -201,11 +201,11 @@ class Faults:
         return Wiretap(link.control, link.name)
 
     def connections(self, target: str) -> int:
-        """Connections opened to ``target`` so far. Raises ``Unavailable`` where nobody counts them."""
+        """Connections opened to ``target`` so far. Raises ``Unavailable`` where they are not counted."""
         link = self._link(target)
         traffic = link.control.link(link.name).get("traffic") if link else None
         if traffic is None:
-            raise Unavailable(f"nobody counts the connections to {target}")
+            raise Unavailable(f"the connections to {target} are not counted here")
         return int(traffic["connections"])
 
     def end_all(self) -> list[str]:

@@ -219,7 +219,7 @@ class Frozen:
         return None
 
     def hits(self) -> int:
-        """What has come for it since; 1 while it stands still where nobody counts."""
+        """What has come for it since; 1 while it stands still and nothing counts."""
         if not self._stands_still():
             return 0
         now = self._arrivals()

@@ -312,7 +312,7 @@ class _Failing(_DatabaseHarm):
         made = self.trigger.format(name=self._called, table=self.database.documents)
         return [
             f"CREATE SEQUENCE {self._place}",
-            # Run as its maker, whoever writes: the gateway owes nothing to the counter.
+            # Run as its maker, not as the writer: the gateway owes nothing to the counter.
             f"CREATE FUNCTION {self._place}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
             f" AS {_text(body)}",
             f"{made} FOR EACH ROW WHEN ({self.only}) EXECUTE FUNCTION {self._place}()",
@@ -460,7 +460,7 @@ class Paused:
         return rollbacks.by_cache_commands(self._cache.url, [["CLIENT", "UNPAUSE"]])
 
     def hits(self) -> int:
-        """What has come for it since; 1 while it pauses where nobody counts."""
+        """What has come for it since; 1 while it pauses and nothing counts."""
         if not self._in_force():
             return 0
         now = self._arrivals()

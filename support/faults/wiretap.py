@@ -188,7 +188,7 @@ class Wiretap:
 
 
 def _has_left(client: socket.socket) -> bool:
-    """Whether whoever sent the request waits for no response any more."""
+    """Whether the sender of the request no longer waits for a response."""
     try:
         return client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
     except BlockingIOError:

@@ -122,7 +122,7 @@ OF_STORES: Mapping[str, Failure] = {
 }
 OF_SERVICES: Mapping[str, Failure] = {
     "crashes on every text": Failure(
-        "it is killed by every request to embed, and is well until the next one",
+        "it is killed by every request to embed, and works until the next one",
         "choke",
         ("embedding",),
         fixed(on="POST /embed"),

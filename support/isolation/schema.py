@@ -106,7 +106,7 @@ def keep(url: str, name: str, run: Run) -> None:
 def ours(url: str) -> list[OwnSchema]:
     """The suite's schemas in that database which this role may drop, with the last beat in each.
 
-    One without the table of the heartbeat tells nothing of its run, so it is not among them.
+    One without the table of the heartbeat says nothing about its run, so it is not among them.
     """
     connection = connect(url)
     try:

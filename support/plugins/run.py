@@ -110,7 +110,7 @@ def choose(context: Any) -> None:
         )
     selected = [each for each in _scenarios(runner.features) if each.should_run(context.config)]
     if undefined := sentences.complaints(selected, runner.step_registry):
-        refuse(context, "\n".join(["the features say what nobody has defined:", *undefined]))
+        refuse(context, "\n".join(["the features use what is not defined:", *undefined]))
     _take_share(context)
     order = BEGUN.options.order
     if order is not None:

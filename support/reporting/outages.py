@@ -76,7 +76,7 @@ class Outage:
             found.append(f"no operation was answered normally again after {_named(self.faults)}")
         if self.recovery_s is not None and self.recovery_s > self.promised_s:
             found.append(
-                f"the platform was well {self.recovery_s:.1f} s after {_named(self.faults)},"
+                f"the platform had recovered {self.recovery_s:.1f} s after {_named(self.faults)},"
                 f" {self.promised_s:g} s are promised"
             )
         return found

@@ -196,9 +196,9 @@ def _figures(content: dict[str, Any]) -> Figures:
 
 
 def merge(folders: Sequence[Path], output: Path, redact: Callable[[str], str] = str) -> tuple[str, bool]:
-    """Put the results of all parts of one run into ``output``; returns the closing table and if all is well.
+    """Put the results of all parts of one run into ``output``; returns the closing table and the verdict.
 
-    All is well if nothing failed or broke and nothing was left out. Raises ``NotMerged`` before anything is
+    It is good if nothing failed or broke and nothing was left out. Raises ``NotMerged`` before anything is
     written if the parts are not those of one run, or if one is missing.
     """
     if any(folder.resolve() == output.resolve() for folder in folders):

@@ -94,7 +94,7 @@ def examine(world: World, settings: Settings, output: Path) -> None:
 
 def failed(world: World) -> dict[str, str]:
     """Advice by name of the checks that failed."""
-    return {finding.what: finding.mend for finding in _diagnosis(world).findings if not finding.ok}
+    return {finding.what: finding.fix for finding in _diagnosis(world).findings if not finding.ok}
 
 
 def printed(world: World) -> str:

@@ -298,7 +298,7 @@ class GatewayApp:
 
 def _headers(lines: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     """The headers by name. A name sent twice has both values, as one list: so a second key, or a second
-    content type, is seen and refused; whoever took the first and whoever takes the last cannot disagree."""
+    content type, is seen and refused; a reader of the first and a reader of the last cannot disagree."""
     found: dict[str, str] = {}
     for raw_name, raw_value in lines:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")

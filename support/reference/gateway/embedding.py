@@ -25,7 +25,7 @@ _REVISION = "r1"
 _TEXTS_A_CALL = 32
 
 _HANDED_ON_S = 0.5
-"""How long a new vector is handed on: whoever has just missed it in the cache still gets it."""
+"""How long a new vector is handed on: a request that has just missed it in the cache still gets it."""
 
 _TRIAL = "Is the embedding service well?"
 

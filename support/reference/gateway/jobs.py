@@ -187,7 +187,7 @@ RETURNING status
 
 
 class _Unbearable(Exception):
-    """The embedding service is well, but fails at one of these texts."""
+    """The embedding service works, but fails at one of these texts."""
 
 
 class _Lost(Exception):
@@ -553,7 +553,7 @@ class Jobs:
         return alone and tries is not None and tries >= _TRIES
 
     async def _embedded(self, job: _Job, texts: list[str], model: str, *, suspected: bool) -> list[Embedded]:
-        """The texts' vectors. After a failure the service has to show first that it is well."""
+        """The texts' vectors. After a failure the service has to show first that it works."""
         careful = suspected or job.job_id in self._doubted
         if careful:
             await self._embeddings.try_out(model)

@@ -53,7 +53,7 @@ class Item:
     job_id: uuid.UUID | None = None
     version: int = 0
     undisputed: bool = True
-    """Whether whoever was at the item when this write was announced wants the same of it."""
+    """Whether the writer who was at the item when this write was announced wants the same of it."""
     outcome: str = ""
     created_at: datetime | None = None
     updated_at: datetime | None = None

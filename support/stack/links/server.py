@@ -46,7 +46,7 @@ async def _serve(
         return False
     body = await reader.readexactly(length)
     if headers.get("user-agent", "").startswith("Mozilla/"):
-        # No web page shall control the links through somebody's browser.
+        # No web page may control the links through somebody's browser.
         reply = Refusal(403, "User agent not allowed").reply()
     else:
         async with turn:

@@ -95,7 +95,7 @@ def jobs_shown_to_everybody() -> None:
 
 
 @defect(
-    "whoever knows the number of a job can look at it and cancel it",
+    "anybody who knows the number of a job can look at it and cancel it",
     key="jobs-visible-to-owner-only",
     message=r"getJobStatus answered 200",
 )

@@ -76,9 +76,11 @@ def in_time(context, wording):
 
 @then("the outcomes are:")
 def outcomes_are(context):
-    """In the order of the requests, or of the items of one batch; a column <name> is a field of the answer.
+    """In the order of the requests, or of the items of one batch; in any order with a number of each.
 
-    Columns: request | id | outcome | version | <name>
+    A column <name> is a field of the answer.
+
+    Columns: request | id | outcome | version | number | <name>
     """
     rows = [row.as_dict() for row in context.table]
     assert_that(outcomes.deviations(context.world, rows), nothing_wrong())
@@ -88,7 +90,7 @@ def outcomes_are(context):
 def answer_shows(context):
     """Members of the answer, field by field; a header by its name.
 
-    Columns: field | value
+    Columns: field | value | answer | if
     """
     rows = [row.as_dict() for row in context.table]
     assert_that(outcomes.shown_otherwise(context.world, rows), nothing_wrong())

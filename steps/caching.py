@@ -50,3 +50,9 @@ def restored(context, server):
 def as_in_backups(context, alias):
     """Every row and point exactly: id, version, text, metadata, vector and the time of the last update."""
     assert_that(backups.changed(context.world, alias), nothing_wrong())
+
+
+@then("Qdrant and PostgreSQL hold the documents of {string} except {ids} as in their backups")
+def others_as_in_backups(context, alias, items):
+    """Every row and point of all others exactly."""
+    assert_that(backups.changed(context.world, alias, items), nothing_wrong())

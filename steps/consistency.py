@@ -84,3 +84,19 @@ def read_as_held(context):
 def history_kept(context):
     """The clients' own history against both stores, document by document."""
     assert_that(agreement.against_the_history(context.world), nothing_wrong())
+
+
+@then("the audit finds:")
+def audit_finds(context):
+    """Exactly these, of all collections of the scenario in Qdrant, PostgreSQL and Redis.
+
+    Columns: document | finding | store
+    """
+    rows = [row.as_dict() for row in context.table]
+    assert_that(agreement.audited_otherwise(context.world, rows), nothing_wrong())
+
+
+@then("the audit is clean")
+def audit_clean(context):
+    """Nothing is found in the three stores, also against what the clients were told."""
+    assert_that(agreement.audited_otherwise(context.world), nothing_wrong())

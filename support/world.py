@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from support.vocabulary.platform import Diagnosis
     from support.vocabulary.requests.grammar import Call, Request
     from support.vocabulary.requests.operations import Prepared
+    from support.vocabulary.requests.repeating import Repetition
     from support.vocabulary.stores import Foreign
 
 
@@ -33,40 +36,103 @@ if TYPE_CHECKING:
 PARTLY = 207
 
 
+Key = tuple[str, str]
+"""Collection and client id of a document."""
+
+
 @dataclass(slots=True)
 class Ledger:
     """What became of every write of a scenario, by collection and client id: the client's own history.
 
     ``acknowledged`` holds the version of the last 2xx (0: acknowledged as deleted), ``refused`` and
-    ``unknown`` the ids whose last write was refused or left open.
+    ``unknown`` the ids whose last write was refused or left open. Of writes to one id at the same time nobody
+    knows the order: the highest version counts, and where one of them deletes, nothing is known of the id.
+    ``journal`` holds every acknowledgement with its time, in their order.
     """
 
-    acknowledged: dict[tuple[str, str], int] = field(default_factory=dict)
-    refused: set[tuple[str, str]] = field(default_factory=set)
-    unknown: set[tuple[str, str]] = field(default_factory=set)
+    acknowledged: dict[Key, int] = field(default_factory=dict)
+    refused: set[Key] = field(default_factory=set)
+    unknown: set[Key] = field(default_factory=set)
+    journal: list[tuple[float, Key, int]] = field(default_factory=list)
+    # The writes that are under way, True for those that delete; and keys of which several are, or were.
+    _open: dict[Key, list[bool]] = field(default_factory=dict)
+    _raced: set[Key] = field(default_factory=set)
+    _contested: set[Key] = field(default_factory=set)
+    _in_doubt: set[Key] = field(default_factory=set)
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    @contextmanager
+    def writing(self, key: Key, *, deletes: bool = False) -> Iterator[None]:
+        """While one write is under way; its outcome is unknown until it is entered."""
+        with self._lock:
+            under_way = self._open.setdefault(key, [])
+            if not under_way:
+                self._in_doubt.discard(key)
+            under_way.append(deletes)
+            if len(under_way) > 1:
+                self._raced.add(key)
+                if any(under_way):
+                    self._contested.add(key)
+            self.unknown.add(key)
+        try:
+            yield
+        finally:
+            with self._lock:
+                under_way.remove(deletes)
+                if not under_way:
+                    self._settle(key)
+
+    def _settle(self, key: Key) -> None:
+        """The last of the writes to one id is over."""
+        del self._open[key]
+        if key in self._raced and key not in self._in_doubt:
+            self.unknown.discard(key)
+        if key in self._contested:
+            self.acknowledged.pop(key, None)
+            self.refused.discard(key)
+        for keys in (self._raced, self._contested, self._in_doubt):
+            keys.discard(key)
 
     def note(self, collection: str, item: str, answer: Answer, *, deletes: bool = False) -> None:
         """Enter the answer to one write; a 504 means: unknown."""
         key = (collection, item)
         if answer.status == 504:
-            self.unknown.add(key)
+            self.doubt(key)
         elif answer.ok:
-            self.acknowledged[key] = 0 if deletes else int(answer.body["version"])
-            self.unknown.discard(key)
-            self.refused.discard(key)
+            self.acknowledge(key, 0 if deletes else int(answer.body["version"]))
         else:
             self.refuse(collection, item)
+
+    def acknowledge(self, key: Key, version: int) -> None:
+        """Enter a write that was carried out: the version it was told, 0 for a deletion."""
+        with self._lock:
+            if key in self._raced:
+                version = max(version, self.acknowledged.get(key, 0))
+            self.acknowledged[key] = version
+            self.refused.discard(key)
+            if key not in self._contested:
+                self.journal.append((time.monotonic(), key, version))
+            if key not in self._raced:
+                self.unknown.discard(key)
+
+    def doubt(self, key: Key) -> None:
+        """Enter a write of which nobody was told whether it was carried out."""
+        with self._lock:
+            self.unknown.add(key)
+            self._in_doubt.add(key)
 
     def refuse(self, collection: str, item: str) -> None:
         """Enter a write that was definitely not carried out: what was acknowledged before still holds."""
         key = (collection, item)
-        self.unknown.discard(key)
-        if key not in self.acknowledged:
-            self.refused.add(key)
+        with self._lock:
+            if key not in self._raced:
+                self.unknown.discard(key)
+            if key not in self.acknowledged:
+                self.refused.add(key)
 
     def absent(self, collection: str, item: str) -> None:
         """Enter that a document whose fate was unknown has been found not to be there."""
-        self.acknowledged[collection, item] = 0
+        self.acknowledge((collection, item), 0)
         self.unknown.discard((collection, item))
 
     def forget(self, collection: str) -> None:
@@ -75,6 +141,8 @@ class Ledger:
             del self.acknowledged[key]
         for keys in (self.refused, self.unknown):
             keys -= {key for key in keys if key[0] == collection}
+        # Whether what is still under way came before or after, nobody knows.
+        self._contested |= {key for key in self._open if key[0] == collection}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +152,15 @@ class Order:
     provider: str
     texts: Sequence[str]
     again: Callable[[Sequence[str]], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a request lets its caller see: one document, or all of a collection that there is room for."""
+
+    collection: str
+    item: str = ""
+    room: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +177,10 @@ class Attempt:
     # The same request with the cache off, where there is such a thing.
     uncached: Callable[[], Answer] | None = None
     actor: str = ""
+    view: View | None = None
+    # When it was made, in seconds of ``time.monotonic()``, and by which of several clients.
+    began: float = 0.0
+    client: int = 0
 
     @property
     def answer(self) -> Answer:
@@ -207,6 +288,8 @@ class World:
     backups: dict[str, Backup] = field(default_factory=dict)
     # Requests that are held somewhere on their way.
     in_flight: InFlight | None = None
+    # Requests that are being repeated in the background.
+    repetition: Repetition | None = None
     # The faults in force.
     faults: list[Fault] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=partial(itertools.count, 1))

@@ -105,6 +105,12 @@ class Gateway:
             proxy=self.proxy,
         )
 
+    def another(self) -> Gateway:
+        """A client of the same platform with connections of its own."""
+        return Gateway(
+            self.url, self.key, self.contract, self.coverage, self.journal, self.secrets, self.proxy
+        )
+
     def call(
         self,
         operation: str,

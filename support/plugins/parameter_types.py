@@ -23,7 +23,6 @@ from support.vocabulary import (
     failures,
     in_flight,
     jobs,
-    misuse,
     outages,
     platform,
     requests,
@@ -101,6 +100,7 @@ def install() -> None:
         words.JOB,
         jobs.JOB_STAGE,
         words.VECTOR,
+        words.ENDING,
         answers.PROVIDER_ANSWER,
         answers.SPAN,
         embeddings.DIMENSIONS,
@@ -118,7 +118,6 @@ def install() -> None:
     _define("activities", rf"{one}(?:(?:, {one})* and {one})?", list, enumeration)
     for name, listed in (
         ("missing_service", platform.SERVICES),
-        ("flaw", misuse.FLAWS),
         ("moment", {**crashes.MOMENTS, **in_flight.MOMENTS}),
         ("damage", caches.DAMAGES),
         ("job_end", jobs.ENDS),

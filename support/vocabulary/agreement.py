@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from support.vocabulary import expectations, outages, outcomes, stores
+from support.audit.report import Breach, Report
+from support.faults.wording import DEPENDENCIES
+from support.lifecycle.invariants import audit_of
+from support.vocabulary import expectations, outages, outcomes, stores, tables
 from support.waiting import eventually
 from support.world import World
 
@@ -73,3 +76,49 @@ def against_the_history(world: World) -> list[str]:
     """Acknowledged documents that are not in both stores, refused ones that are in one, halves."""
     outages.nothing_in_flight(world)
     return outages.lost(world) + outages.in_one_store_only(world)
+
+
+def audited_otherwise(world: World, rows: Sequence[Mapping[str, str]] = ()) -> list[str]:
+    """What the three-store audit finds otherwise than the rows say, with its report.
+
+    A row is a document and a finding, perhaps with the store in which to look first. Raises ``TableError``
+    for a finding or a store that does not exist.
+    """
+    report = audit_of(world.citadel, world)
+    # The audit that ends the scenario need not find them again.
+    world.disagreement_expected = bool(rows)
+    wanted = [(row["document"].strip(), _kind(row["finding"].strip()), _store(row)) for row in rows]
+    found = [(world.names.alias_of(each.subject), each.kind, each.store) for each in report.findings]
+    wrong = [f"not found: {_finding(each)}" for each in wanted if not any(_meets(each, one) for one in found)]
+    wrong += [f"found: {_finding(one)}" for one in found if not any(_meets(each, one) for each in wanted)]
+    return [*wrong, *_doubts(report), report.text()] if wrong or _doubts(report) else []
+
+
+Found = tuple[str, Breach, str]
+
+
+def _meets(wanted: Found, found: Found) -> bool:
+    return wanted[:2] == found[:2] and wanted[2] in ("", found[2])
+
+
+def _finding(found: Found) -> str:
+    item, kind, store = found
+    return f'"{item}" is {kind.lower()}{f" in {store}" if store else ""}'
+
+
+def _doubts(report: Report) -> list[str]:
+    return [f"not decided: {each}" for each in report.doubts]
+
+
+def _kind(name: str) -> Breach:
+    known = {kind.value.lower().replace("_", " "): kind for kind in Breach}
+    if name not in known:
+        raise tables.unknown("finding", name, known)
+    return known[name]
+
+
+def _store(row: Mapping[str, str]) -> str:
+    name = row.get("store", "").strip()
+    if name and name not in DEPENDENCIES:
+        raise tables.unknown("store", name, DEPENDENCIES)
+    return DEPENDENCIES.get(name, "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -35,20 +35,24 @@ def take(world: World, server: str) -> None:
 
 
 def restore(world: World, server: str) -> int:
-    """Put the copy back; how many entries, points or rows that were."""
+    """Put the copy back; how many entries, points or rows that were.
+
+    What clients were told before is no promise of what is shown to them from now on.
+    """
     world.wrote = True
+    world.ledger.journal.clear()
     return _of(world, server).restore()
 
 
-def changed(world: World, alias: str) -> list[str]:
-    """Documents of a collection that PostgreSQL or Qdrant does not hold exactly as its backup does."""
+def changed(world: World, alias: str, aside: Collection[str] = ()) -> list[str]:
+    """Documents, but those ``aside``, that PostgreSQL or Qdrant does not hold exactly as its backup does."""
     collection = world.names.collection(alias)
     wrong: list[str] = []
     for server in ("postgresql", "qdrant"):
         before = {item: held for (at, item), held in _of(world, server).documents.items() if at == collection}
         assert before, f'the backup of {NAMES[server]} holds no document of "{alias}"'
         now = {item: held for (at, item), held in STORES[server](world).documents.items() if at == collection}
-        for item in sorted(before.keys() | now.keys()):
+        for item in sorted((before.keys() | now.keys()) - set(aside)):
             was, found = before.get(item, {}), now.get(item, {})
             wrong += [
                 f'{NAMES[server]}, "{item}": {name} was {was.get(name)}, is {found.get(name)}'

@@ -217,14 +217,3 @@ def outcomes(world: World) -> list[tuple[str, str]]:
     """``(title, outcome)`` of each document of the last batch, in the order of the answer."""
     results = world.last.body["results"]
     return [(world.names.alias_of(result["id"]), result.get("outcome", "failed")) for result in results]
-
-
-def store_together(world: World, count: int, title: str) -> list[Answer]:
-    """``count`` identical submissions at the same moment."""
-    return together([partial(store, world, title, "One text for all.")] * count)
-
-
-def rewrite_together(world: World, count: int, title: str) -> list[Answer]:
-    """``count`` different rewritings of one document at the same moment."""
-    texts = sentences(count, world.names.prefix)
-    return together([partial(rewrite, world, title, text=text) for text in texts])

@@ -16,6 +16,8 @@ from support.world import PARTLY, Attempt, World
 
 # Of what is otherwise in many answers.
 MOST_TOLD = 12
+# With this column the order of the outcomes does not matter.
+NUMBER = "number"
 
 
 def limit(world: World, wording: str) -> Limit:
@@ -44,17 +46,47 @@ def deviations(world: World, rows: Sequence[Mapping[str, str]]) -> list[str]:
     """What came out otherwise than the rows say, in their order.
 
     The columns are ``outcome`` and any of ``request``, ``id``, ``version``; any other is a field of the
-    answer, or of the item: items of one batch count each for itself.
+    answer, or of the item: items of one batch count each for itself. With ``number`` the order does not
+    matter, and so many come out as the row says.
     """
     found = _items(world.attempts)
+    if any(NUMBER in row for row in rows):
+        return _miscounts(world.attempts) + _counted_otherwise(found, rows)
     wrong = _miscounts(world.attempts)
     wrong += [] if len(found) == len(rows) else [f"expected {len(rows)} outcomes, got {len(found)}"]
     for place, (row, item) in enumerate(zip(rows, found, strict=False), 1):
-        for column, text in row.items():
-            value = _value(column, item)
-            if text.strip() and not _equal(column, text, value, item):
-                value = value if isinstance(value, str) else expectations.shown(value)
-                wrong.append(f"{place}. {item['told']}: expected {column} {text.strip()}, was {value}")
+        wrong += [f"{place}. {item['told']}: {each}" for each in _differences(row, item)]
+    return wrong
+
+
+def _counted_otherwise(found: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """Rows of which another number came out, and outcomes of which no row tells."""
+    wrong = [
+        f"expected {row[NUMBER].strip()} of {_told(row)}, were {count}"
+        for row in rows
+        for count in [sum(not _differences(row, item) for item in found)]
+        if not expectations.fits(row[NUMBER], count)
+    ]
+    others = [item["told"] for item in found if all(_differences(row, item) for row in rows)]
+    return wrong + [f"expected by no row: {each}" for each in others]
+
+
+def _told(row: Mapping[str, str]) -> str:
+    return ", ".join(
+        f"{column} {text.strip()}" for column, text in row.items() if column != NUMBER and text.strip()
+    )
+
+
+def _differences(row: Mapping[str, str], item: Mapping[str, Any]) -> list[str]:
+    """What of one outcome is otherwise than its row says."""
+    wrong = []
+    for column, text in row.items():
+        if column == NUMBER or not text.strip():
+            continue
+        value = _value(column, item)
+        if not _equal(column, text, value, item):
+            value = value if isinstance(value, str) else expectations.shown(value)
+            wrong.append(f"expected {column} {text.strip()}, was {value}")
     return wrong
 
 
@@ -69,7 +101,7 @@ def _value(column: str, item: Mapping[str, Any]) -> Any:
 def _equal(column: str, text: str, value: Any, item: Mapping[str, Any]) -> bool:
     if column == "request":
         return text.strip() in str(value)
-    if column in ("id", "version"):
+    if column == "id":
         return str(value) == str(tables.words(text))
     if column != "outcome":
         return expectations.fits(text, value)
@@ -143,14 +175,34 @@ def _of_attempt(attempt: Attempt) -> dict[str, Any]:
 
 
 def shown_otherwise(world: World, rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """Fields of the answers that are otherwise than the table says."""
+    """Fields of the answers that are otherwise than the table says.
+
+    A row with ``answer`` is of the answer of that number alone; one with ``if``, such as ``in flight = 0``,
+    of those answers that meet the condition, and one of them must.
+    """
     assert world.attempts, "no request has been made in this scenario yet"
     many = len(world.attempts) > 1
-    return [
-        f"{each.what}: {wrong}" if many else wrong
-        for each in world.attempts
-        for wrong in expectations.deviations(each.answer, rows)
-    ]
+    wrong = []
+    for row in rows:
+        pair = [{name: text for name, text in row.items() if name not in ("answer", "if")}]
+        for each in _meant(world.attempts, row):
+            found = expectations.deviations(each.answer, pair)
+            wrong += [f"{each.what}: {one}" if many else one for one in found]
+    return wrong
+
+
+def _meant(attempts: Sequence[Attempt], row: Mapping[str, str]) -> Sequence[Attempt]:
+    number, condition = row.get("answer", "").strip(), row.get("if", "").strip()
+    if number:
+        assert int(number) <= len(attempts), f"there are {len(attempts)} answers, not {number}"
+        attempts = [attempts[int(number) - 1]]
+    if condition:
+        name, _, value = condition.partition(" = ")
+        attempts = [
+            each for each in attempts if expectations.fits(value, expectations.member(each.answer, name))
+        ]
+        assert attempts, f"no answer shows {condition}"
+    return attempts
 
 
 def differing(world: World, fields: Sequence[str]) -> list[str]:

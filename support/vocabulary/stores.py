@@ -10,7 +10,6 @@ from uuid import UUID
 import numpy as np
 
 from support.audit import Report
-from support.drivers.gateway import Answer
 from support.drivers.postgres import MetadataStore, Row
 from support.drivers.qdrant import Point, PointId, VectorStore
 from support.lifecycle.invariants import audit_of
@@ -125,27 +124,9 @@ def named(world: World, alias: str) -> dict[str, list[str]]:
     }
 
 
-def lose_vector(world: World, title: str) -> None:
-    """Delete the document's point behind the platform's back; the audit will rightly complain."""
-    point = point_of(world, title)
-    assert point is not None, f'"{title}" has no vector to lose'
-    world.disagreement_expected = True
-    vectors(world).delete_points(world.names.collection(world.collection), [point.id])
-
-
 def audit(world: World) -> Report:
     """The three-store audit of the scenario's collections."""
     return audit_of(world.citadel, world)
-
-
-def platform_check(world: World) -> Answer:
-    """The platform's own consistency check of the scenario's collection, without repair."""
-    return world.citadel.gateway.call(
-        "validateCollection",
-        json_body={"repair": False},
-        collection=world.names.collection(world.collection),
-        key=world.key,
-    )
 
 
 def reported_counts(world: World) -> dict[str, int]:

@@ -14,7 +14,7 @@ from support.drivers.providers import DISPLAY_NAMES
 from support.vocabulary.tables import numbers
 
 QUOTED = r'"(?:[^"\\]|\\.)*"'
-_NUMBER = r"-?\d+(?:\.\d+)?"
+_NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +168,8 @@ JOBS = {
     "the third job": "",
 }
 JOB = Word("job", "a job of the scenario", any_of(JOBS), str, JOBS)
+ENDINGS = {"succeed": "are carried out", "fail": "are refused, or not answered"}
+ENDING = Word("ending", "how requests come out", any_of(ENDINGS), str, ENDINGS)
 # What the requests of an actor may contain, besides {string}, {int} and {float}.
 OF_REQUESTS = (IDS, VECTOR, PROVIDER, FLAW, MEASURE, HOSTILE_PLACE, MALFORMATION, JOB)
 

@@ -36,6 +36,9 @@ from support.vocabulary.requests import (
     platform as platform,
 )
 from support.vocabulary.requests import (
+    repeating as repeating,
+)
+from support.vocabulary.requests import (
     search as search,
 )
 from support.vocabulary.requests.grammar import ANY as ANY

@@ -11,6 +11,7 @@ from support.vocabulary import random_metadata, tables
 from support.vocabulary.requests.grammar import Asking, Call, request
 from support.vocabulary.tables import Option
 from support.vocabulary.texts import of_words, sentences
+from support.world import View
 
 CONTENT = {
     "text": Option("text", "the text", tables.words),
@@ -166,7 +167,7 @@ def delete_batch(ask: Asking, items: list[str]) -> list[Call]:
         answer = ask.call("batchVectors", json_body=body)
         for result in answer.body["results"] if answer.ok else []:
             if result["status"] < 300:
-                ask.world.ledger.acknowledged[collection, result["id"]] = 0
+                ask.world.ledger.acknowledge((collection, result["id"]), 0)
         return answer
 
     return [Call(f"{ask.actor} deletes {len(items)} documents in one batch", make, about=tuple(items))]
@@ -182,7 +183,7 @@ def read(ask: Asking, item: str) -> list[Call]:
     query = {name: str(value).lower() for name, value in ask.members.items()}
     item = ask.world.names.known(item)
     make = partial(ask.call, "getVector", query=query or None, collection=ask.collection, vector_id=item)
-    return [Call(f'{ask.actor} reads "{item}"', make)]
+    return [Call(f'{ask.actor} reads "{item}"', make, view=View(ask.collection, item))]
 
 
 @request("lists the documents", "lists the documents")
@@ -205,7 +206,8 @@ def list_first(ask: Asking, size: int) -> list[Call]:
         ask.world.pages = []
         return keep_page(ask, _page(ask, size, None))
 
-    return [Call(f"{ask.actor} lists the first {size} documents", read)]
+    view = View(ask.collection, room=size)
+    return [Call(f"{ask.actor} lists the first {size} documents", read, view=view)]
 
 
 @request("lists the next {int} documents", "lists the next 3 documents")
@@ -286,7 +288,7 @@ def _batch(ask: Asking, items: list[dict[str, Any]]) -> Call:
         answer = ask.call("batchVectors", json_body=body)
         for result in answer.body["results"] if answer.ok else []:
             if result["status"] < 300:
-                world.ledger.acknowledged[collection, result["id"]] = result["version"]
+                world.ledger.acknowledge((collection, result["id"]), result["version"])
         return answer
 
     sent = tuple(str(each.get("id", "")) for each in items)
@@ -313,21 +315,23 @@ def _write(ask: Asking, item: str, what: str, make: Callable[[], Answer], *, del
         world.wrote = True
         ledger = world.ledger
         was_unknown = (collection, item) in ledger.unknown
-        ledger.unknown.add((collection, item))
-        try:
-            answer = make()
-        except GatewayUnreachable as silence:
-            if not silence.sent:
+        with ledger.writing((collection, item), deletes=deletes):
+            try:
+                answer = make()
+            except GatewayUnreachable as silence:
+                if silence.sent:
+                    ledger.doubt((collection, item))
+                else:
+                    ledger.refuse(collection, item)
+                raise
+            if deletes and was_unknown and answer.code == "vector-not-found":
+                # Whatever became of the write before: it is not there now.
+                ledger.absent(collection, item)
+            elif not item and answer.ok:
                 ledger.refuse(collection, item)
-            raise
-        if deletes and was_unknown and answer.code == "vector-not-found":
-            # Whatever became of the write before: it is not there now.
-            ledger.absent(collection, item)
-        elif not item and answer.ok:
-            ledger.refuse(collection, item)
-            ledger.note(collection, str(answer.body["id"]), answer)
-        else:
-            ledger.note(collection, item, answer, deletes=deletes)
+                ledger.note(collection, str(answer.body["id"]), answer)
+            else:
+                ledger.note(collection, item, answer, deletes=deletes)
         return answer
 
     return Call(f"{ask.actor} {what}", write, about=(item,))

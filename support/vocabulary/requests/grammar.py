@@ -6,17 +6,20 @@ import difflib
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
 from cucumber_expressions.expression import CucumberExpression
 
-from support.drivers.gateway import Answer, GatewayUnreachable
+from support.drivers.gateway import Answer, Gateway, GatewayUnreachable
 from support.vocabulary import credentials, tables, words
 from support.vocabulary.tables import Option, unknown
-from support.world import Order, World
+from support.world import Order, View, World
 
 Outcome = Answer | GatewayUnreachable
+# The client of whoever asks, where that is not the scenario's own.
+CLIENT: ContextVar[Gateway | None] = ContextVar("client", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Call:
     # See ``Attempt.uncached``.
     uncached: Callable[[], Answer] | None = None
     actor: str = ""
+    view: View | None = None
 
 
 @dataclass(slots=True)
@@ -70,11 +74,15 @@ class Asking:
 
     def call(self, operation: str, **request: Any) -> Answer:
         """Call an operation of the contract as the actor."""
-        return self.world.citadel.gateway.call(operation, **self.sent(request))
+        return self._client.call(operation, **self.sent(request))
 
     def send(self, method: str, path: str, **request: Any) -> Answer:
         """Send any request as the actor, also one that the contract does not know."""
-        return self.world.citadel.gateway.send(method, path, **self.sent(request))
+        return self._client.send(method, path, **self.sent(request))
+
+    @property
+    def _client(self) -> Gateway:
+        return CLIENT.get() or self.world.citadel.gateway
 
 
 @dataclass(frozen=True, slots=True)

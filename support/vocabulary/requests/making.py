@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from support.drivers.gateway import Answer, GatewayUnreachable
+from support.drivers.gateway import GatewayUnreachable
 from support.vocabulary import actors, tables
-from support.vocabulary.requests.grammar import Asking, Call, Request, parse
+from support.vocabulary.requests.grammar import Asking, Call, Outcome, Request, parse
 from support.waiting import back_off, eventually
 from support.world import Attempt, Made, World
 
@@ -38,23 +39,25 @@ def prepare(
 
     Raises ``TableError`` for an option or a column that the request does not have.
     """
-    kind = request.kind
-    options = request.options if kind.rows else (*request.options, *table)
-    key = actors.key_of(world, actor)
-    world.last_request = Made(actor, request, tuple(table), collection)
-    calls: list[Call] = []
-    for number in range(1, times + 1):
-        asking = Asking(
-            world,
-            actor,
-            key,
-            options=tables.options([filled(world, row, number) for row in options], kind.options),
-            rows=[filled(world, row, number) for row in table] if kind.rows else (),
-            number=number,
-            alias=collection,
-        )
-        calls += kind.prepare(asking, *(unescaped(filled(world, each, number)) for each in request.arguments))
-    return [replace(call, actor=actor) for call in calls]
+    world.last_request = made = Made(actor, request, tuple(table), collection)
+    return [call for number in range(1, times + 1) for call in repetition(world, made, number)]
+
+
+def repetition(world: World, made: Made, number: int) -> list[Call]:
+    """The calls that a request means at its repetition of that number."""
+    kind = made.request.kind
+    options = made.request.options if kind.rows else (*made.request.options, *made.table)
+    asking = Asking(
+        world,
+        made.actor,
+        actors.key_of(world, made.actor),
+        options=tables.options([filled(world, row, number) for row in options], kind.options),
+        rows=[filled(world, row, number) for row in made.table] if kind.rows else (),
+        number=number,
+        alias=made.collection,
+    )
+    arguments = (unescaped(filled(world, each, number)) for each in made.request.arguments)
+    return [replace(call, actor=made.actor) for call in kind.prepare(asking, *arguments)]
 
 
 def with_each(world: World, actor: str, request: Request, table: Sequence[Mapping[str, str]]) -> list[Call]:
@@ -117,16 +120,28 @@ def of_table(world: World, rows: Sequence[Mapping[str, str]]) -> list[Call]:
     Raises ``TableError`` for another column, and for an actor or a request that does not exist.
     """
     calls = []
+    for made, times in worded(rows, "times"):
+        calls += prepare(world, made.actor, made.request, times=times, collection=made.collection)
+    return calls
+
+
+def worded(rows: Sequence[Mapping[str, str]], number: str) -> list[tuple[Made, int]]:
+    """The requests of a table, each with the figure in the column ``number``, or 1.
+
+    Raises ``TableError`` for a column, an actor or a request that does not exist.
+    """
+    known = ("actor", "request", number, "collection")
+    found = []
     for row in rows:
-        for column in row.keys() - {"actor", "request", "times", "collection", "outcome"}:
-            raise tables.unknown("column", column, ("actor", "request", "times", "collection"))
+        for column in row.keys() - {*known, "outcome"}:
+            raise tables.unknown("column", column, known)
         actor = row["actor"].strip()
         if actor not in actors.ACTORS:
             raise tables.unknown("actor", actor, actors.ACTORS)
-        times = int(row.get("times", "").strip() or 1)
         collection = row.get("collection", "").strip().strip('"') or None
-        calls += prepare(world, actor, parse(row["request"].strip()), times=times, collection=collection)
-    return calls
+        made = Made(actor, parse(row["request"].strip()), (), collection)
+        found.append((made, int(row.get(number, "").strip() or 1)))
+    return found
 
 
 def filled(world: World, value: Any, number: int = 1) -> Any:
@@ -147,14 +162,26 @@ def unescaped(value: Any) -> Any:
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), value) if isinstance(value, str) else value
 
 
-def make(call: Call) -> Attempt:
-    """Make one request; silence is an outcome too."""
-    outcome: Answer | GatewayUnreachable
+def make(call: Call, client: int = 0) -> Attempt:
+    """Make one request, by the client of that number; silence is an outcome too."""
+    began = time.monotonic()
+    outcome: Outcome
     try:
         outcome = call.make()
     except GatewayUnreachable as silence:
         outcome = silence
-    return Attempt(call.what, outcome, call.operation, call.about, call.order, call.uncached, call.actor)
+    return Attempt(
+        call.what,
+        outcome,
+        call.operation,
+        call.about,
+        call.order,
+        call.uncached,
+        call.actor,
+        call.view,
+        began=began,
+        client=client,
+    )
 
 
 def in_turn(world: World, calls: Sequence[Call]) -> list[Attempt]:

@@ -310,10 +310,10 @@ def _note(world: World, prepared: Prepared, answer: Answer | None) -> None:
         items = [body["id"]] if "id" in body else [each["id"] for each in body.get("items", [])]
     for item in items if collection else []:
         if answer is None:
-            world.ledger.unknown.add((str(collection), item))
+            world.ledger.doubt((str(collection), item))
         elif answer.ok and "results" in answer.body:
             entry = next(each for each in answer.body["results"] if each["id"] == item)
             if entry["status"] < 300:
-                world.ledger.acknowledged[str(collection), item] = entry.get("version", 0)
+                world.ledger.acknowledge((str(collection), item), entry.get("version", 0))
         else:
             world.ledger.note(str(collection), item, answer, deletes=deletes)

@@ -10,8 +10,10 @@ from support.drivers.gateway import Answer
 from support.vocabulary import tables
 from support.vocabulary.requests.grammar import Asking, Call, request
 from support.vocabulary.tables import Option
+from support.world import View
 
 MOST_PAGES = 200
+DEFAULT_LIMIT = 10
 OPTIONS = {
     "limit": Option("limit", "the most results, 1 to 1000 (10)"),
     "offset": Option("offset", "how many results are passed by (0)"),
@@ -93,7 +95,10 @@ def _search(ask: Asking, answers: tuple[str, ...] = (), **wanted: Any) -> Call:
     what = f'{ask.actor} searches for "{shown}"{"".join(f" with {k} {v}" for k, v in ask.members.items())}'
     make = partial(ask.call, "searchVectors")
     uncached = partial(make, json_body={**body, "use_cache": False})
-    return Call(what, partial(make, json_body=body), about=answers, uncached=uncached)
+    # What a filter, a threshold or an offset leaves out says nothing of a document.
+    everything = not body.keys() & {"filter", "score_threshold", "offset"}
+    view = View(ask.collection, room=body.get("limit", DEFAULT_LIMIT)) if everything else None
+    return Call(what, partial(make, json_body=body), about=answers, uncached=uncached, view=view)
 
 
 def _pages(ask: Asking, size: int, wanted: dict[str, Any]) -> Call:

@@ -31,7 +31,7 @@ def all_succeed_as(context, outcome):
 
 @then("the/every request/item succeeds as {string} in version {int}")
 def all_succeed_in_version(context, outcome, version):
-    """The same, with the version of the document that the answer tells."""
+    """Writes by their outcome and by the version that the document has then, as the answer says."""
     assert_that(outcomes.otherwise_than(context.world, outcome, version), nothing_wrong())
 
 
@@ -110,7 +110,7 @@ def none_contains(context, texts):
 
 @then("at least {percent} of the answers show:")
 def most_answers_show(context, share):
-    """The same for so many of the answers to the last requests; half of them is the median.
+    """At least so many of the answers to the last requests have these values; half of them is the median.
 
     Columns: field | value
     """
@@ -151,7 +151,7 @@ def all_read(context):
 
 @then("every acknowledged document is read with its last text and metadata")
 def all_read_whole(context):
-    """The same, and with exactly the metadata that were last sent."""
+    """By its id, with the text and exactly the metadata that were last stored."""
     assert_that(outcomes.read_otherwise(context.world, with_metadata=True), nothing_wrong())
 
 

@@ -18,7 +18,7 @@ def stores_agree(context, item):
 
 @then("Qdrant and PostgreSQL agree on {string}:")
 def stores_agree_on_values(context, item):
-    """The same, and the fields of the table: version, text, vector, metadata.<name>."""
+    """Both stores hold the same, and it is what the table says: version, text, vector, metadata.<name>."""
     rows = [row.as_dict() for row in context.table]
     assert_that(stores.sides(context.world, item), agree())
     assert_that(agreement.held_otherwise(context.world, item, rows), nothing_wrong())

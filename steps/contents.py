@@ -28,7 +28,7 @@ def the_documents(context):
 
 @given("the documents in {string}:")
 def the_documents_in(context, alias):
-    """The same, in another collection than the last one made."""
+    """Stored in one batch, in this collection, whichever was made last."""
     rows = [row.as_dict() for row in context.table]
     assert_that(contents.have_documents(context.world, rows, alias), all_succeeded())
 

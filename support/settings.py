@@ -354,7 +354,9 @@ def _gateway(variable: str, text: str) -> str:
         if "://" in text:
             return addresses.web(text)
         if "/" in text:
-            raise AddressError("it is neither a host nor host:port, and a URL starts with http:// or https://")
+            raise AddressError(
+                "it is neither a host nor host:port, and a URL starts with http:// or https://"
+            )
         return addresses.web(f"http://{text}", DEFAULT_GATEWAY_PORT)
 
     return _address(web, "citadel.example.org:8000")(variable, text)

@@ -90,7 +90,7 @@ def embed_words(ask: Asking, count: int) -> list[Call]:
     options=OF_THE_SERVICE,
 )
 def embed_words_and(ask: Asking, count: int, last: str) -> list[Call]:
-    """The same, with a last word that tells it from another."""
+    """Asks for the embedding of a text of so many words, of which the last is given."""
     return embed(ask, f"{of_words(count - 1)} {last}")
 
 

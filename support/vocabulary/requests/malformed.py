@@ -138,13 +138,13 @@ def send_size(ask: Asking, size: int) -> list[Call]:
     "sends a request of {int} bytes without its length", "sends a request of 100 bytes without its length"
 )
 def send_size_untold(ask: Asking, size: int) -> list[Call]:
-    """The same in chunks, so that the length is not told beforehand."""
+    """Asks for an embedding with exactly so many bytes in chunks, so that their number is not sent first."""
     return [_sized(ask, size, " without its length", lambda: _send(ask, EMBED, _chunks(_filled(size))))]
 
 
 @request("sends a request of {int} bytes compressed", "sends a request of 10485761 bytes compressed")
 def send_compressed(ask: Asking, size: int) -> list[Call]:
-    """The same compressed with gzip, and with the header that says so."""
+    """Asks for an embedding with so many bytes compressed with gzip, and with the header that says so."""
     encoded = {"Content-Encoding": "gzip"}
     make = partial(_send, ask, EMBED, gzip.compress(_filled(size)), encoded)
     return [_sized(ask, size, " compressed", make)]

@@ -629,13 +629,13 @@ def test_an_unknown_write_that_happened_in_one_store_only(stores: Stores, librar
 
 
 def test_versions_that_go_back_between_two_audits(stores: Stores, library: Writer) -> None:
-    library.put(["doc", "made-anew"], version=2)
+    library.put(["doc", "re-created"], version=2)
     before = audited(stores, remember=True).versions
     assert before is not None
     assert audited(stores, previous=before).clean
     library.put(["doc"])
-    library.delete("made-anew", version=3)
-    library.put(["made-anew"])
+    library.delete("re-created", version=3)
+    library.put(["re-created"])
     assert found(audited(stores, previous=before)) == [(Breach.ROLLBACK, "doc")]
 
 

@@ -165,7 +165,7 @@ def test_a_refused_write_is_an_error(stores: Stores, handbook: Writer) -> None:
 
 def test_cache_entries_tell_their_ttl_and_only_strings_have_values(cache: CacheStore) -> None:
     cache.set_raw("citadel:v1:brk:a", b"\x00\xff", 100)
-    cache.set_raw("citadel:v1:brk:b", b"for ever", None)
+    cache.set_raw("citadel:v1:brk:b", b"no TTL", None)
     cache._client.rpush("citadel:v1:jobs:wakeup", "x")
     keys = sorted(cache.keys("citadel:v1:*"))
     entries = {entry.key: entry for entry in cache.entries([*keys, "citadel:v1:gone"])}

@@ -94,7 +94,7 @@ def test_a_pair_of_programs_injects_and_ends(tmp_path: Path) -> None:
 
 
 def test_what_was_not_injected_is_no_failure_of_the_platform(tmp_path: Path) -> None:
-    mark = tmp_path / "healed"
+    mark = tmp_path / "ended"
     file = script(
         tmp_path, do="import sys; print('no such host'); sys.exit(3)", undo=f"open({str(mark)!r}, 'w')"
     )
@@ -202,7 +202,7 @@ def test_a_misspelt_permission_is_told(tmp_path: Path) -> None:
 
 def test_the_plan_names_every_fault_and_program_and_does_none(tmp_path: Path) -> None:
     mark = tmp_path / "done"
-    pairs = commands.load(script(tmp_path, do=f"open({str(mark)!r}, 'w')", undo="print('healed')"))
+    pairs = commands.load(script(tmp_path, do=f"open({str(mark)!r}, 'w')", undo="print('ended')"))
     given = settings(TEST_REDIS_URL="redis://cache/0", CITADEL_FAULTS="redis")
     lines = plan.plan(Capabilities.expected(given, pairs), pairs)
     assert f"redis frozen: {sys.executable} {tmp_path / 'do.py'} | rolled back by:" in "\n".join(lines)
@@ -308,7 +308,7 @@ def test_a_platform_of_others_is_struck_only_after_it_was_seen_to_be_well() -> N
 
 
 def test_a_fault_that_cannot_be_removed_aborts_the_run(tmp_path: Path) -> None:
-    mark = tmp_path / "can be healed"
+    mark = tmp_path / "can be ended"
     file = script(tmp_path, do="", undo=f"import os, sys; sys.exit(not os.path.exists({str(mark)!r}))")
     faults = commanded(file, "redis")
     fault = faults.inject("redis", "frozen")

@@ -16,7 +16,15 @@ import pytest
 from aiohttp import web
 
 from support.load import engine, runner
-from support.load.journeys import Check, Journey, LoadRequest, Target, embedding_workflow, mixed_user, search
+from support.load.journeys import (
+    Expectation,
+    Journey,
+    LoadRequest,
+    Target,
+    embedding_workflow,
+    mixed_user,
+    search,
+)
 from support.load.plan import UNFINISHED, ClosedLoop, OpenLoop, Plan, PlanRefused
 
 KEY = "ck_user_of_the_fake_server"
@@ -123,7 +131,7 @@ def gateway() -> Iterator[FakeGateway]:
 
 def behaving(gateway: FakeGateway, *how: str) -> Journey:
     """One request a journey, in turn for each behaviour; right is the answer "well"."""
-    request = LoadRequest("ask", "GET", "/behave/${how}", (200,), checks=(Check("/how", "well"),))
+    request = LoadRequest("ask", "GET", "/behave/${how}", (200,), checks=(Expectation("/how", "well"),))
     return Target(gateway.url, KEY).journey("request", [request], {"how": list(how)})
 
 

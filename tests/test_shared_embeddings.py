@@ -12,7 +12,7 @@ import pytest
 from support.reference.gateway import embedding
 from support.reference.gateway.cache import Cache, Lookup
 from support.reference.gateway.config import Config
-from support.reference.gateway.embedding import Embedded, Embeddings
+from support.reference.gateway.embedding import Embeddings, TextVector
 from support.reference.gateway.problems import DependencyDown
 from support.reference.gateway.timing import Call, begin
 
@@ -59,7 +59,7 @@ def embeddings(service: Service, monkeypatch: pytest.MonkeyPatch) -> Embeddings:
     return made
 
 
-async def embed(embeddings: Embeddings, *texts: str, use_cache: bool = True) -> list[Embedded]:
+async def embed(embeddings: Embeddings, *texts: str, use_cache: bool = True) -> list[TextVector]:
     begin(Call("test"))
     return await embeddings.embed(texts, MODEL, use_cache=use_cache)
 
@@ -111,7 +111,7 @@ def test_nobody_pays_for_a_text_of_another(embeddings: Embeddings, service: Serv
 
 
 def test_who_gives_up_leaves_the_others_to_themselves(embeddings: Embeddings, service: Service) -> None:
-    async def given_up() -> list[Embedded]:
+    async def given_up() -> list[TextVector]:
         first = asyncio.create_task(embed(embeddings, "one"))
         second = asyncio.create_task(embed(embeddings, "one"))
         await asyncio.sleep(TAKES_S / 5)

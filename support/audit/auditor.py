@@ -7,7 +7,7 @@ from typing import Any
 
 from support.audit.aspects import Aspect, Case, CutShort, Sighting
 from support.audit.cache import CacheAudit
-from support.audit.collections import Collections, Outbox, Reported
+from support.audit.collections import CollectionsAudit, Outbox, Reported
 from support.audit.comparison import Comparison
 from support.audit.parameters import EVERYTHING, Options, Scope, Stores
 from support.audit.report import Breach, Conclusion, Finding, Report
@@ -32,7 +32,7 @@ def audit(stores: Stores, scope: Scope = EVERYTHING, options: Options | None = N
 class _Audit:
     def __init__(self, case: Case) -> None:
         self._case = case
-        self._catalogue = Collections(case)
+        self._catalogue = CollectionsAudit(case)
         self._outbox = Outbox(case)
         self._items = Comparison(case)
         self._reported = Reported(case)

@@ -16,7 +16,7 @@ from support.drivers.qdrant import VectorCollection
 DISTANCES = {"cosine": "Cosine", "dot": "Dot", "euclidean": "Euclid"}
 
 
-class Collections:
+class CollectionsAudit:
     """Every collection of either store."""
 
     def __init__(self, case: Case) -> None:

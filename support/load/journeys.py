@@ -13,7 +13,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Expectation:
     """What a right answer holds at a JSON pointer (RFC 6901); ``equals`` None: it only has to be there."""
 
     pointer: str
@@ -32,7 +32,7 @@ class LoadRequest:
     path: str
     statuses: tuple[int, ...]
     body: Any = None
-    checks: tuple[Check, ...] = ()
+    checks: tuple[Expectation, ...] = ()
     extract: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -58,7 +58,7 @@ class Journey:
                 **{
                     **request,
                     "statuses": tuple(request["statuses"]),
-                    "checks": tuple(Check(**check) for check in request["checks"]),
+                    "checks": tuple(Expectation(**check) for check in request["checks"]),
                 }
             )
             for request in document["requests"]
@@ -91,7 +91,7 @@ def search(target: Target, collection: str, questions: Sequence[str], *, use_cac
     """Ask one of the questions in a collection where each has an answer."""
     body = {"collection": collection, "query_text": "${question}", "limit": 5, "use_cache": use_cache}
     found = LoadRequest(
-        "search", "POST", "/api/v1/vectors/search", (200,), body, checks=(Check("/results/0/id"),)
+        "search", "POST", "/api/v1/vectors/search", (200,), body, checks=(Expectation("/results/0/id"),)
     )
     return target.journey("search", [found], {"question": list(questions)})
 
@@ -112,7 +112,7 @@ def mixed_user(
         "GET",
         f"/api/v1/vectors/{collection}/${{id}}",
         (200,),
-        checks=(Check("/id", "${id}"), Check("/text", _UNSEEN_TEXT)),
+        checks=(Expectation("/id", "${id}"), Expectation("/text", _UNSEEN_TEXT)),
     )
     find = LoadRequest(
         "search",
@@ -120,7 +120,7 @@ def mixed_user(
         "/api/v1/vectors/search",
         (200,),
         {"collection": collection, "query_text": "${known_text}", "limit": 5},
-        checks=(Check("/results/0/id", "${known_id}"),),
+        checks=(Expectation("/results/0/id", "${known_id}"),),
     )
     draws = {
         "text": list(texts),
@@ -150,10 +150,10 @@ def _insert(collection: str, id_prefix: str) -> LoadRequest:
         (201,),
         {"collection": collection, "id": item, "text": _UNSEEN_TEXT},
         checks=(
-            Check("/id", item),
-            Check("/outcome", "created"),
-            Check("/stored/qdrant", True),
-            Check("/stored/postgresql", True),
+            Expectation("/id", item),
+            Expectation("/outcome", "created"),
+            Expectation("/stored/qdrant", True),
+            Expectation("/stored/postgresql", True),
         ),
         extract={"id": "/id"},
     )

@@ -31,7 +31,7 @@ MAX_TEXTS = 100
 INFERENCE_THREADS = 2
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """A request that is answered with ``status`` and ``{"error": message}``."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -73,7 +73,7 @@ class EmbeddingService:
                 },
                 request_id=request_id,
             )
-        except Refused as refusal:
+        except RequestRefused as refusal:
             status = refusal.status
             return _json({"error": str(refusal)}, status, request_id)
         except ClientDisconnect:
@@ -97,7 +97,7 @@ class EmbeddingService:
     async def _compute(self, text: str, deadline: float | None) -> Embedded:
         def in_time() -> Embedded:
             if deadline is not None and time.monotonic() >= deadline:
-                raise Refused(504, "the deadline passed before the texts were read")
+                raise RequestRefused(504, "the deadline passed before the texts were read")
             return self._model.embed(text)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, in_time)
@@ -156,7 +156,7 @@ def _deadline(request: Request, arrived: float) -> float | None:
     try:
         return arrived + float(given) / 1000
     except ValueError:
-        raise Refused(422, "X-Deadline-Ms must be a number of milliseconds") from None
+        raise RequestRefused(422, "X-Deadline-Ms must be a number of milliseconds") from None
 
 
 def _texts(raw: bytes) -> list[str]:
@@ -164,18 +164,18 @@ def _texts(raw: bytes) -> list[str]:
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
-        raise Refused(422, "the body is not JSON") from None
+        raise RequestRefused(422, "the body is not JSON") from None
     if not isinstance(body, dict) or set(body) != {"model", "texts"} or not isinstance(body["model"], str):
-        raise Refused(422, "the body must be an object with 'model' and 'texts'")
+        raise RequestRefused(422, "the body must be an object with 'model' and 'texts'")
     texts = body["texts"]
     if (
         not isinstance(texts, list)
         or not 1 <= len(texts) <= MAX_TEXTS
         or not all(isinstance(text, str) and text for text in texts)
     ):
-        raise Refused(422, f"'texts' must be a list of 1 to {MAX_TEXTS} strings that are not empty")
+        raise RequestRefused(422, f"'texts' must be a list of 1 to {MAX_TEXTS} strings that are not empty")
     if body["model"] != NAME:
-        raise Refused(404, f"there is no model '{body['model']}'")
+        raise RequestRefused(404, f"there is no model '{body['model']}'")
     return texts
 
 

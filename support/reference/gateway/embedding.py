@@ -48,7 +48,7 @@ _Flight = asyncio.Future[dict[str, Any] | Problem | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class TextVector:
     """One text's vector (float32, not yet normalised for any collection)."""
 
     vector: Vector
@@ -146,7 +146,7 @@ class Embeddings:
         """Name of the default model."""
         return str((await self.model(None))["name"])
 
-    async def embed(self, texts: Sequence[str], model: str, *, use_cache: bool) -> list[Embedded]:
+    async def embed(self, texts: Sequence[str], model: str, *, use_cache: bool) -> list[TextVector]:
         """One vector per text, in order: cached ones from Redis, the others from the service.
 
         All or nothing. Raises 404 for an unknown model, 503/504 when the service does not answer usably.
@@ -216,7 +216,7 @@ class Embeddings:
         size = int((await self.model(model))["dimensions"])
         await self._fetch([_TRIAL], model, size)
 
-    async def remember(self, embedded: Sequence[Embedded]) -> float | None:
+    async def remember(self, embedded: Sequence[TextVector]) -> float | None:
         """Store what was a miss; milliseconds it took, None if nothing was stored."""
         bodies: dict[str, dict[str, object]] = {
             each.lookup.key: {
@@ -251,7 +251,7 @@ class Embeddings:
         ]
 
 
-def stored_info(embedded: Embedded, store_ms: float | None) -> dict[str, object]:
+def stored_info(embedded: TextVector, store_ms: float | None) -> dict[str, object]:
     """`cache_info` of one text."""
     ttl = None if store_ms is None else ttl_of(embedded.lookup.key)
     return embedded.lookup.info(ttl_set=ttl, store_ms=store_ms)
@@ -272,9 +272,9 @@ def _valid(size: int) -> Callable[[dict[str, Any]], bool]:
     return valid
 
 
-def _embedded(body: dict[str, Any], lookup: Lookup) -> Embedded:
+def _embedded(body: dict[str, Any], lookup: Lookup) -> TextVector:
     vector = body["vector"]
-    return Embedded(
+    return TextVector(
         vector=unpacked(vector) if isinstance(vector, str) else vector,
         truncated=bool(body["truncated"]),
         token_count=body["token_count"],

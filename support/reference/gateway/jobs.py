@@ -35,7 +35,7 @@ from support.reference.gateway.cache import PREFIX, Cache, CacheDown
 from support.reference.gateway.collections import cursor_of, read_cursor, stamp
 from support.reference.gateway.config import Config
 from support.reference.gateway.descriptors import Descriptor, Descriptors, missing
-from support.reference.gateway.embedding import Embedded, Embeddings
+from support.reference.gateway.embedding import Embeddings, TextVector
 from support.reference.gateway.metrics import Metrics
 from support.reference.gateway.postgres import Database, Session
 from support.reference.gateway.problems import DependencyDown, DependencyTimeout, Problem, invalid
@@ -552,7 +552,9 @@ class Jobs:
             tries = await lease.fetchval(_TRIED, job.job_id, indexes, int(alone))
         return alone and tries is not None and tries >= _TRIES
 
-    async def _embedded(self, job: _Job, texts: list[str], model: str, *, suspected: bool) -> list[Embedded]:
+    async def _embedded(
+        self, job: _Job, texts: list[str], model: str, *, suspected: bool
+    ) -> list[TextVector]:
         """The texts' vectors. After a failure the service has to show first that it works."""
         careful = suspected or job.job_id in self._doubted
         if careful:

@@ -23,7 +23,7 @@ from support.reference.gateway.collections import (
     stamp,
 )
 from support.reference.gateway.descriptors import Descriptor, Descriptors
-from support.reference.gateway.embedding import Embedded, Embeddings, stored_info
+from support.reference.gateway.embedding import Embeddings, TextVector, stored_info
 from support.reference.gateway.health import VERSION, Health
 from support.reference.gateway.jobs import STATES, Jobs, refuse_duplicates
 from support.reference.gateway.metrics import CONTENT_TYPE, Metrics
@@ -610,7 +610,7 @@ def _x_cache(status: str) -> dict[str, str]:
     return {"X-Cache": status.upper()}
 
 
-def _take(target: Descriptor, item: Item, text: str, embedded: Embedded) -> None:
+def _take(target: Descriptor, item: Item, text: str, embedded: TextVector) -> None:
     item.text = text
     item.model = target.model
     item.truncated = embedded.truncated

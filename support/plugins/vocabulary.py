@@ -55,7 +55,9 @@ CELLS = [
     ("noon at the latest", "a text"),
     ("at least 5   at most 5   more than 5   less than 5", "expected: a number in that range"),
     ('contains "abc"', "expected: a text or a list that holds it"),
-    ("absent   present   empty   not 5", "expected: whether it is there, and any value but one"),
+    ("at most Server-Timing.total", "expected: a number that another field of the answer bounds"),
+    ("absent   present   empty", "expected: whether it is there, and whether it holds anything"),
+    ("not 5   absent or 5   a UUID", "expected: any other value; none or this one; an id of that form"),
     ("{n}", "in the words of a request: the number of the repetition"),
     ("{unique}", "in the words of a request: a word that no other scenario has, unknown to every cache"),
 ]
@@ -112,8 +114,8 @@ def _glossaries() -> list[Glossary]:
         ),
         Glossary(
             "named limits",
-            "A limit is a duration such as 300 ms or 2 seconds, or one of these. The acceptance profile is"
-            " for a platform that the suite starts; a deployed one is judged by the contract's limits.",
+            "A limit is a duration such as 300 ms or 2 seconds, or one of these. A platform that the suite"
+            " starts is set to shorter limits; a deployed one is judged by the contract's.",
             [
                 (name, meaning, f"{limit(ACCEPTANCE):g} s", f"{limit(CONTRACT):g} s")
                 for name, (meaning, limit) in time_limits.NAMED.items()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from behave import given, then
-from hamcrest import any_of, assert_that, empty
+from hamcrest import assert_that
 
 from support.matchers.complaints import nothing_wrong
-from support.matchers.requests import all_refused_with, all_succeeded
-from support.vocabulary import operations, outages, requests
+from support.vocabulary import operations, requests
 
 
 @given("every operation has something to work on")
@@ -52,18 +51,3 @@ def all_answer_in_time(context):
     calls = requests.prepare(context.world, "an administrator", requests.parse("calls every operation"))
     requests.at_once(context.world, [call for call in calls if call.operation != "get readiness"])
     assert_that(operations.late(context.world, "the refusal limit"), nothing_wrong())
-
-
-@then("those that need it refuse as unavailable")
-@then("those that need one of them refuse as unavailable")
-def needing_refuse(context):
-    """By the contract's own list; never an empty success and never the caller's fault."""
-    admitted = all_refused_with(*outages.admitted(context.world))
-    assert_that(operations.in_need(context.world), any_of(admitted, empty()))
-    assert_that(operations.blaming_another(context.world), empty(), "refusals that name another culprit")
-
-
-@then("all others do their work")
-def others_work(context):
-    """An outage goes no further than it must."""
-    assert_that(operations.not_in_need(context.world), all_succeeded())

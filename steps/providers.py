@@ -5,7 +5,6 @@ from __future__ import annotations
 from behave import given, then, when
 from hamcrest import assert_that, equal_to
 
-from support.matchers.answers import refused_as
 from support.vocabulary import failures
 from support.vocabulary.providers import settings, troubles
 
@@ -53,9 +52,3 @@ def reconfigured(context, provider):
 def ask_anthropic(context, task, text):
     """Directly: the gateway never asks it."""
     settings.ask_anthropic(context.world, task, text)
-
-
-@then("the request is refused as {string}")
-def refused(context, code):
-    """The problem's code."""
-    assert_that(context.world.last, refused_as(code))

@@ -498,13 +498,6 @@ def typed() -> Any:
         ("{dependency} crashes", "the embedding service crashes", ["embedding"]),
         ("the link to {dependency} is cut", "the link to the metadata store is cut", ["postgresql"]),
         ("{role} asks", "an administrator asks", ["administrator"]),
-        ("{activities} still succeed", "storing still succeed", [["storing"]]),
-        (
-            "{activities} are refused",
-            "storing, reading and deleting are refused",
-            [["storing", "reading", "deleting"]],
-        ),
-        ("{activities} still succeed", "searching and storing by vector still succeed", None),
     ],
 )
 def test_words_become_values(typed: Any, pattern: str, sentence: str, values: list[Any] | None) -> None:

@@ -48,21 +48,6 @@ class AdmitsOutage(_InTime):
         description.append_text(f"a refusal as {' or '.join(self._codes)} within {self._within_s:g} s")
 
 
-class WentWell(_InTime):
-    """Carried out in time, and where the answer has a cache mark, not from a cache."""
-
-    def _matches(self, item: Attempt) -> bool:
-        return item.answer.ok and not self._late(item) and item.answer.headers.get("X-Cache") != "HIT"
-
-    def describe_to(self, description: Description) -> None:
-        description.append_text(f"carried out within {self._within_s:g} s without the cache")
-
-
 def admits_outage(codes: tuple[str, ...], within_s: float) -> AdmitsOutage:
     """Match an attempt that was refused honestly and in time."""
     return AdmitsOutage(codes, within_s)
-
-
-def went_well(within_s: float) -> WentWell:
-    """Match an attempt that was carried out in time without the cache."""
-    return WentWell(within_s)

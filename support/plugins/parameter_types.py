@@ -18,7 +18,6 @@ from support.vocabulary import (
     actors,
     caches,
     clocks,
-    collections,
     crashes,
     failures,
     in_flight,
@@ -55,7 +54,6 @@ PROVIDERS = {
 }
 ROLES = {"a reader": "reader", "an editor": "editor", "an administrator": "administrator"}
 STORES = ("the vector store", "the metadata store", "the cache")
-ACTIVITIES = ("storing", "searching", "reading", "deleting")
 
 # Words of parameters that may be something else as well: a delay of so many ms, a duration.
 NAMED = {"fault": [wording for wording, *_ in written_faults()], "limit": [*time_limits.NAMED]}
@@ -74,11 +72,6 @@ def share(text: str) -> float:
     return float(text.rstrip("% ")) / 100.0
 
 
-def enumeration(text: str) -> list[str]:
-    """``storing, searching and deleting`` as a list."""
-    return re.split(r", | and ", text)
-
-
 def install() -> None:
     """Make cucumber expressions the step language and define the types; a second call changes nothing."""
     use_step_matcher_for_cucumber_expressions()
@@ -89,8 +82,6 @@ def install() -> None:
         ("dependency", outages.DEPENDENCIES),
         ("store", {name: outages.DEPENDENCIES[name] for name in STORES}),
         ("role", ROLES),
-        ("distance", collections.DISTANCES),
-        ("ailment", outages.AILMENTS),
         ("deviation", clocks.DEVIATIONS),
     ):
         _define(name, _any_of(choices), str, choices.__getitem__)
@@ -114,8 +105,6 @@ def install() -> None:
     _define("fault", failures.REGEXP, failures.Named, failures.parse)
     _define("limit", time_limits.REGEXP, str, str)
     _define("server", _any_of(SERVERS), str, SERVERS.__getitem__)
-    one = f"(?:{_any_of(ACTIVITIES)})"
-    _define("activities", rf"{one}(?:(?:, {one})* and {one})?", list, enumeration)
     for name, listed in (
         ("missing_service", platform.SERVICES),
         ("moment", {**crashes.MOMENTS, **in_flight.MOMENTS}),
@@ -123,8 +112,6 @@ def install() -> None:
         ("job_end", jobs.ENDS),
         ("job_moment", jobs.MOMENTS),
         ("loss", unknown.LOSSES),
-        ("process_fault", outages.PROCESS_FAULTS),
-        ("link_fault", outages.LINK_FAULTS),
     ):
         _define(name, _any_of(listed), str, str)
 

@@ -37,7 +37,6 @@ SAMPLES = {
     "ids": '"menu" and "soup"',
     "vector": "[1, 0.5]",
     "limit": "the recovery limit",
-    "activities": "storing and searching",
 }
 _PARAMETER = re.compile(r"\{([^}]*)\}")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')

@@ -41,7 +41,6 @@ MEANINGS = {
     "provider": "one of the nine external providers",
     "role": "what a key may do",
     "distance": "how the nearness of two vectors is measured",
-    "activities": "one or more of these words: storing, searching and deleting",
 }
 # Their words are told by glossaries of their own.
 TOLD_ELSEWHERE = {"actor", "fault", "limit", "request"}

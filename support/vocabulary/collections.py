@@ -13,8 +13,6 @@ from support.matchers.answers import succeeded
 from support.world import World
 
 DEFAULT_SIZE = 384
-# How vectors are compared, in the words of the features.
-DISTANCES = {"cosine": "cosine", "dot product": "dot", "Euclidean distance": "euclidean"}
 
 
 def create(world: World, alias: str, **wanted: Any) -> Answer:
@@ -57,11 +55,4 @@ def status(world: World, alias: str) -> Answer:
     """Live counts of a collection from both stores."""
     return world.citadel.gateway.call(
         "getCollectionStatus", collection=world.names.collection(alias), key=world.key
-    )
-
-
-def describe(world: World, alias: str) -> Answer:
-    """A collection's descriptor."""
-    return world.citadel.gateway.call(
-        "getCollection", collection=world.names.collection(alias), key=world.key
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from support.contract.validator import Contract, Operation
 from support.drivers.gateway import Answer
 from support.matchers.requests import told
-from support.vocabulary import expectations, outages, outcomes, tables
+from support.vocabulary import expectations, outcomes, tables
 from support.vocabulary.requests.operations import in_words
 from support.world import Attempt, World
 
@@ -118,37 +118,4 @@ def late(world: World, wording: str) -> list[str]:
         for attempt in _called(world)
         for within in [min(limit.seconds, known[attempt.operation].timeout_s)]
         if not isinstance(attempt.outcome, Answer) or attempt.outcome.elapsed_ms > 1000.0 * within
-    ]
-
-
-# --- for sentences that are still to be rewritten
-
-
-def in_need(world: World) -> list[Attempt]:
-    """What became of the operations that need what was struck, by the contract's own list."""
-    return [one for one in _called(world) if _in_need(world, one)]
-
-
-def not_in_need(world: World) -> list[Attempt]:
-    """What became of all others."""
-    return [one for one in _called(world) if not _in_need(world, one)]
-
-
-def _in_need(world: World, attempt: Attempt) -> bool:
-    down = names()[attempt.operation].down
-    told_of = [
-        str(down.get("provider" if target == "providers" else target, ""))
-        for target in outages.struck_all(world)
-    ]
-    return any(each.startswith(("502", "503")) for each in told_of)
-
-
-def blaming_another(world: World) -> list[str]:
-    """Refusals that name another dependency than one that was struck, or none."""
-    return [
-        f"{told(one)}, naming {one.answer.body.get('dependency')}"
-        for one in in_need(world)
-        if isinstance(one.outcome, Answer)
-        and not one.code.startswith(("provider-", "circuit-"))
-        and one.outcome.body.get("dependency") not in outages.struck_all(world)
     ]

@@ -9,25 +9,11 @@ from functools import partial
 
 from support.drivers.gateway import Answer, GatewayUnreachable
 from support.faults import Fault
-from support.faults.matrix import kind_of
-from support.limits import ACCEPTANCE
 from support.matchers.attempts import Attempt as Attempt
-from support.vocabulary import collections, documents, platform, searches, stores
+from support.vocabulary import documents, platform, searches, stores
 from support.waiting import eventually
 from support.world import World
 
-# Answers that admit an outage of a dependency.
-PROCESS_FAULTS = {"crashes": "crashed", "stops in good order": "stopped", "freezes": "frozen"}
-LINK_FAULTS = {
-    "is cut": "cut",
-    "resets every connection": "reset",
-    "passes nothing on": "hang",
-    "loses every answer": "mute",
-    "breaks every answer off": "torn",
-    "lets answers drip": "drip",
-    "is slower than the limit": "slow_beyond_limit",
-    "is slow within the limit": "slow_within_limit",
-}
 DEPENDENCIES = {
     "the vector store": "qdrant",
     "the metadata store": "postgresql",
@@ -37,33 +23,8 @@ DEPENDENCIES = {
     "the gateway": "gateway",
 }
 UNAVAILABLE = ("dependency-unavailable", "dependency-timeout")
-PROVIDER_FAILED = ("provider-unavailable", "provider-timeout", "provider-error", "circuit-open")
 # How long a held-back write is given to reach the metadata store.
 ROW_WRITTEN_WITHIN_S = 5.0
-SLOW_MS = 400
-# What goes wrong inside a store that runs on, in the words of the features.
-AILMENTS = {
-    "can only be read": "read_only",
-    "has no connections left": "no_connections",
-    "ends all sessions": "disconnected",
-    "has its documents locked by somebody": "locked",
-    "is full": "full",
-    "takes the next write for a conflict": "conflicting",
-    "refuses writes": "refuses_writes",
-    "holds back writes": "paused",
-}
-# Shares of a dependency's limit by which each of its answers is late.
-TOO_SLOW = 1.5
-# Here of the shortest limits that a platform may have: one operation may ask several times. What a write asks
-# the metadata store shares one limit: some dozen statements, each of which a new connection prepares first.
-SLOW = {"qdrant": 0.15, "postgresql": 0.01, "redis": 0.15, "embedding": 0.15, "providers": 0.15}
-# The shortest answers have five bytes.
-DRIP_MS = 100
-TORN_AFTER_BYTES = 3
-# More than a list of no more than a few documents, less than one of thirty.
-MIDDLE_BYTES = 3000
-# Faults after which nobody can have begun what he was asked: the refusal must say so.
-CERTAIN = {"crashed", "stopped", "cut"}
 # Cache look-ups and stores of the operation that makes most of them.
 CACHE_CALLS = 5
 
@@ -76,24 +37,6 @@ def strike(world: World, target: str, kind: str, **parameters: object) -> Fault:
     world.undo(fault.end)
     world.faults.append(fault)
     return fault
-
-
-def strike_process(world: World, target: str, what: str) -> Fault:
-    """Make the process of ``target`` fail; ``what`` in the words of the matrix."""
-    return strike(world, target, PROCESS_FAULTS[what])
-
-
-def strike_link(world: World, target: str, what: str) -> Fault:
-    """Make the link to ``target`` fail; ``what`` in the words of the matrix."""
-    fault = LINK_FAULTS[what]
-    limit_ms = 1000.0 * world.citadel.promises.backend_s[target]
-    parameters: dict[str, dict[str, int]] = {
-        "slow_beyond_limit": {"ms": int(TOO_SLOW * limit_ms)},
-        "slow_within_limit": {"ms": int(SLOW[target] * 1000.0 * ACCEPTANCE.backend_s[target])},
-        "drip": {"ms": DRIP_MS},
-        "torn": {"after": TORN_AFTER_BYTES},
-    }
-    return strike(world, target, kind_of(fault), **parameters.get(fault, {}))
 
 
 def lift(world: World) -> None:
@@ -131,11 +74,6 @@ def _store_vector(world: World) -> Answer:
 
 def _search(world: World) -> Answer:
     return searches.ask(world, f"What is {_fresh(world)}?")
-
-
-def search_for_all(world: World) -> Answer:
-    """A search that shows everything the collection has, never from the cache."""
-    return searches.ask(world, "What is there?", limit=100, use_cache=False)
 
 
 def _search_by_vector(world: World) -> Answer:
@@ -219,17 +157,6 @@ def settled(world: World, title: str) -> stores.Sides:
     return seen
 
 
-def collection_settled(world: World, alias: str) -> None:
-    """Wait until the collection is known and in the vector store, or neither."""
-    name = world.names.collection(alias)
-    eventually(
-        lambda: (collections.describe(world, alias).status, stores.vectors(world).exists(name)),
-        lambda state: state in ((200, True), (404, False)),
-        within=world.citadel.promises.converges_s,
-        what=f'"{alias}" known and in the vector store, or neither',
-    )
-
-
 def lost(world: World) -> list[str]:
     """Acknowledged documents that are not in both stores, and refused ones that are in any: none is right."""
     held_rows, held_points = _held(world)
@@ -280,49 +207,6 @@ def kill_gateway_between_writes(world: World, title: str) -> None:
     assert not answered, f"the gateway answered before it was killed: {answered}"
 
 
-def kill_under_writes(world: World, count: int, targets: Sequence[str]) -> None:
-    """Kill ``targets`` while ``count`` documents are being stored, some of them already acknowledged."""
-
-    def kill_after_the_first_acknowledgements() -> None:
-        eventually(
-            lambda: len(world.ledger.acknowledged),
-            lambda acknowledged: acknowledged > already,
-            within=ROW_WRITTEN_WITHIN_S,
-            what="one of the documents is acknowledged",
-        )
-        for target in targets:
-            strike(world, target, "crashed")
-
-    already = len(world.ledger.acknowledged)
-    documents.store_while(world, _texts(world, count), kill_after_the_first_acknowledgements)
-
-
-def stop_gateway_under_writes(world: World, count: int) -> list[Answer | GatewayUnreachable]:
-    """Tell the gateway to stop while ``count`` slow writes are under way; what became of each."""
-    slow = world.citadel.faults.inject("qdrant", "slow", ms=SLOW_MS)
-    world.undo(slow.end)
-    pending = partial(_pending_rows, world)
-
-    def stop_when_all_are_under_way() -> None:
-        eventually(
-            pending, lambda rows: rows > 0, within=ROW_WRITTEN_WITHIN_S, what="a document is being stored"
-        )
-        strike(world, "gateway", "stopped")
-
-    outcomes = documents.store_while(world, _texts(world, count), stop_when_all_are_under_way)
-    slow.end()
-    return outcomes
-
-
-def _texts(world: World, count: int) -> dict[str, str]:
-    return {title: f"The text of {title}." for title in (_fresh(world) for _ in range(count))}
-
-
-def _pending_rows(world: World) -> int:
-    name = world.names.collection(world.collection)
-    return sum(row.status == "pending" for row in stores.rows(world).rows(name))
-
-
 def attempts(world: World, activities: Sequence[str]) -> list[Attempt]:
     """Try each kind of work in turn."""
     return [attempt(world, activity) for activity in activities]
@@ -343,26 +227,6 @@ def due_s(world: World) -> float:
         # Each operation makes a few cache calls, and pays for them until the bypass begins.
         return CACHE_CALLS * promises.backend_s["redis"] + 0.5
     return min(promises.refusal_s, promises.due_s(struck(world)))
-
-
-def struck_all(world: World) -> list[str]:
-    """Everything that the scenario's present faults have hit."""
-    return [fault.target for fault in world.faults]
-
-
-def admitted(world: World) -> tuple[str, ...]:
-    """Refusals that admit the outage of what was struck; a time-out only where the outcome can be unknown."""
-    faults: list[Fault] = world.faults
-    providers = any(fault.target == "providers" for fault in faults)
-    stores = any(fault.target != "providers" for fault in faults)
-    codes = (PROVIDER_FAILED if providers else ()) + (UNAVAILABLE if stores else ())
-    certain = all(fault.kind in CERTAIN for fault in faults)
-    return tuple(code for code in codes if not (certain and code.endswith("-timeout")))
-
-
-def readiness_shows(world: World, target: str) -> Answer:
-    """The readiness report, once it has noticed that ``target`` is away."""
-    return _readiness_when(world, lambda answer: not answer.ok, f"readiness reflects that {target} is away")
 
 
 def degraded(world: World, target: str) -> Answer:
@@ -397,20 +261,3 @@ def in_one_store_only(world: World) -> list[str]:
     return [f"{item} only in PostgreSQL" for _c, item in rows - points] + [
         f"{item} only in Qdrant" for _c, item in points - rows
     ]
-
-
-def cut_off(outcomes: Sequence[Answer | GatewayUnreachable]) -> list[str]:
-    """Writes that were neither acknowledged nor refused before they were sent or as shutting down."""
-    wrong = []
-    for outcome in outcomes:
-        if isinstance(outcome, GatewayUnreachable):
-            if outcome.sent:
-                wrong.append(str(outcome))
-        elif not outcome.ok and outcome.code != "shutting-down":
-            wrong.append(str(outcome))
-    return wrong
-
-
-def gateway_exit_code(world: World) -> int | None:
-    """With what the gateway's last process ended."""
-    return world.citadel.services["gateway"].exit_code

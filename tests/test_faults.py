@@ -208,15 +208,6 @@ def test_a_mute_link_delivers_the_request_and_swallows_the_answer(platform: Plat
     assert platform.asked() == before + 2, "the question that was not answered has arrived as well"
 
 
-@pytest.mark.parametrize("stream", ["upstream", "downstream"])
-def test_a_narrow_link_delays_what_is_large(platform: Platform, stream: str) -> None:
-    fault = platform.faults.inject("redis", "narrow", kb_per_s=1, stream=stream)
-    began = time.monotonic()
-    platform.ask()
-    assert 0.05 <= time.monotonic() - began < 0.4, "some hundred bytes at a thousand a second"
-    assert fault.hits() >= 1
-
-
 def test_a_dripping_link_always_gives_something_and_never_the_whole(platform: Platform) -> None:
     fault = platform.faults.inject("redis", "drip", ms=50)
     address = urlsplit(platform.linked)

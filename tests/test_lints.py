@@ -221,8 +221,8 @@ def test_every_promise_about_data_has_a_scenario() -> None:
 def test_every_dependency_is_put_under_every_fault_or_a_reason_is_given() -> None:
     held = Counter(cell for cell in (matrix.cell_of(each.tags) for each in scenarios()) if cell is not None)
     assert {str(cell): held[cell] for cell in matrix.CELLS if held[cell] != (cell not in matrix.WAIVED)} == {}
-    # Faults are made elsewhere; how narrow a link is and what a service dies of have scenarios of their own.
-    kinds = {*PROCESS_KINDS, *LINK_KINDS} - {"narrow", "choke"}
+    # Faults are made elsewhere; what a service dies of has scenarios of its own.
+    kinds = {*PROCESS_KINDS, *LINK_KINDS} - {"choke"}
     assert kinds == {matrix.kind_of(fault) for fault in matrix.FAULTS}
     assert set(TARGETS) == set(wording.NAMES)
 

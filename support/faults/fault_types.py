@@ -7,7 +7,7 @@ TARGETS = ("qdrant", "postgresql", "redis", "embedding", "providers", "gateway")
 PROCESS_KINDS = ("crashed", "stopped", "frozen")
 # Its clock is wrong by SKEW_S.
 CLOCK_KINDS = ("clock_ahead", "clock_behind")
-LINK_KINDS = ("cut", "hang", "mute", "narrow", "slow", "reset", "drip", "torn", "choke")
+LINK_KINDS = ("cut", "hang", "mute", "slow", "reset", "drip", "torn", "choke")
 # Faults inside a server that goes on running, by the server that knows them.
 STATE_KINDS = {
     "postgresql": (

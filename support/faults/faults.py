@@ -166,9 +166,8 @@ class Faults:
         """Make ``target`` fail; the fault is known before it begins, so it is ended whatever happens.
 
         Kinds: crashed, stopped, frozen (processes); cut, hang, mute, slow and drip with ``ms``, torn with
-        ``after``, narrow with ``kb_per_s`` and ``stream``, reset, choke with ``on`` (links); those of
-        ``terms.STATE_KINDS`` (stores). Raises ``Unavailable`` where this mode cannot do or does not allow
-        it, ``FaultError`` where it fails.
+        ``after``, reset, choke with ``on`` (links); those of ``fault_types.STATE_KINDS`` (stores). Raises
+        ``Unavailable`` where this mode cannot do or does not allow it, ``FaultError`` where it fails.
         """
         injector = self._injector(target, kind, parameters)
         fault = Fault(target, kind, parameters, injector, self._active)

@@ -333,14 +333,6 @@ def mute(link: Link) -> Injector:
     return ToxicHarm(link, "timeout", "downstream", {"timeout": 0})
 
 
-def narrow(link: Link, *, kb_per_s: int, stream: str) -> Injector:
-    """A connection passes ``kb_per_s`` kilobytes a second: what is large is late, what is small is not.
-
-    ``stream``: requests (``upstream``) or answers (``downstream``).
-    """
-    return ToxicHarm(link, "bandwidth", stream, {"rate": kb_per_s})
-
-
 def slow(link: Link, *, ms: int) -> Injector:
     """Every answer comes ``ms`` milliseconds later."""
     return ToxicHarm(link, "latency", "downstream", {"latency": ms})
@@ -404,7 +396,6 @@ LINK_INJECTORS: dict[str, Callable[..., Injector]] = {
     "cut": Cut,
     "hang": hang,
     "mute": mute,
-    "narrow": narrow,
     "slow": slow,
     "drip": drip,
     "torn": torn,

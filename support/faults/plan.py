@@ -16,7 +16,6 @@ MEANINGS = {
     "cut": "its link closes all connections and refuses new ones, later accepts them again",
     "hang": "its link swallows what is asked, by a toxic of the suite's own that is later removed",
     "mute": "its link swallows what is answered, by a toxic of the suite's own that is later removed",
-    "narrow": "its link passes little at a time, by a toxic of the suite's own that is later removed",
     "slow": "its link delays what is answered, by a toxic of the suite's own that is later removed",
     "drip": "its link passes answers byte by byte, by a toxic of the suite's own that is later removed",
     "torn": "its link breaks every answer off, by a toxic of the suite's own that is later removed",

@@ -34,8 +34,8 @@ def test_every_sentence_says_what_it_does(collected: Vocabulary) -> None:
     assert [each.pattern for each in collected.sentences if not each.meaning] == []
     assert [each.pattern for each in collected.asked if not each.meaning] == []
     # The page has an order of its own: what "the same" means would be lost.
-    told = [*collected.sentences, *collected.asked]
-    assert [each.pattern for each in told if each.meaning.startswith(("The same", "Likewise"))] == []
+    meanings = [each.meaning for each in collected.sentences] + [each.meaning for each in collected.asked]
+    assert [meaning for meaning in meanings if meaning.startswith(("The same", "Likewise"))] == []
 
 
 def test_every_sentence_has_an_example(collected: Vocabulary) -> None:

@@ -101,7 +101,7 @@ class Link:
             raise Unavailable(f'the Toxiproxy at {self.control.url} has no link "{self.name}"') from None
         foreign = [toxic["name"] for toxic in link["toxics"] if not toxic["name"].startswith(OWN)]
         if foreign or not link["enabled"]:
-            state = f"has the toxics {foreign} of somebody else" if foreign else "is disabled already"
+            state = f"has the toxics {foreign}, not made by this suite" if foreign else "is disabled already"
             raise Unavailable(f'the link "{self.name}" {state}')
 
 

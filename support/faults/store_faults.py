@@ -158,7 +158,7 @@ class ReadOnly(_DatabaseHarm):
     def check(self) -> None:
         super().check()
         if self._in_force():
-            raise Unavailable(f"the role {self.database.role} is read-only already: somebody else's work")
+            raise Unavailable(f"the role {self.database.role} is read-only already, and not by this run")
 
     def _done_by(self) -> Sequence[str]:
         return [self._altered("SET default_transaction_read_only = on"), self.database.sessions_dropped()]
@@ -444,7 +444,7 @@ class Paused:
 
     def check(self) -> None:
         if self._in_force():
-            raise Unavailable("Redis is paused already: somebody else's work")
+            raise Unavailable("Redis is paused already, and not by this run")
 
     def do(self) -> None:
         self._before = self._arrivals()

@@ -107,7 +107,7 @@ OF_STORES: Mapping[str, Failure] = {
     ),
     "terminates all sessions": Failure("every open session ends", "disconnected", ("postgresql",)),
     "has its documents locked": Failure(
-        "somebody else holds a lock on the table of the documents", "locked", ("postgresql",)
+        "another session holds a lock on the table of the documents", "locked", ("postgresql",)
     ),
     "has a full disk": Failure("every write of a document fails", "full", ("postgresql",)),
     "fails the next write with a serialization conflict": Failure(

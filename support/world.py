@@ -252,7 +252,8 @@ class World:
     users: dict[str, str] = field(default_factory=dict)
     # The texts last sent for each document id.
     texts: dict[str, str] = field(default_factory=dict)
-    # How long the log of each service was before somebody tried to write into it.
+    # What somebody tried to write into logs, and how long the log of each service was before.
+    log_event: str = ""
     log_sizes: dict[str, int] = field(default_factory=dict)
     # The metadata last sent for each document id.
     metadata: dict[str, Any] = field(default_factory=dict)

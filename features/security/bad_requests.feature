@@ -145,4 +145,4 @@ Feature: Malformed requests are refused and harm nothing
   @N14 @not.with_mode=deployed @key.log-injection-prevented
   Scenario: No caller writes a line of a log or the name of a metric
     When an editor writes log lines that say "forged-{unique}"
-    Then no log line is written by the caller who says "forged-{unique}", and no metric contains it
+    Then "forged-{unique}" is the event of no log line and in no metric

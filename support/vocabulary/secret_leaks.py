@@ -42,8 +42,8 @@ def _places(world: World) -> Iterator[tuple[str, str]]:
 
 def written_by_callers(world: World, event: str) -> list[str]:
     """Lines of logs, and metrics, that a caller has made who wrote ``event`` wherever a caller can."""
-    assert world.log_sizes, "nobody has tried to write log lines in this scenario"
     mark = str(filled(world, event)).lower()
+    assert mark == world.log_event, f"nobody has written log lines that say {mark!r} in this scenario"
     found = []
     for name, service in world.citadel.services.items():
         for line in service.log_since(world.log_sizes.get(name, 0)).split("\n"):

@@ -204,6 +204,7 @@ def call_unknown(ask: Asking) -> list[Call]:
 @request("writes log lines that say {string}", 'writes log lines that say "forged-{unique}"')
 def write_log_lines(ask: Asking, event: str) -> list[Call]:
     """Puts what looks like a log line wherever a caller can write: paths, ids, filters, texts, headers."""
+    ask.world.log_event = event.lower()
     ask.world.log_sizes = {name: each.log_size() for name, each in ask.world.citadel.services.items()}
     ask.world.wrote = True
     line = json.dumps({"level": "ERROR", "event": event})

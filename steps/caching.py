@@ -27,6 +27,12 @@ def damage_entries(context, kind):
     caches.damage_last(context.world, kind)
 
 
+@then("no program in the cache was executed")
+def not_executed(context):
+    """A program among the damaged entries would have left a file."""
+    assert_that(caches.executed(context.world), nothing_wrong())
+
+
 @when("Redis evicts {percent} of the cache entries")
 def evicts(context, share):
     """As when its memory is full; the rest stays."""

@@ -17,5 +17,5 @@ def nothing_leaks(context):
 
 @then("{string} is the event of no log line and in no metric")
 def nothing_forged(context, event):
-    """What a caller wrote is at most a value within a line of the platform's own, without control characters."""
+    """It is at most a value within a line of the platform's own, and there are no control characters."""
     assert_that(secret_leaks.written_by_callers(context.world, event), nothing_wrong())

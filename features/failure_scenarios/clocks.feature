@@ -67,11 +67,22 @@ Feature: Clocks that disagree harm nobody
       | the metadata store |
 
   @key.rate-limit-window-under-wrong-clock
-  Scenario Outline: A minute of an allowance is a minute: the clock of <service> is an hour ahead
-    Given a new reader who may ask 4 times a minute
+  Scenario Outline: The minute of a rate limit is a minute: the clock of <service> is an hour ahead
+    Given a reader with a rate limit of 4 requests per minute
     And the clock of <service> is an hour ahead
-    When that reader asks 6 times
-    Then each answer tells the limit of 4, what is left of it and when the minute ends
+    When the limited caller lists the models 6 times
+    Then the outcomes are:
+      | outcome      | RateLimit-Limit | RateLimit-Remaining | RateLimit-Reset | Retry-After |
+      | succeeded    | 4               | 3                   | at least 59     | absent      |
+      | succeeded    | 4               | 2                   | at least 57     | absent      |
+      | succeeded    | 4               | 1                   | at least 57     | absent      |
+      | succeeded    | 4               | 0                   | at least 57     | absent      |
+      | rate-limited | 4               | 0                   | at least 57     | at least 57 |
+      | rate-limited | 4               | 0                   | at least 57     | at least 57 |
+    And every answer shows:
+      | field           | value                |
+      | RateLimit-Reset | at most 60           |
+      | Retry-After     | absent or at most 60 |
     When the clock of <service> is right again
     Then the platform recovers within the promised time
 

@@ -11,7 +11,7 @@ Feature: A crowd does not make it worse
   Scenario: A crowd with one question costs one embedding
     Why it matters: at the moment when a popular entry leaves the cache, everybody misses it.
 
-    Given an administrator has emptied the cache
+    Given an administrator invalidates the cache
     When 60 employees search for "how does a crowd handle acid" at the same moment
     Then each of them is offered "safety sheet" first
     And the embedding service was called 1 time for all of them

@@ -20,10 +20,8 @@ from hamcrest import assert_that
 from support.audit import cache_keys
 from support.drivers.gateway import Answer
 from support.drivers.redis import CacheEntry, CacheStore
-from support.matchers.answers import succeeded
-from support.matchers.every import every_item
 from support.matchers.requests import all_succeeded
-from support.vocabulary import documents, embeddings, expectations, searches, stores, tables, time_limits
+from support.vocabulary import documents, embeddings, expectations, searches, tables, time_limits
 from support.vocabulary.providers.witness import QUANTITY
 from support.world import World
 
@@ -48,7 +46,7 @@ SAME_NUMBER = 1e-5
 ENDLESS_BYTES = 1024 * 1024
 ENDLESS_DEPTH = 100_000
 # What a program in the cache would leave, if it were run.
-CARRIED_OUT = Path(tempfile.gettempdir()) / f"at_carried_out_{os.getpid()}"
+EXECUTED = Path(tempfile.gettempdir()) / f"at_executed_{os.getpid()}"
 SEARCHED_FIELDS = ("id", "score", "text", "metadata", "version")
 
 
@@ -113,12 +111,6 @@ def warm(world: World, title: str, question: str, **options: Any) -> list[Answer
     ]
 
 
-def damage(world: World, kind: str, title: str, question: str) -> None:
-    """Cache a reading, a search and an embedding, then replace each entry by a damaged one."""
-    for answer in warm(world, title, question):
-        damage_entry_of(world, kind, answer)
-
-
 def damage_entry_of(world: World, kind: str, answer: Answer) -> None:
     """Replace what the cache kept of ``answer`` by something damaged."""
     key = answer.body["cache_info"]["cache_key"]
@@ -128,31 +120,6 @@ def damage_entry_of(world: World, kind: str, answer: Answer) -> None:
         cache(world).set_list(key, [value], ttl_s=DAMAGE_LIVES_S)
     else:
         cache(world).set_raw(key, DAMAGES[kind](value), ttl_s=DAMAGE_LIVES_S)
-
-
-def differs_from_uncached(world: World, title: str, question: str) -> list[str]:
-    """What reading, searching or embedding answers from the cache, or otherwise than computed anew."""
-    told = warm(world, title, question)
-    row = stores.row_of(world, title)
-    _reading, fresh_search, fresh_embedding = warm(world, title, question, use_cache=False)
-    assert_that(told, every_item(succeeded()))
-    reading, search, embedding = told
-    # Searching has embedded the question anew, so the embedding may be a hit again.
-    found = [f"{answer.operation} came from the cache" for answer in told[:2] if came_from_cache(answer)]
-    # A reading cannot be asked for without the cache: the row itself is the second opinion.
-    if row is None or (reading.body["text"], reading.body["version"]) != (row.text, row.version):
-        found.append(f"reading: {reading.body}")
-    if results_of(search) != results_of(fresh_search):
-        found.append(f"searching: {results_of(search)}")
-    apart = embeddings.furthest_apart(embedding.body["embedding"], fresh_embedding.body["embedding"])
-    if apart > SAME_NUMBER:
-        found.append(f"embedding: {apart:g} from the computed one")
-    return found
-
-
-def not_cached_again(world: World, title: str, question: str) -> list[str]:
-    """Which of reading, searching and embedding still do not come from the cache."""
-    return [answer.operation for answer in warm(world, title, question) if not came_from_cache(answer)]
 
 
 def evict(world: World, share: float) -> int:
@@ -206,7 +173,7 @@ class _Program:
     """What a careless reader of stored objects would carry out: it leaves a file."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return open, (str(CARRIED_OUT), "w")
+        return open, (str(EXECUTED), "w")
 
 
 def _sealed(body: bytes) -> bytes:
@@ -215,7 +182,7 @@ def _sealed(body: bytes) -> bytes:
 
 
 def _program_in_yaml() -> bytes:
-    return f"!!python/object/apply:builtins.open [{str(CARRIED_OUT)!r}, 'w']".encode()
+    return f"!!python/object/apply:builtins.open [{str(EXECUTED)!r}, 'w']".encode()
 
 
 def _bottomless(value: bytes) -> bytes:
@@ -244,11 +211,10 @@ def _members_as_list(value: bytes) -> bytes:
     return _sealed(json.dumps([*json.loads(value.partition(b"\n")[2]).items()]).encode())
 
 
-def carried_out() -> bool:
-    """Whether a program that only lay in the cache was run; forgotten when asked."""
-    found = CARRIED_OUT.exists()
-    CARRIED_OUT.unlink(missing_ok=True)
-    return found
+def executed(world: World) -> list[str]:
+    """What a program that only lay in the cache has left, if it was run; removed at the scenario's end."""
+    world.undo(partial(EXECUTED.unlink, missing_ok=True))
+    return [f"a program from the cache was executed: it has made {EXECUTED}"] if EXECUTED.exists() else []
 
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
@@ -261,14 +227,14 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "short of a vector": lambda value: _sealed_again(value, _without_its_last_vector),
     "of an older form": lambda value: _sealed_again(value, _of_an_older_form),
     "a list": lambda value: value,
-    "a stored program": lambda value: pickle.dumps(_Program()),
-    "a stored program under a seal": lambda value: _sealed(pickle.dumps(_Program(), 0)),
-    "a stored program in another form": lambda value: _sealed(_program_in_yaml()),
-    "of endless size": lambda value: value + b" " * ENDLESS_BYTES,
-    "of endless depth": _bottomless,
-    "of numbers for words": _with_other_types(int),
-    "of words for numbers": _with_other_types(str),
-    "a list for members": _members_as_list,
+    "a pickled program": lambda value: pickle.dumps(_Program()),
+    "a pickled program with a valid checksum": lambda value: _sealed(pickle.dumps(_Program(), 0)),
+    "a YAML program with a valid checksum": lambda value: _sealed(_program_in_yaml()),
+    "padded with 1 MiB of spaces": lambda value: value + b" " * ENDLESS_BYTES,
+    "nested 100,000 levels deep": _bottomless,
+    "changed from texts to numbers": _with_other_types(int),
+    "changed from numbers to texts": _with_other_types(str),
+    "a list instead of an object": _members_as_list,
 }
 
 

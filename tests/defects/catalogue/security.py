@@ -564,8 +564,8 @@ def addresses_counted_as_they_are() -> None:
 @defect(
     "what lies in the cache is unpickled",
     key="poisoned-cache-entry-rejected",
-    message=r"a program from the cache was carried out",
-    row="a stored program$",
+    message=r"a program from the cache was executed",
+    row="a pickled program$",
 )
 def cache_holds_objects() -> None:
     import pickle
@@ -587,7 +587,7 @@ def cache_holds_objects() -> None:
     "cached results are served whatever they are made of",
     key="poisoned-cache-entry-rejected",
     message=r"the body at /results/0/version: '1' is not of type 'integer'",
-    row="words for numbers",
+    row="from numbers to texts",
 )
 def cache_types_ignored() -> None:
     from support.reference.gateway import search

@@ -56,6 +56,7 @@ def table(**fields: str) -> list[dict[str, str]]:
         ("absent", None),
         ("absent or 5", None),
         ("absent or 5", 5),
+        ("a UUID", "8a1f3c52-0b5e-4f0c-9c5b-3f5de1a7b1aa"),
     ],
 )
 def test_what_fits(expected: str, found: Any) -> None:
@@ -238,3 +239,38 @@ def test_the_place_of_the_right_document() -> None:
     assert (quality.share_within(1), quality.share_within(5)) == (0.25, 0.5)
     assert quality.mean_reciprocal_rank() == 0.375
     assert "two (place 2); three (place none)" in str(quality)
+
+
+TIMED = answer({"took_ms": 3.0}, headers={"Server-Timing": "gateway;dur=1.5, qdrant;dur=2.5, total;dur=4.5"})
+
+
+def test_hops_and_measured_times_are_fields_and_a_field_may_be_a_bound() -> None:
+    right = {
+        "Server-Timing.qdrant": "at most Server-Timing.total",
+        "took ms": "at least Server-Timing.qdrant",
+    }
+    rows = [{"field": name, "value": value} for name, value in right.items()]
+    assert expectations.deviations(TIMED, [*rows, {"field": "unaccounted time", "value": "0.5"}]) == []
+    (wrong,) = expectations.deviations(
+        TIMED, [{"field": "took ms", "value": "at most Server-Timing.gateway"}]
+    )
+    assert wrong == "took ms: expected at most Server-Timing.gateway (at most 1.5), was 3.0"
+
+
+def test_a_share_of_the_answers_may_be_otherwise() -> None:
+    world = cast(World, SimpleNamespace(attempts=[Attempt("a", answer({"n": n})) for n in (1, 1, 2)]))
+    share, described = outcomes.showing(world, table(n="1"))
+    assert share == 2 / 3 and "of 3 answers" in described and "n: expected 1, was 2" in described
+
+
+def test_results_differ_by_their_members_where_ids_and_versions_are_equal() -> None:
+    def searched(text: str) -> Answer:
+        found = {"id": "menu", "version": 1, "text": text}
+        return answer({"results": [found], "cache_info": {"status": "hit"}})
+
+    made = Attempt("a search", searched("old"), uncached=lambda: searched("new"))
+    world = cast(World, SimpleNamespace(attempts=[made]))
+    (wrong,) = results.otherwise_than_computed(world)
+    assert "a hit shows [{'text': 'old'}], without the cache it is [{'text': 'new'}]" in wrong
+    (unmarked,) = results.not_marked(world, "hit")
+    assert "X-Cache is absent, the status hit" in unmarked

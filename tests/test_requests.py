@@ -237,3 +237,15 @@ def test_every_measure_is_a_request() -> None:
     for measure, template in words.MEASURES.items():
         assert requests.parse(template.format(3)).kind is not None, measure
         assert requests.parse(f"tries {measure} of 3").arguments == [measure, 3]
+
+
+def test_the_same_requests_are_made_again_and_not_those_aside() -> None:
+    in_world = world()
+    made = making.prepare(in_world, "a reader", requests.parse('searches for "lunch {n}"'), times=2)
+    first = [each.answer.body for each in making.in_turn(in_world, made)]
+    making.aside(in_world, "an editor", 'reads "soup"')
+    assert [each.answer.body for each in making.repeat(in_world)] == first
+
+
+def test_a_character_may_be_written_by_its_number() -> None:
+    assert sent(r'embeds "cafe\u0301"')[0]["json_body"]["text"] == "cafe\u0301"

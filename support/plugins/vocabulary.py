@@ -53,10 +53,13 @@ CELLS = [
     ('"5"   "a \\" b"', "a text, quoted"),
     ("noon at the latest", "a text"),
     ("at least 5   at most 5   more than 5   less than 5", "expected: a number in that range"),
+    ("at most Server-Timing.total", "expected: a number bounded by another field of the same answer"),
     ('contains "abc"', "expected: a text or a list that holds it"),
+    ("a UUID", "expected: a text of that form"),
     ("at most Server-Timing.total", "expected: a number that another field of the answer bounds"),
     ("absent   present   empty", "expected: whether it is there, and whether it holds anything"),
     ("not 5   absent or 5   a UUID", "expected: any other value; none or this one; an id of that form"),
+    (r"\u0301", "in the words of a request: the character of that number, where sight does not tell it"),
     ("{n}", "in the words of a request: the number of the repetition"),
     ("{unique}", "in the words of a request: a word that no other scenario has, unknown to every cache"),
 ]

@@ -48,9 +48,8 @@ def all_refused_either(context, code, other):
 
 
 @then("the request is refused or its connection closed")
-@then("every request is refused or its connection closed")
 def all_refused_or_closed(context):
-    """As a mistake of the caller; who cannot read a request need not answer it."""
+    """All requests of the last When, each as a mistake of the caller; what cannot be read need not be answered."""
     assert_that(context.world.attempts, all_refused_or_cut_off())
 
 

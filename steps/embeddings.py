@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from behave import then, when
+from behave import then
 from hamcrest import assert_that, greater_than_or_equal_to, less_than_or_equal_to
 
 from support.matchers.complaints import nothing_wrong
 from support.vocabulary import embeddings
-
-
-@when("{int} different texts are embedded at the same time")
-def embedded_together(context, count):
-    """One request each, at the same moment."""
-    embeddings.embed_together(context.world, embeddings.new_texts(context.world, count))
-
-
-@then("every text got its own embedding")
-def every_text_its_own(context):
-    """No answer is missing and none is mixed up."""
-    apart = embeddings.furthest_from_service(context.world)
-    assert_that(apart, less_than_or_equal_to(embeddings.SAME), "how far an embedding is from its text's own")
 
 
 @then("embeddings {int} and {int} differ by at most {float}")

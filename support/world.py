@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from support.vocabulary.backups import Backup
     from support.vocabulary.in_flight import InFlight
     from support.vocabulary.jobs import Job
+    from support.vocabulary.loads import Load
     from support.vocabulary.neighbours import Neighbour
     from support.vocabulary.platform import Diagnosis
     from support.vocabulary.requests.grammar import Call, Request
@@ -257,6 +258,8 @@ class World:
     log_sizes: dict[str, int] = field(default_factory=dict)
     # The metadata last sent for each document id.
     metadata: dict[str, Any] = field(default_factory=dict)
+    # The load that was run last.
+    load: Load | None = None
     # The jobs that the platform has accepted, in their order.
     jobs: list[Job] = field(default_factory=list)
     # The pages of the last list or ranking that was read to its end.

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from support.citadel import Citadel, Inconclusive
+from support.drivers.gateway import Answer
 from support.drivers.journal import Journal
 from support.isolation.names import Names, Run
-from support.load import runner
-from support.load.plan import OpenLoop, Plan
+from support.load import journeys, runner
+from support.load.machine import Signals, Watch
+from support.load.plan import ClosedLoop, OpenLoop, Plan
 from support.load.runner import LoadResult
 from support.load.verdicts import Decision
 from support.redaction import Secrets
 from support.reporting.results import performance_sentences
 from support.settings import Mode
-from support.vocabulary import documents, loads
-from support.world import World
+from support.vocabulary import loads
+from support.world import Attempt, World
 from tests.test_load_verdicts import CALM, crowd, latencies, stream
 
-QUICK = {hop: latencies([2.0] * 500) for hop in loads.HOPS}
+HOPS = ("gateway", "qdrant", "postgresql", "redis")
+LIMITS = [{"hop": hop, "limit": "50 ms"} for hop in HOPS]
+QUICK = {hop: latencies([2.0] * 500) for hop in HOPS}
 # Without a round there is nothing to judge.
 UNDECIDED = stream(CALM[:2])
 
@@ -63,8 +68,8 @@ def measure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Plan]]:
 
 def test_a_decided_claim_is_recorded_and_shown(world: World, measure: Callable[..., list[Plan]]) -> None:
     (plan, *others) = _stored(world, measure(stream(hops=QUICK)))
-    assert loads.end_to_end_average(world, 0.145).outcome is Decision.PASS
-    assert loads.hops_are_below(world, 0.050).outcome is Decision.PASS
+    assert loads.mean_latency(world, 0.145).outcome is Decision.PASS
+    assert loads.hops_are_below(world, 0.95, LIMITS).outcome is Decision.PASS
     assert others == []
     assert plan.load == OpenLoop(10, 10, 5)
     assert [f"{exhibit.kind} {exhibit.name}" for exhibit in world.exhibits] == [
@@ -86,7 +91,7 @@ def test_a_decided_claim_is_recorded_and_shown(world: World, measure: Callable[.
 
 def test_an_undecided_load_is_repeated_once(world: World, measure: Callable[..., list[Plan]]) -> None:
     plans = _stored(world, measure(UNDECIDED, stream(hops=QUICK)))
-    assert loads.end_to_end_average(world, 0.145).outcome is Decision.PASS
+    assert loads.mean_latency(world, 0.145).outcome is Decision.PASS
     assert plans[0].load == plans[1].load
     assert plans[0].run != plans[1].run, "the texts of the second load must be unseen too"
     assert [exhibit.name for exhibit in world.exhibits if exhibit.kind == "json"] == [
@@ -100,7 +105,7 @@ def test_what_stays_undecided_is_told_and_not_repeated_again(
     world: World, measure: Callable[..., list[Plan]]
 ) -> None:
     plans = _stored(world, measure(UNDECIDED, UNDECIDED))
-    for claim in (loads.end_to_end_average, loads.end_to_end_average):
+    for claim in (loads.mean_latency, loads.mean_latency):
         with pytest.raises(Inconclusive, match="at least 5 rounds are needed"):
             claim(world, 0.145)
     assert len(plans) == 2
@@ -110,21 +115,18 @@ def test_what_stays_undecided_is_told_and_not_repeated_again(
 
 def test_a_failed_claim_is_not_repeated(world: World, measure: Callable[..., list[Plan]]) -> None:
     plans = _stored(world, measure(stream([mean + 30 for mean in CALM], hops={})))
-    assert loads.end_to_end_average(world, 0.145).outcome is Decision.FAIL
-    assert loads.hops_are_below(world, 0.050).outcome is Decision.FAIL
+    assert loads.mean_latency(world, 0.145).outcome is Decision.FAIL
+    assert loads.hops_are_below(world, 0.95, LIMITS).outcome is Decision.FAIL
     assert len(plans) == 1
     assert performance_sentences(world.citadel.performance)[0].endswith("500 journeys: fail")
 
 
-def test_users_are_judged_by_their_share(
-    world: World, measure: Callable[..., list[Plan]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_users_are_judged_by_their_share(world: World, measure: Callable[..., list[Plan]]) -> None:
     plans = measure(crowd(990))
-    monkeypatch.setattr(documents, "read", lambda _world, title: SimpleNamespace(body={"text": title}))
-    world.evidence["titles"] = ["document 1", "document 2"]
-    loads.let_users_work(world, 100, 10)
+    world.texts = {"document-1": "One.", "document-2": "Two."}
+    loads.let_users_work(world, ["store", "read", "search"], 100, loads.Extent(times=10))
     assert loads.journeys_succeed(world, 0.95).outcome is Decision.PASS
-    assert plans[0].journey.draws["known_text"] == ["document 1", "document 2"]
+    assert plans[0].journey.draws["known_text"] == ["One.", "Two."]
     (sentence,) = performance_sentences(world.citadel.performance)
     assert sentence.startswith("100 concurrent users: 99.00 % of 1000 journeys succeed (at least 98.33 %")
     assert sentence.endswith("limit 95 %: pass")
@@ -132,7 +134,7 @@ def test_users_are_judged_by_their_share(
 
 @pytest.mark.parametrize(
     ("result", "acknowledged", "unknown"),
-    [(stream(), 520, 0), (stream(ok=499), 0, 520), (stream(warm_up_failed=1), 0, 520)],
+    [(stream(right=range(520)), 520, 0), (stream(ok=499, right=[*range(519)]), 519, 1), (stream(), 0, 520)],
 )
 def test_documents_of_a_load_stand_in_the_ledger(
     world: World,
@@ -158,5 +160,70 @@ def test_every_text_of_a_load_is_another(world: World, measure: Callable[..., li
 
 
 def _stored(world: World, plans: list[Plan]) -> list[Plan]:
-    loads.store_unseen_texts(world, 10, 10, 5.0)
+    loads.arrive(world, ["store a paragraph"], 10, 10, 5.0)
     return plans
+
+
+def test_a_mean_of_users_who_wait_is_refused_with_what_to_write(
+    world: World, measure: Callable[..., list[Plan]]
+) -> None:
+    measure(crowd(1000))
+    loads.let_users_work(world, ["store"], 100, loads.Extent(seconds=30))
+    with pytest.raises(AssertionError, match='When "store" is run 10 times per second in 10 rounds'):
+        loads.mean_latency(world, 0.3)
+
+
+def _made(count: int, elapsed_ms: float, code: int = 201) -> list[Attempt]:
+    answer = Answer("insertVector", code, {}, {}, "", elapsed_ms)
+    return [Attempt("an insert", answer) for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "outcome", "words"),
+    [
+        (_made(60, 20.0), Decision.PASS, "20 ms average, at most 20 ms with 95 % confidence, limit 100 ms"),
+        (_made(60, 120.0), Decision.FAIL, "at least 120 ms with 95 % confidence"),
+        (_made(58, 2.0) + _made(2, 2.0, 500), Decision.FAIL, "2 of 60 journeys failed (500, 2 times)"),
+    ],
+)
+def test_requests_made_one_after_another_have_a_mean(
+    world: World, attempts: list[Attempt], outcome: Decision, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Watch, "now", lambda: Signals(spin_ms=(3.0, 3.0)))
+    world.attempts = attempts
+    verdict = loads.mean_latency(world, 0.1)
+    assert (verdict.outcome, words in verdict.reason) == (outcome, True), verdict.reason
+
+
+def test_few_requests_have_no_mean(world: World) -> None:
+    world.attempts = _made(49, 20.0)
+    with pytest.raises(Inconclusive, match="49 requests, 50 are needed"):
+        loads.mean_latency(world, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [(["read"], 'needs "store" before it'), (["delete", "store"], '"delete" needs'), (["search"], "20 doc")],
+)
+def test_a_journey_says_what_it_lacks(world: World, words: list[str], complaint: str) -> None:
+    with pytest.raises(AssertionError, match=complaint):
+        loads.arrive(world, words, 10, 10, 5.0)
+
+
+def test_a_journey_knows_what_it_leaves_behind() -> None:
+    words = ["store", "update", "store a batch of 2"]
+    assert journeys.stored_items(words, "load", "r", 7) == {"load-r-7": 2, "load-r-7-1": 1, "load-r-7-2": 1}
+    assert journeys.stored_items(["store", "delete"], "load", "r", 7) == {"load-r-7": 0}
+
+
+def test_users_go_on_for_so_many_journeys_or_for_a_time() -> None:
+    assert loads.EXTENT.parse("10 times each") == loads.Extent(times=10)
+    assert loads.EXTENT.parse("for 2 minutes") == loads.Extent(seconds=120)
+    assert loads.JOURNEY.parse('"store a batch of 25, read"') == ["store a batch of 25", "read"]
+
+
+def test_of_a_time_the_bound_alone_decides(world: World, measure: Callable[..., list[Plan]]) -> None:
+    timed = replace(crowd(300, 300), load=ClosedLoop(50, 0, for_s=30))
+    measure(timed)
+    loads.let_users_work(world, ["store"], 50, loads.Extent(seconds=30))
+    assert loads.journeys_succeed(world, 0.99).outcome is Decision.PASS

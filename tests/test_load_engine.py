@@ -15,16 +15,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from support.load import engine, runner
-from support.load.journeys import (
-    Expectation,
-    Journey,
-    LoadRequest,
-    Target,
-    embedding_workflow,
-    mixed_user,
-    search,
-)
+from support.load import engine, journeys, runner
+from support.load.journeys import Expectation, Journey, LoadRequest, Target
 from support.load.plan import UNFINISHED, ClosedLoop, OpenLoop, Plan, PlanRefused
 
 KEY = "ck_user_of_the_fake_server"
@@ -33,7 +25,6 @@ COLLECTION = "at_notes"
 SLOW_S = 0.4
 STALL_S = 0.5
 KNOWN = [("known.0", "The archive opens at seven."), ("known.1", "The boiler was repaired.")]
-
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -129,6 +120,12 @@ def gateway() -> Iterator[FakeGateway]:
     fake.stop()
 
 
+def mixed(gateway: FakeGateway, texts: list[str]) -> Journey:
+    """Store, read, search for a document that is known."""
+    target = Target(gateway.url, KEY, COLLECTION, "note", texts, dict(KNOWN))
+    return journeys.journey(["store", "read", "search"], target)
+
+
 def behaving(gateway: FakeGateway, *how: str) -> Journey:
     """One request a journey, in turn for each behaviour; right is the answer "well"."""
     request = LoadRequest("ask", "GET", "/behave/${how}", (200,), checks=(Expectation("/how", "well"),))
@@ -142,7 +139,7 @@ def carried_out(plan: Plan) -> runner.LoadResult:
 
 
 def test_an_open_loop_counts_everything_once(gateway: FakeGateway) -> None:
-    journey = embedding_workflow(Target(gateway.url, KEY), COLLECTION, ["one", "two"], "note")
+    journey = journeys.journey(["store"], Target(gateway.url, KEY, COLLECTION, "note", ["one", "two"]))
     result = runner.run(Plan(journey, OpenLoop(40, 5, 0.25, pause_s=0.05, warm_up_s=0.25)))
     assert (result.n, result.ok, result.planned, result.dropped) == (50, 50, 50, 0)
     assert (result.warm_up_n, result.warm_up_failed, result.errors) == (10, 0, {})
@@ -157,7 +154,7 @@ def test_an_open_loop_counts_everything_once(gateway: FakeGateway) -> None:
 
 
 def test_hops_are_those_the_server_tells(gateway: FakeGateway) -> None:
-    journey = embedding_workflow(Target(gateway.url, KEY), COLLECTION, ["one"], "note")
+    journey = journeys.journey(["store"], Target(gateway.url, KEY, COLLECTION, "note", ["one"]))
     hops = carried_out(Plan(journey, OpenLoop(100, 1, 0.1, warm_up_s=0.05))).hops
     assert {name: hop.n for name, hop in hops.items()} == {"gateway": 10, "qdrant": 10, "total": 10}
     assert hops["gateway"].mean_ms == pytest.approx(1.5)
@@ -165,7 +162,7 @@ def test_hops_are_those_the_server_tells(gateway: FakeGateway) -> None:
 
 def test_journeys_carry_on_what_was_answered(gateway: FakeGateway) -> None:
     gateway.stored.update(KNOWN)
-    journey = mixed_user(Target(gateway.url, KEY), COLLECTION, ["one", "two", "three"], KNOWN, "note")
+    journey = mixed(gateway, ["one", "two", "three"])
     result = carried_out(Plan(journey, ClosedLoop(3, 2, ramp_s=0.05)))
     assert (result.ok, result.n, dict(result.errors)) == (6, 6, {})
     assert {name: step.n for name, step in result.steps.items()} == {"insert": 6, "get": 6, "search": 6}
@@ -175,7 +172,9 @@ def test_journeys_carry_on_what_was_answered(gateway: FakeGateway) -> None:
 
 
 def test_a_wrong_answer_ends_its_journey(gateway: FakeGateway) -> None:
-    journey = search(Target(gateway.url, KEY), COLLECTION, ["nobody knows"], use_cache=False)
+    journey = journeys.journey(
+        ["search"], Target(gateway.url, KEY, COLLECTION, known={"one": "nobody knows"})
+    )
     result = carried_out(Plan(journey, OpenLoop(100, 1, 0.1, warm_up_s=0.0)))
     assert (result.ok, dict(result.errors)) == (0, {"search: nothing at /results/0/id": 10})
 
@@ -271,7 +270,7 @@ def test_what_is_not_done_in_time_is_cut_off(gateway: FakeGateway) -> None:
 
 
 def test_several_processes_make_one_load(gateway: FakeGateway) -> None:
-    journey = embedding_workflow(Target(gateway.url, KEY), COLLECTION, ["one"], "note")
+    journey = journeys.journey(["store"], Target(gateway.url, KEY, COLLECTION, "note", ["one"]))
     result = runner.run(Plan(journey, OpenLoop(50, 2, 0.25, warm_up_s=0.1)), processes=2)
     assert (result.n, result.ok, result.dropped, result.processes) == (24, 24, 0, 2)
     assert len(gateway.stored) == 24 + result.warm_up_n
@@ -325,6 +324,12 @@ def test_an_engine_ends_with_its_parent(gateway: FakeGateway) -> None:
 
 def test_a_plan_survives_its_journey_to_the_engine(gateway: FakeGateway) -> None:
     for load in (OpenLoop(10, 2, 5), ClosedLoop(3, 4)):
-        plan = Plan(mixed_user(Target(gateway.url, KEY), COLLECTION, ["one"], KNOWN, "note"), load)
+        plan = Plan(mixed(gateway, ["one"]), load)
         assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
         assert KEY not in repr(plan)
+
+
+def test_users_go_on_for_a_time(gateway: FakeGateway) -> None:
+    result = carried_out(Plan(behaving(gateway, "well"), ClosedLoop(3, 0, ramp_s=0.0, for_s=0.2)))
+    assert result.ok == result.n == result.planned > 3
+    assert (result.dropped, len(result.right)) == (0, result.n + result.warm_up_n)

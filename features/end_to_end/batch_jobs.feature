@@ -98,12 +98,13 @@ Feature: Batch jobs
     And the job has processed some items
     And an editor cancels the job
     Then the request succeeds
+    And the progress of the job never decreased and always added up
     And within the job limit the answer to an editor who reads the status of the job shows:
-      | field                    | value                        |
-      | status                   | cancelled                    |
-      | progress.processed items | more than 0                  |
+      | field                    | value                          |
+      | status                   | cancelled                      |
+      | progress.processed items | more than 0                    |
       | progress.processed items | less than progress.total items |
-      | progress.failed items    | 0                            |
+      | progress.failed items    | 0                              |
     And the progress of the job never decreased and always added up
     And every succeeded item of the job is stored exactly once, and no other
 

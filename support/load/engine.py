@@ -14,6 +14,7 @@ charged for everybody who would have come meanwhile.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -86,6 +87,8 @@ class Engine:
     started_at: float = 0.0
     cpu_s: float = 0.0
     ended: float = 0.0
+    # Numbers of the journeys that went well, warm-up included.
+    right: list[int] = field(default_factory=list)
     _numbers: int = 0
 
     async def run(self) -> None:
@@ -134,7 +137,10 @@ class Engine:
         await asyncio.sleep(load.ramp_s * user / load.users)
         await self._journey(WARM_UP, _now())
         await all_warm.wait()
-        for number in range(load.journeys_each):
+        ends = _now() + load.for_s
+        for number in itertools.count():
+            if _now() >= ends if load.for_s else number >= load.journeys_each:
+                return
             if number and load.think_s:
                 await asyncio.sleep(load.think_s)
             await self._journey(number, _now())
@@ -170,6 +176,7 @@ class Engine:
                 return f"{request.name}: no answer within {self.plan.timeout_s:g} s"
             except aiohttp.ClientError as error:
                 return f"{request.name}: {type(error).__name__}"
+        self.right.append(number)
         return None
 
     async def _ask(
@@ -208,7 +215,8 @@ class Engine:
         """Everything measured, as plain values; durations in ms, moments in seconds since the epoch."""
         load = self.plan.load
         counted = [sample for sample in self.samples if sample.round != WARM_UP]
-        planned = _own_part(load, self.plan)
+        endless = isinstance(load, ClosedLoop) and load.for_s
+        planned = len(counted) if endless else _own_part(load, self.plan)
         latency, lag = Latencies(), Latencies()
         for sample in counted:
             latency.record(sample.done - sample.intended)
@@ -220,6 +228,7 @@ class Engine:
             "dropped": planned - len(counted),
             "requests": self.requests,
             "errors": dict(self.errors),
+            "right": self.right,
             "latency": latency.to_json(),
             "rounds": self._rounds(counted),
             "timeline": self._timeline(),

@@ -116,6 +116,12 @@ class Watch:
             steal=None if steal_s is None else steal_s / processors_s,
         )
 
+    @classmethod
+    def now(cls) -> Signals:
+        """The machine at this moment: how quick it is, against the quickest so far."""
+        took = cls._spin()
+        return Signals(spin_ms=(took, took), quickest_ms=cls._quickest_ms)
+
     @staticmethod
     def _spin() -> float:
         took = spin_ms()

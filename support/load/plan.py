@@ -58,8 +58,9 @@ class OpenLoop:
 class ClosedLoop:
     """Users who each make ``journeys_each`` journeys, the next one ``think_s`` seconds after the last.
 
-    Before that each makes one that does not count, spread over ``ramp_s`` seconds; all begin together when
-    the last has ended. What is not done ``within_s`` seconds is cut off.
+    With ``for_s`` they go on for so many seconds instead. Before that each makes one that does not count,
+    spread over ``ramp_s`` seconds; all begin together when the last has ended. What is not done ``within_s``
+    seconds (after ``for_s``) is cut off.
     """
 
     users: int
@@ -67,16 +68,17 @@ class ClosedLoop:
     think_s: float = 0.0
     ramp_s: float = 1.0
     within_s: float = 120.0
+    for_s: float = 0.0
 
     @property
     def journeys(self) -> int:
-        """Journeys that count."""
-        return self.users * self.journeys_each
+        """Journeys that count; of users who go on for a time at least one each."""
+        return self.users * (1 if self.for_s else self.journeys_each)
 
     @property
     def lasts_s(self) -> float:
         """Seconds after which the load is cut off."""
-        return self.within_s
+        return self.for_s + self.within_s
 
 
 @dataclass(frozen=True, slots=True)

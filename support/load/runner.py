@@ -94,6 +94,8 @@ class LoadResult:
     warm_up_s: float
     warm_up_enough: bool
     machine: Signals | None = None
+    # Numbers of the journeys that went well, warm-up included.
+    right: Sequence[int] = ()
 
 
 def run(plan: Plan, *, processes: int = 1, pids: Sequence[int] = ()) -> LoadResult:
@@ -191,6 +193,7 @@ def merged(plan: Plan, measured: Sequence[Mapping[str, Any]]) -> LoadResult:
         dropped=_total(measured, "dropped"),
         requests=_total(measured, "requests"),
         errors=dict(errors.most_common()),
+        right=[number for part in measured for number in part["right"]],
         latency=_added(part["latency"] for part in measured),
         rounds=_rounds(measured),
         timeline=_timeline(measured),

@@ -9,19 +9,23 @@ a journey that came too late, never a wrong answer.
 from __future__ import annotations
 
 import re
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from support.load.histograms import Latencies
-from support.load.machine import FOREIGN_LIMIT
+from support.load.machine import FOREIGN_LIMIT, Signals
 from support.load.plan import UNFINISHED, ClosedLoop, OpenLoop
 from support.load.runner import LoadResult
 from support.load.statistics import mean_bounds, quantile_ranks, share_bounds, smallest_sample
 
 FEWEST_ROUNDS = 5
 FEWEST_JOURNEYS = 1_000
+# Requests of one client, one after another, are divided into so many rounds.
+ROUNDS_OF_SEQUENCE = 10
+FEWEST_OF_A_ROUND = 5
 # A wrong answer may be a quick one: a mean says nothing if more than these failed.
 FAILED_SHARE_LIMIT = 0.01
 ACHIEVED_SHARE = 0.98
@@ -55,6 +59,10 @@ class Verdict:
     reason: str
     figures: Mapping[str, Any]
 
+    def plain(self) -> dict[str, Any]:
+        """The verdict as plain values."""
+        return {"verdict": str(self.outcome), "reason": self.reason, "figures": dict(self.figures)}
+
     def __str__(self) -> str:
         return self.reason
 
@@ -70,11 +78,57 @@ def mean_at_most(result: LoadResult, limit_ms: float) -> Verdict:
     if not isinstance(result.load, OpenLoop):
         raise ValueError("an average latency is measured with an open loop")
     name = result.journey[:1].upper() + result.journey[1:]
-    size = f"limit {limit_ms:g} ms, {len(result.rounds)} rounds, {result.n} journeys"
-    if len(result.rounds) < FEWEST_ROUNDS:
+    means = [one.mean_ms for one in result.rounds]
+    return _mean(name, means, result, limit_ms, _gaps(result), _excuses(result, limit_ms))
+
+
+@dataclass(frozen=True, slots=True)
+class Sequential:
+    """Requests that one client made one after another: ms of each, and the errors of those that failed."""
+
+    name: str
+    latencies_ms: Sequence[float]
+    errors: Mapping[str, int]
+    machine: Signals
+
+    @property
+    def n(self) -> int:
+        """How many requests."""
+        return len(self.latencies_ms)
+
+    @property
+    def ok(self) -> int:
+        """How many of them succeeded."""
+        return self.n - sum(self.errors.values())
+
+
+def mean_of_sequence(made: Sequential, limit_ms: float) -> Verdict:
+    """The same of requests that one client made one after another: equal parts of them are the rounds.
+
+    Whoever would have come while the platform stood still is not seen. Figures as of ``mean_at_most``.
+    """
+    length = made.n // ROUNDS_OF_SEQUENCE
+    if length < FEWEST_OF_A_ROUND:
+        fewest = ROUNDS_OF_SEQUENCE * FEWEST_OF_A_ROUND
+        return _verdict(Decision.INCONCLUSIVE, f"{made.name}: {made.n} requests, {fewest} are needed", {})
+    starts = range(0, length * ROUNDS_OF_SEQUENCE, length)
+    means = [statistics.fmean(made.latencies_ms[start : start + length]) for start in starts]
+    return _mean(made.name, means, made, limit_ms, [], made.machine.disturbances())
+
+
+def _mean(
+    name: str,
+    means: Sequence[float],
+    result: LoadResult | Sequential,
+    limit_ms: float,
+    gaps: Sequence[str],
+    excuses: Sequence[str],
+) -> Verdict:
+    size = f"limit {limit_ms:g} ms, {len(means)} rounds, {result.n} journeys"
+    if len(means) < FEWEST_ROUNDS:
         reason = f"{name}: at least {FEWEST_ROUNDS} rounds are needed; {size}"
         return _verdict(Decision.INCONCLUSIVE, reason, {})
-    bounds = mean_bounds([one.mean_ms for one in result.rounds])
+    bounds = mean_bounds(means)
     figures = {
         "mean": bounds.mean,
         "ci95": list(bounds.between),
@@ -99,7 +153,7 @@ def mean_at_most(result: LoadResult, limit_ms: float) -> Verdict:
         outcome = Decision.INCONCLUSIVE
         low, high = bounds.between
         reason = f"{average}, between {low:.0f} and {high:.0f} ms with 95 % confidence, {size}: undecided"
-    return _tempered(outcome, reason, figures, _gaps(result), _excuses(result, limit_ms))
+    return _tempered(outcome, reason, figures, gaps, excuses)
 
 
 def success_at_least(result: LoadResult, share: float, *, fewest_journeys: int = FEWEST_JOURNEYS) -> Verdict:
@@ -146,8 +200,8 @@ def success_at_least(result: LoadResult, share: float, *, fewest_journeys: int =
     return _tempered(Decision.INCONCLUSIVE, reason, figures, _gaps(result), [])
 
 
-def hop_below(result: LoadResult, hop: str, limit_ms: float) -> Verdict:
-    """Whether a hop takes less than ``limit_ms`` 95 of 100 times, by 95 % bounds of its p95.
+def hop_below(result: LoadResult, hop: str, limit_ms: float, quantile: float = HOP_QUANTILE) -> Verdict:
+    """Whether a hop takes less than ``limit_ms`` 95 of 100 times, by 95 % bounds of its p95 (or another).
 
     The bounds are single ordered values, so nothing is assumed about the distribution. PASS if the upper one
     is below the limit (at least 59 values), FAIL if the lower one is not, or if no answer tells the hop's
@@ -157,23 +211,23 @@ def hop_below(result: LoadResult, hop: str, limit_ms: float) -> Verdict:
     if not seen.n:
         outcome = Decision.FAIL if result.ok else Decision.INCONCLUSIVE
         return _verdict(outcome, f"{hop}: no answer tells the time spent there", {})
-    low_rank, high_rank = quantile_ranks(HOP_QUANTILE, seen.n)
+    low_rank, high_rank = quantile_ranks(quantile, seen.n)
     lower = seen.ranked_ms(low_rank) if low_rank else 0.0
     upper = seen.ranked_ms(high_rank) if high_rank else None
     figures = {
         "mean": seen.mean_ms,
-        "p95": seen.quantile_ms(HOP_QUANTILE),
+        "p95": seen.quantile_ms(quantile),
         "upper": upper,
         "n": seen.n,
         "limit": limit_ms,
     }
-    reason = f"{hop}: {figures['p95']:.1f} ms or less 95 of 100 times"
+    reason = f"{hop}: {figures['p95']:.1f} ms or less {100 * quantile:g} of 100 times"
     size = f"with 95 % confidence, limit {limit_ms:g} ms, {seen.n} requests"
     if lower >= limit_ms:
         outcome, reason = Decision.FAIL, f"{reason}, at least {lower:.1f} ms {size}"
     elif upper is None:
         outcome = Decision.INCONCLUSIVE
-        reason += f", limit {limit_ms:g} ms: {seen.n} requests, {smallest_sample(HOP_QUANTILE)} are needed"
+        reason += f", limit {limit_ms:g} ms: {seen.n} requests, {smallest_sample(quantile)} are needed"
     elif upper < limit_ms:
         outcome, reason = Decision.PASS, f"{reason}, at most {upper:.1f} ms {size}"
     else:
@@ -240,12 +294,12 @@ def _excuses(result: LoadResult, limit_ms: float | None) -> list[str]:
     return lines
 
 
-def _late(result: LoadResult) -> int:
+def _late(result: LoadResult | Sequential) -> int:
     """Failed journeys that slowness alone can explain."""
     return sum(count for text, count in result.errors.items() if _LATE.fullmatch(text))
 
 
-def _most(result: LoadResult) -> str:
+def _most(result: LoadResult | Sequential) -> str:
     """The most frequent error and how often it came."""
     if not result.errors:
         return "no error was told"

@@ -309,14 +309,14 @@ def _promises_line(unchecked: list[str]) -> str:
 
 def performance_sentences(performance: dict[str, Any]) -> list[str]:
     """The performance figures in the words of the original plan; nothing where there are no figures."""
-    lines = []
-    workflow = performance.get("e2e_embedding_ms", {})
-    if "mean" in workflow:
-        lines.append(
-            f"End-to-end embedding workflow: {workflow['mean']:.0f} ms average, at most"
-            f" {workflow['upper']:.0f} ms with 95 % confidence, limit {workflow['limit']:g} ms,"
-            f" {workflow['n']} journeys: {workflow['verdict']}"
-        )
+    means = {"End-to-end embedding workflow": performance.get("e2e_embedding_ms", {})}
+    means |= {name: found for name, found in performance.items() if name.startswith("mean of ")}
+    lines = [
+        f"{name}: {found['mean']:.0f} ms average, at most {found['upper']:.0f} ms with 95 % confidence,"
+        f" limit {found['limit']:g} ms, {found['n']} journeys: {found['verdict']}"
+        for name, found in means.items()
+        if "mean" in found
+    ]
     users = performance.get("users", {})
     if "success_percent" in users:
         lines.append(

@@ -109,6 +109,13 @@ class Stack:
         gateway.environment = {**gateway.environment, **self._provider(name, url, key, rpm)}
         gateway.start()
 
+    def set_patience(self, server: str, seconds: float) -> None:
+        """Start the gateway anew with another time limit for a server."""
+        gateway = self.services["gateway"]
+        gateway.stop()
+        gateway.environment = {**gateway.environment, f"GATEWAY_{server.upper()}_TIMEOUT_S": str(seconds)}
+        gateway.start()
+
     def replace_provider_key(self, name: str, key: str) -> None:
         """From now on provider and platform know another key, whichever of them restarts later."""
         self.provider_keys[name] = key

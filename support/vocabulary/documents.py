@@ -211,9 +211,3 @@ def new_text(world: World, title: str) -> str:
 def batch(world: World) -> list[str]:
     """Titles of the scenario's last batch, in its order."""
     return list(world.evidence["batch"])
-
-
-def outcomes(world: World) -> list[tuple[str, str]]:
-    """``(title, outcome)`` of each document of the last batch, in the order of the answer."""
-    results = world.last.body["results"]
-    return [(world.names.alias_of(result["id"]), result.get("outcome", "failed")) for result in results]

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
-from hamcrest import assert_that
 
 from support.corpus.golden import golden
 from support.drivers.embedding import Embedding
 from support.drivers.gateway import Answer
 from support.errors import Unavailable
-from support.matchers.answers import succeeded
-from support.matchers.every import every_item
-from support.vocabulary import documents
-from support.vocabulary.texts import sentences
 from support.world import World
 
 # Largest difference in any number between two embeddings of the same text.
@@ -36,11 +30,6 @@ def embed_batch(world: World, texts: Sequence[str], **options: Any) -> Answer:
     )
 
 
-def new_texts(world: World, count: int, about: str = "texts") -> list[str]:
-    """Sentences that nobody has embedded before: they name this run and scenario."""
-    return sentences(count, f"{world.names.prefix}{about}")
-
-
 def service(world: World) -> Embedding:
     """The embedding service, asked directly. Raises ``Unavailable`` where it cannot be."""
     if world.citadel.embedding is None:
@@ -51,31 +40,6 @@ def service(world: World) -> Embedding:
 def furthest_apart(one: Sequence[float], other: Sequence[float]) -> float:
     """Largest difference between two vectors in any component."""
     return max(abs(a - b) for a, b in zip(one, other, strict=True))
-
-
-def embed_together(world: World, texts: Sequence[str]) -> None:
-    """Embed each text by a request of its own, all at the same moment."""
-    answers = documents.together([partial(embed, world, text) for text in texts])
-    assert_that(answers, every_item(succeeded()))
-    world.evidence["embedded"] = [
-        (text, answer.body["embedding"]) for text, answer in zip(texts, answers, strict=True)
-    ]
-
-
-def furthest_from_service(world: World) -> float:
-    """Largest difference in a component between the gateway's answers and the service's own embeddings."""
-    embedded: list[tuple[str, list[float]]] = world.evidence["embedded"]
-    own = embed_directly(world, [text for text, _vector in embedded])
-    return max(
-        furthest_apart(vector, expected) for (_text, vector), expected in zip(embedded, own, strict=True)
-    )
-
-
-def embed_directly(world: World, texts: Sequence[str]) -> list[list[float]]:
-    """A second opinion: the service's own where it can be seen, else the gateway's, uncached, one by one."""
-    if world.citadel.embedding is not None:
-        return world.citadel.embedding.embed(list(texts))
-    return [list(embed(world, text, use_cache=False).body["embedding"]) for text in texts]
 
 
 def cosine(one: Sequence[float], other: Sequence[float]) -> float:

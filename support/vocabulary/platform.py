@@ -42,16 +42,6 @@ def readiness(world: World) -> Answer:
     return world.citadel.gateway.call("getReadiness", key="")
 
 
-def counter(world: World, name: str, **labels: str) -> float:
-    """Sum of a Prometheus counter over all series that carry ``labels``."""
-    wanted = labels.items()
-    return sum(
-        value
-        for (series, given), value in counters(world).items()
-        if series == name and wanted <= dict(given).items()
-    )
-
-
 def counters(world: World) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """Every figure of the gateway's metrics by its name and labels."""
     found = {}

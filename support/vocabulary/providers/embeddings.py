@@ -92,7 +92,8 @@ def otherwise_alone(world: World, distance: float) -> list[str]:
     return [
         f"text {place} ({text[:40]}): {apart:.3g} apart"
         for order, answer in _orders(world)
-        for place, (text, vector) in enumerate(zip(order.texts, answer.body["embeddings"], strict=True), 1)
+        for vectors in [answer.body.get("embeddings") or [answer.body["embedding"]]]
+        for place, (text, vector) in enumerate(zip(order.texts, vectors, strict=True), 1)
         if not (apart := _apart(vector, order, text)) <= distance
     ]
 

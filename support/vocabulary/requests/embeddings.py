@@ -43,7 +43,14 @@ def embed(ask: Asking, text: str) -> list[Call]:
     make = partial(ask.call, "generateEmbedding")
     uncached = partial(make, json_body={**body, "use_cache": False})
     what = f'{ask.actor} embeds "{text[:40]}"'
-    return [Call(what, partial(make, json_body=body), about=(text,), uncached=uncached)]
+    alone = partial(ask.call, "generateEmbeddingBatch")
+    options = {name: value for name, value in body.items() if name != "text"}
+    order = Order(
+        SERVICE,
+        (text,),
+        lambda texts: alone(json_body={**options, "texts": list(texts), "use_cache": False}),
+    )
+    return [Call(what, partial(make, json_body=body), about=(text,), order=order, uncached=uncached)]
 
 
 @request("embeds {ids} in one batch", 'embeds "hello" and "world" in one batch', options=OF_THE_SERVICE)

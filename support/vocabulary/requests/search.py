@@ -32,6 +32,15 @@ def by_text(ask: Asking, question: str) -> list[Call]:
     return [_search(ask, query_text=question)]
 
 
+@request(
+    "searches for {string} without and with the cache", 'searches for "lunch" without and with the cache'
+)
+def without_and_with_cache(ask: Asking, question: str) -> list[Call]:
+    """Three searches: with the cache off, with it on, and again, so that the last comes from the cache."""
+    fresh = _search(ask, query_text=question, use_cache=False)
+    return [fresh, *([_search(ask, query_text=question)] * 2)]
+
+
 @request("searches for the vector {vector}", "searches for the vector [1, 0]", options=OPTIONS)
 def by_vector(ask: Asking, vector: list[float]) -> list[Call]:
     """Searches the collection for the vectors next to one."""

@@ -49,7 +49,7 @@ def all_refused_either(context, code, other):
 
 @then("the request is refused or its connection closed")
 def all_refused_or_closed(context):
-    """All requests of the last When, each as a mistake of the caller; what cannot be read need not be answered."""
+    """All requests of the last When; one that cannot be read need not be answered."""
     assert_that(context.world.attempts, all_refused_or_cut_off())
 
 

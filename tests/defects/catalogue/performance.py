@@ -12,7 +12,7 @@ from tests.defects.defect import defect
     "texts embedded at the same time get each other's vectors",
     service="embedding",
     key="concurrent-embeddings-correct",
-    message=r"how far an embedding is from its text's own",
+    message=r"text \d+ \(.*\): [\d.]+ apart",
 )
 def embeddings_mixed_up() -> None:
     from support.reference.embedding.model import MiniLM

@@ -37,11 +37,17 @@ def neither_holds(context, item):
     assert_that(stores.sides(context.world, item), equal_to(stores.Sides(None, None)))
 
 
+@then("for {limit} neither Qdrant nor PostgreSQL holds {string}")
+def keeps_away(context, wording, item):
+    """Looked at again and again for the whole time: no row and no point."""
+    agreement.stays_away(context.world, item, wording)
+    assert_that(stores.sides(context.world, item), equal_to(stores.Sides(None, None)))
+
+
 @then("neither Qdrant nor PostgreSQL holds the collection {string}")
 def neither_holds_collection(context, alias):
-    """Under the name that it has in this scenario, whatever it held."""
-    held = stores.named(context.world, context.world.names.collection(alias))
-    assert_that(held, equal_to({"PostgreSQL": [], "Qdrant": []}))
+    """No collection of that name and no row of it, and no write to it is in flight."""
+    assert_that(agreement.left_of_collection(context.world, alias), nothing_wrong())
 
 
 @then("Qdrant and PostgreSQL hold {int} document(s) each")

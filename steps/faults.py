@@ -6,7 +6,7 @@ from behave import given, then, when
 from hamcrest import assert_that, equal_to
 
 from support.matchers.complaints import nothing_wrong
-from support.vocabulary import failures, recovery
+from support.vocabulary import failures, recovery, service_use
 
 
 @given("{fault}")
@@ -39,7 +39,7 @@ def all_end(context):
 @then("within {limit} every service is used again")
 def all_used_again(context, wording):
     """Insert, read, search and a request to a provider succeed; a repeated search comes from the cache."""
-    assert_that(recovery.not_used(context.world, wording), nothing_wrong())
+    assert_that(service_use.not_used(context.world, wording), nothing_wrong())
 
 
 @when("the gateway starts while no dependency can be reached")

@@ -43,11 +43,3 @@ def granted(context):
 def answers_in_time(context, wording):
     """The contract gives every operation a limit."""
     assert_that(operations.late(context.world, wording), nothing_wrong())
-
-
-@then("all operations, asked for at the same moment, answer within the promised time")
-def all_answer_in_time(context):
-    """Also those that need what has failed."""
-    calls = requests.prepare(context.world, "an administrator", requests.parse("calls every operation"))
-    requests.at_once(context.world, [call for call in calls if call.operation != "get readiness"])
-    assert_that(operations.late(context.world, "the refusal limit"), nothing_wrong())

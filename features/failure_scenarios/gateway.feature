@@ -34,8 +34,15 @@ Feature: The gateway or a provider fails
 
   @N1 @G1 @key.gateway-crash-between-store-writes
   Scenario: A crash of the gateway between its writes to PostgreSQL and Qdrant loses nothing
-    When the gateway is killed after the row of "half-done" is written but before its point is
-    And all faults end
+    When these requests are in flight, held on the way to Qdrant:
+      | actor     | request                                                 |
+      | an editor | stores the document "half-done" with the text "At noon." |
+    And the gateway crashes
+    And the requests in flight go on
+    Then the outcomes are:
+      | outcome   |
+      | no answer |
+    When all faults end
     Then within the convergence limit "half-done" is in both stores or in neither
     And Qdrant and PostgreSQL agree on "safety-sheet"
     And every acknowledged document is in both stores, and no refused one in either

@@ -37,14 +37,17 @@ class Heard:
 class Hold:
     """Holds back requests that ``fits`` admits, on their way to the server, or the responses to them.
 
-    After ``close`` no more are held, after ``let_go`` those that are held go on; what
-    nobody waits for any more is dropped.
+    After ``close`` no more are held, after ``let_go`` those that are held go on; what nobody waits for any
+    more is dropped, or, if ``late``, reaches the server all the same.
     """
 
     fits: Callable[[Heard], bool]
     responses: bool
+    late: bool = False
     # One entry each: appending needs no lock.
     _held: list[None] = field(default_factory=list)
+    # Late requests to which the server has responded.
+    executed: list[None] = field(default_factory=list)
     _closed: bool = False
     _gone: threading.Event = field(default_factory=threading.Event)
 
@@ -78,6 +81,8 @@ class _Line:
 
     sent: bytearray = field(default_factory=bytearray)
     hold: Hold | None = None
+    # What counts the response to a request that was held until nobody waited for it.
+    late: Hold | None = None
 
 
 @dataclass(slots=True)
@@ -131,9 +136,9 @@ class Wiretap:
         """Requests heard so far, those of one connection in their order."""
         return [request for line in self._lines for request in _requests(bytes(line.sent))]
 
-    def hold(self, fits: Callable[[Heard], bool], *, responses: bool) -> Hold:
+    def hold(self, fits: Callable[[Heard], bool], *, responses: bool, late: bool = False) -> Hold:
         """Hold back requests, or the responses to them, from now on; there is one hold at a time."""
-        self._hold = Hold(fits, responses)
+        self._hold = Hold(fits, responses, late)
         return self._hold
 
     def _accept(self, server: socket.socket) -> None:
@@ -163,6 +168,11 @@ class Wiretap:
                     line.hold = hold
                 elif hold is not None:
                     hold.wait()
+                    if _has_left(client) and hold.late:
+                        line.late = hold
+                        server.sendall(chunk)
+                        # The response ends the connection.
+                        return
                     if _has_left(client):
                         break
                 server.sendall(chunk)
@@ -171,6 +181,8 @@ class Wiretap:
     def _pass_back(self, server: socket.socket, client: socket.socket, line: _Line) -> None:
         with contextlib.suppress(OSError):
             while chunk := server.recv(CHUNK):
+                if line.late is not None:
+                    line.late.executed.append(None)
                 if line.hold is not None:
                     hold, line.hold = line.hold, None
                     hold.wait()

@@ -17,18 +17,14 @@ from support.faults.wording import written as written_faults
 from support.vocabulary import (
     actors,
     caches,
-    clocks,
-    crashes,
     failures,
     in_flight,
     jobs,
     loads,
-    outages,
     platform,
     requests,
     time_limits,
     trials,
-    unknown,
     words,
 )
 from support.vocabulary.providers import answers, embeddings, settings, troubles, witness
@@ -54,7 +50,6 @@ PROVIDERS = {
     "Anthropic": "anthropic",
 }
 ROLES = {"a reader": "reader", "an editor": "editor", "an administrator": "administrator"}
-STORES = ("the vector store", "the metadata store", "the cache")
 
 # Words of parameters that may be something else as well: a delay of so many ms, a duration.
 NAMED = {"fault": [wording for wording, *_ in written_faults()], "limit": [*time_limits.NAMED]}
@@ -80,10 +75,7 @@ def install() -> None:
     _define("percent", rf"{_NUMBER} ?%", float, share)
     for name, choices in (
         ("provider", PROVIDERS),
-        ("dependency", outages.DEPENDENCIES),
-        ("store", {name: outages.DEPENDENCIES[name] for name in STORES}),
         ("role", ROLES),
-        ("deviation", clocks.DEVIATIONS),
     ):
         _define(name, _any_of(choices), str, choices.__getitem__)
     _define("samples", _any_of(trials.SAMPLES), str, str)
@@ -110,11 +102,10 @@ def install() -> None:
     _define("server", _any_of(SERVERS), str, SERVERS.__getitem__)
     for name, listed in (
         ("missing_service", platform.SERVICES),
-        ("moment", {**crashes.MOMENTS, **in_flight.MOMENTS}),
+        ("moment", in_flight.MOMENTS),
         ("damage", caches.DAMAGES),
         ("job_end", jobs.ENDS),
         ("job_moment", jobs.MOMENTS),
-        ("loss", unknown.LOSSES),
     ):
         _define(name, _any_of(listed), str, str)
 

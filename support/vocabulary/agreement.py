@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from support.audit.report import Breach, Report
 from support.faults.wording import DEPENDENCIES
 from support.lifecycle.invariants import audit_of
-from support.vocabulary import expectations, outages, outcomes, stores, tables
-from support.waiting import eventually
+from support.vocabulary import expectations, outcomes, stores, tables
+from support.waiting import consistently, eventually
 from support.world import World
 
 
@@ -72,10 +73,99 @@ def read_otherwise_than_held(world: World) -> list[str]:
     ]
 
 
+def stays_away(world: World, item: str, wording: str) -> None:
+    """Look for a document again and again for the whole time. Raises ``NotYet`` when a store holds it."""
+    consistently(
+        lambda: stores.sides(world, item),
+        lambda held: held == stores.Sides(None, None),
+        during=outcomes.limit(world, wording).seconds,
+        what=f'"{item}" stays away',
+    )
+
+
+def left_of_collection(world: World, alias: str) -> list[str]:
+    """What the stores hold of a collection that should be gone, under its name in this scenario."""
+    name = world.names.collection(alias)
+    held = stores.named(world, name)
+    wrong = [f'{store} holds the collection "{alias}"' for store in held if held[store]]
+    wrong += [f'PostgreSQL holds the row of "{row.external_id}"' for row in stores.rows(world).rows(name)]
+    return wrong + [f"in flight: {event.operation}" for event in stores.rows(world).open_events(name)]
+
+
+def nothing_in_flight(world: World) -> None:
+    """Wait until no event of the scenario's collections is open."""
+    eventually(
+        lambda: stores.counts(world),
+        lambda counted: counted["in flight"] == 0 and counted["rows"] == counted["points"],
+        within=world.citadel.promises.converges_s,
+        what="nothing is in flight and the counts are equal",
+    )
+
+
 def against_the_history(world: World) -> list[str]:
-    """Acknowledged documents that are not in both stores, refused ones that are in one, halves."""
-    outages.nothing_in_flight(world)
-    return outages.lost(world) + outages.in_one_store_only(world)
+    """Documents that are not where the clients' own history says: in both stores, and in the platform's list.
+
+    Acknowledged: everywhere in the acknowledged version. Deleted or refused: nowhere. Unknown: everywhere or
+    nowhere. What nobody has stored: nowhere.
+    """
+    nothing_in_flight(world)
+    return [wrong for _alias, name in world.names.collections() for wrong in _misplaced(world, name)]
+
+
+def _misplaced(world: World, name: str) -> list[str]:
+    ledger = world.ledger
+    places: dict[str, dict[str, int | None]] = {
+        "PostgreSQL": {row.external_id: row.version for row in stores.rows(world).stored_rows(name)},
+        "Qdrant": _points(world, name),
+        "the list": {str(each["id"]): int(each["version"]) for each in _listed(world, name)},
+    }
+    known = {*ledger.acknowledged, *ledger.refused, *ledger.unknown}
+    items = {item for collection, item in known if collection == name and item}
+    wrong = []
+    for item in sorted(items.union(*places.values())):
+        key = (name, item)
+        held = {place: documents[item] for place, documents in places.items() if item in documents}
+        acknowledged = ledger.acknowledged.get(key)
+        if key in ledger.unknown:
+            fate, right = "of unknown outcome", not held or (len(held) == len(places) and _one(held))
+        elif acknowledged:
+            fate = f"acknowledged in version {acknowledged}"
+            right = len(held) == len(places) and set(held.values()) == {acknowledged}
+        elif acknowledged == 0 or key in ledger.refused:
+            fate, right = "deleted" if acknowledged == 0 else "refused", not held
+        else:
+            fate, right = "stored by nobody", False
+        if not right:
+            shown = ", ".join(f"{place} in version {version}" for place, version in held.items())
+            wrong.append(f'"{item}": {fate}, but held by {shown or "nobody"}')
+    return wrong
+
+
+def _one(held: Mapping[str, int | None]) -> bool:
+    return len(set(held.values())) == 1
+
+
+def _points(world: World, name: str) -> dict[str, int | None]:
+    if not stores.vectors(world).exists(name):
+        return {}
+    return {str(point.external_id): point.version for point in stores.vectors(world).points(name)}
+
+
+def _listed(world: World, name: str) -> Iterator[Mapping[str, Any]]:
+    """Every document of the platform's own list of a collection; none where there is no collection."""
+    cursor = None
+    while True:
+        page = world.citadel.gateway.call(
+            "listVectors",
+            query={"limit": 100, **({"cursor": cursor} if cursor else {})},
+            collection=name,
+            key=world.citadel.keys["editor"],
+        )
+        assert page.ok or page.code == "collection-not-found", f"the list of the documents: {page}"
+        yield from page.body["items"] if page.ok else ()
+        cursor = page.body["next_cursor"] if page.ok else None
+        if cursor is None:
+            return
 
 
 def audited_otherwise(world: World, rows: Sequence[Mapping[str, str]] = ()) -> list[str]:

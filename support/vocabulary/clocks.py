@@ -4,41 +4,32 @@ from __future__ import annotations
 
 from functools import partial
 
-from support.vocabulary import caches, outages, platform
+from support.faults.wording import NAMES
+from support.vocabulary import caches, requests, service_use
 from support.waiting import eventually
 from support.world import World
 
-# In the words of the features.
-DEVIATIONS = {"ahead": "clock_ahead", "behind": "clock_behind"}
+RECOVERY = "the recovery limit"
+KINDS = ("clock_ahead", "clock_behind")
 
 
-def set_wrong(world: World, target: str, kind: str) -> None:
-    """Start ``target`` anew with a wrong clock; returns when nothing of the start is felt any more."""
+def before(world: World, target: str) -> None:
+    """Prepare for a wrong clock, also when the scenario ends with it."""
     if target == "redis":
-        # Also when the scenario ends here.
         world.undo(partial(_empty, world))
-    outages.strike(world, target, kind)
-    get_over(world, target)
-
-
-def set_right(world: World, target: str) -> None:
-    """Start it anew with the right clock; the wrong one must have been told, or nothing was proved."""
-    outages.lift(world)
-    get_over(world, target)
 
 
 def get_over(world: World, target: str) -> None:
+    """Return when nothing is felt any more of a start of ``target`` with another clock."""
     if target == "redis":
         _empty(world)
-    outages.recovered(world, "storing", "searching", "reading", "asking OpenAI")
+    service_use.not_used(world, RECOVERY)
     eventually(
-        partial(platform.readiness, world),
-        lambda answer: answer.ok and not answer.body["degraded"],
+        partial(requests.aside, world, "an anonymous caller", "reads the readiness report"),
+        lambda made: made.ok and not made.answer.body["degraded"],
         within=world.citadel.promises.recovers_s,
-        what=f"the platform has got over a new start of {target}",
+        what=f"nothing is degraded after a start of {NAMES[target]}",
     )
-    # Readiness is looked at too seldom to show that the cache is passed by for a moment.
-    outages.cache_is_used_again(world)
 
 
 def _empty(world: World) -> None:

@@ -36,15 +36,6 @@ def have(world: World, alias: str, **wanted: Any) -> None:
     assert_that(answer, succeeded(), f'making the collection "{alias}"')
 
 
-def drop(world: World, alias: str) -> Answer:
-    """Ask for a collection's deletion."""
-    name = world.names.collection(alias)
-    answer = world.citadel.gateway.call("deleteCollection", collection=name, key=world.key)
-    if answer.ok:
-        world.ledger.forget(name)
-    return answer
-
-
 def remove(world: World, name: str) -> None:
     """Clean-up: delete a collection if it is still there."""
     answer = world.citadel.gateway.call("deleteCollection", collection=name, key=world.citadel.keys["editor"])

@@ -24,13 +24,6 @@ def store(world: World, title: str, text: str, metadata: Mapping[str, Any] | Non
     return submit(world, title, text=text, metadata=metadata)
 
 
-def store_vector(
-    world: World, title: str, vector: Sequence[float], metadata: Mapping[str, Any] | None = None
-) -> Answer:
-    """Submit a document by its vector."""
-    return submit(world, title, vector=list(vector), metadata=metadata)
-
-
 def submit(world: World, title: str, **content: Any) -> Answer:
     """Submit a document; ``content`` are the members of the request, None ones left out."""
     collection, item = place(world, title)
@@ -79,18 +72,6 @@ def rewriting(world: World, title: str) -> Callable[[], Answer]:
     return partial(rewrite, world, title, text=f"In new words: {new_text(world, title)}")
 
 
-def delete(world: World, title: str) -> Answer:
-    """Ask for a document's deletion."""
-    collection, item = place(world, title)
-    call = partial(world.citadel.gateway.call, "deleteVector", collection=collection, vector_id=item)
-    return _write(world, collection, item, call, deletes=True)
-
-
-def last_text(world: World, title: str) -> str:
-    """The text of the last submission or rewriting of a document in this scenario."""
-    return str(world.evidence["texts"][title])
-
-
 def _remember(world: World, title: str, text: object) -> None:
     world.evidence["title"] = title
     if text is not None:
@@ -125,27 +106,6 @@ def read(world: World, title: str, *, with_vector: bool = False) -> Answer:
     return world.citadel.gateway.call(
         "getVector", query=query, collection=collection, vector_id=item, key=world.key
     )
-
-
-def titles_listed(world: World, page_size: int) -> list[str]:
-    """Every title of the collection, page by page, in the order listed."""
-    titles: list[str] = []
-    cursor: str | None = None
-    while True:
-        page = list_page(world, page_size, cursor)
-        titles += [world.names.alias_of(item["id"]) for item in page.body["items"]]
-        cursor = page.body["next_cursor"]
-        if cursor is None:
-            return titles
-
-
-def list_page(world: World, size: int, cursor: str | None) -> Answer:
-    """One page of the collection's list; None for the first."""
-    query = {"limit": size, **({"cursor": cursor} if cursor else {})}
-    collection = world.names.collection(world.collection)
-    page = world.citadel.gateway.call("listVectors", query=query, collection=collection, key=world.key)
-    assert_that(page, succeeded(), "listing the documents")
-    return page
 
 
 def place(world: World, title: str) -> tuple[str, str]:
@@ -184,23 +144,6 @@ def together(tasks: Sequence[Callable[[], Answer]]) -> list[Answer]:
 
     with ThreadPoolExecutor(len(tasks)) as pool:
         return list(pool.map(at_the_signal, tasks))
-
-
-def store_while(
-    world: World, texts: Mapping[str, str], meanwhile: Callable[[], None]
-) -> list[Answer | GatewayUnreachable]:
-    """Store documents (text by title) at the same time and do something meanwhile; a silence is a value."""
-
-    def store_one(title: str, text: str) -> Answer | GatewayUnreachable:
-        try:
-            return store(world, title, text)
-        except GatewayUnreachable as silence:
-            return silence
-
-    with ThreadPoolExecutor(len(texts)) as pool:
-        storing = [pool.submit(store_one, title, text) for title, text in texts.items()]
-        meanwhile()
-        return [one.result() for one in storing]
 
 
 def new_text(world: World, title: str) -> str:

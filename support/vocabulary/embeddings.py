@@ -23,13 +23,6 @@ def embed(world: World, text: str, **options: Any) -> Answer:
     return world.citadel.gateway.call("generateEmbedding", json_body={"text": text, **options}, key=world.key)
 
 
-def embed_batch(world: World, texts: Sequence[str], **options: Any) -> Answer:
-    """Up to 32 texts, one vector each, in order."""
-    return world.citadel.gateway.call(
-        "generateEmbeddingBatch", json_body={"texts": list(texts), **options}, key=world.key
-    )
-
-
 def service(world: World) -> Embedding:
     """The embedding service, asked directly. Raises ``Unavailable`` where it cannot be."""
     if world.citadel.embedding is None:

@@ -58,8 +58,10 @@ def begin(world: World, named: Named) -> None:
         for target in NAMES:
             inject(world, target, named.failure.kind)
         return
-    if named.failure.kind in clocks.DEVIATIONS.values():
-        clocks.set_wrong(world, named.target, named.failure.kind)
+    if named.failure.kind in clocks.KINDS:
+        clocks.before(world, named.target)
+        inject(world, named.target, named.failure.kind)
+        clocks.get_over(world, named.target)
         return
     parameters = named.failure.parameters(named.target, world.citadel.promises)
     inject(world, named.target, named.failure.kind, **parameters)
@@ -90,7 +92,7 @@ def end(world: World, target: str | None = None) -> None:
         # The suite's own session may have ended with the fault; the next look opens another.
         world.citadel.rows.close()
     for fault in ended:
-        if fault.kind in clocks.DEVIATIONS.values():
+        if fault.kind in clocks.KINDS:
             clocks.get_over(world, fault.target)
 
 

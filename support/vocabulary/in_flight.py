@@ -56,6 +56,12 @@ def hold(world: World, moment: str, rows: Sequence[Mapping[str, str]]) -> None:
     world.in_flight = InFlight(calls, running, held.close)
 
 
+def answered(world: World) -> list[Attempt]:
+    """Wait for the answers to the requests in flight while they are held; they are the scenario's last."""
+    assert world.in_flight is not None, "no request is in flight"
+    return requests.keep(world, [one.result() for one in world.in_flight.running])
+
+
 def go_on(world: World) -> list[Attempt]:
     """Let the requests in flight go on to their end; they are the scenario's last ones."""
     flight, world.in_flight = world.in_flight, None
@@ -76,12 +82,14 @@ def _before_the_first_commit(world: World, count: int) -> Iterator[Callable[[], 
 
 
 @contextmanager
-def _at_qdrant(world: World, count: int, *, responses: bool) -> Iterator[Callable[[], bool]]:
+def _at_qdrant(
+    world: World, count: int, *, responses: bool, late: bool = False
+) -> Iterator[Callable[[], bool]]:
     def fits(request: Heard) -> bool:
         held = recordings.writes(request) or request.path.partition("?")[0].endswith(QUERIES)
         return held and recordings.of_scenario(world, request)
 
-    held = recordings.tap(world, "qdrant").hold(fits, responses=responses)
+    held = recordings.tap(world, "qdrant").hold(fits, responses=responses, late=late)
 
     def reached() -> bool:
         if held.held < count:
@@ -94,11 +102,23 @@ def _at_qdrant(world: World, count: int, *, responses: bool) -> Iterator[Callabl
         yield reached
     finally:
         held.let_go()
+        if late and held.held:
+            eventually(
+                lambda: len(held.executed),
+                lambda executed: executed >= count,
+                within=REACHED_WITHIN_S,
+                what="Qdrant executes the requests that were given up",
+            )
 
 
 def _on_the_way_to_qdrant(world: World, count: int) -> AbstractContextManager[Callable[[], bool]]:
     """Every write is announced, and what is sent to Qdrant has not arrived."""
     return _at_qdrant(world, count, responses=False)
+
+
+def _in_the_queue(world: World, count: int) -> AbstractContextManager[Callable[[], bool]]:
+    """As on the way, but Qdrant executes it in the end although nobody waits for the response any more."""
+    return _at_qdrant(world, count, responses=False, late=True)
 
 
 def _on_the_way_back(world: World, count: int) -> AbstractContextManager[Callable[[], bool]]:
@@ -131,6 +151,7 @@ def _before_the_last_commit(world: World, count: int) -> Iterator[Callable[[], b
 MOMENTS: dict[str, Hold] = {
     "before the first commit": _before_the_first_commit,
     "on the way to Qdrant": _on_the_way_to_qdrant,
+    "in Qdrant's queue": _in_the_queue,
     "on the way back from Qdrant": _on_the_way_back,
     "before the last commit": _before_the_last_commit,
 }

@@ -37,11 +37,6 @@ def health(world: World) -> Answer:
     return world.citadel.gateway.call("getHealth", key="")
 
 
-def readiness(world: World) -> Answer:
-    """Whether the platform accepts work, and what is degraded."""
-    return world.citadel.gateway.call("getReadiness", key="")
-
-
 def counters(world: World) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """Every figure of the gateway's metrics by its name and labels."""
     found = {}

@@ -125,7 +125,9 @@ def _all_requests(world: World, server: str) -> Received:
 
 def _requests(world: World, server: str) -> Received:
     found = [each for each in _all_requests(world, server)[0] if of_scenario(world, each)]
-    return found, len(found)
+    # What a server is killed by gets no further than to the fault in front of the wire.
+    fatal = sum(each.hits() for each in world.faults if (each.target, each.kind) == (server, "choke"))
+    return found, len(found) + fatal
 
 
 def _writes(world: World, server: str) -> Received:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from hamcrest import assert_that
@@ -16,11 +15,6 @@ from support.world import World
 def ask(world: World, question: str, **options: Any) -> Answer:
     """Search the scenario's collection by meaning; ``options`` are members of the request."""
     return _search(world, query_text=question, **options)
-
-
-def ask_by_vector(world: World, vector: Sequence[float], **options: Any) -> Answer:
-    """Search the scenario's collection by a vector."""
-    return _search(world, query_vector=list(vector), **options)
 
 
 def ranking(world: World, answer: Answer) -> list[Hit]:

@@ -50,19 +50,6 @@ def sides(world: World, title: str) -> Sides:
     )
 
 
-def version_of(world: World, title: str) -> int:
-    """The version of the document's row. Raises ``AssertionError`` if there is none."""
-    row = row_of(world, title)
-    assert row is not None, f'"{title}" is not in the metadata store'
-    return row.version
-
-
-def text_of(world: World, title: str) -> str | None:
-    """The text of the document's row, or None."""
-    row = row_of(world, title)
-    return None if row is None else row.text
-
-
 def row_of(world: World, title: str) -> Row | None:
     """The document's row, or None."""
     return rows(world).row(*place(world, title))

@@ -59,6 +59,26 @@ def store_many(ask: Asking, count: int) -> list[Call]:
     return [_insert(ask, item, {"text": text}) for item, text in many(ask, count).items()]
 
 
+@request(
+    "stores {int} documents one after the other and deletes every third of them",
+    "stores 15 documents one after the other and deletes every third of them",
+)
+def store_and_delete(ask: Asking, count: int) -> list[Call]:
+    """Inserts new documents and deletes every third again at once, by one client, up to the first refusal."""
+    calls: list[Call] = []
+    for number, (item, text) in enumerate(many(ask, count).items()):
+        calls += [_insert(ask, item, {"text": text}), *([_delete(ask, item)] if number % 3 == 0 else [])]
+
+    def work() -> Answer:
+        for call in calls:
+            answer = call.make()
+            if not answer.ok:
+                break
+        return answer
+
+    return [Call(f"{ask.actor} stores {count} documents and deletes every third of them", work)]
+
+
 @request("stores {int} documents in one batch", "stores 25 documents in one batch")
 def store_many_in_batch(ask: Asking, count: int) -> list[Call]:
     """Inserts documents, "document-1" and so on, in one request."""

@@ -256,7 +256,7 @@ def texts_without_punctuation_in_cache_keys() -> None:
     "nobody finishes the making or dropping of a collection",
     key="crash-while-creating-collection",
     message=r"is creating in PostgreSQL",
-    row="between the row and the vector",
+    row="on the way to Qdrant",
 )
 def collection_events_forgotten() -> None:
     from support.reference.gateway.reconcile import Reconciler
@@ -270,7 +270,7 @@ def collection_events_forgotten() -> None:
 @defect(
     "a write that comes late to the stores overwrites a newer one",
     key="concurrent-mixed-writes-count-once",
-    message=r'version of "agenda"\s+Expected: <\d+>\s+but: was <\d+>',
+    message=r'"agenda": acknowledged in version \d+, but held by PostgreSQL in version \d+',
 )
 def version_guard_missing() -> None:
     # The second write of all takes its time, so that newer ones of the same document overtake it.
@@ -481,8 +481,8 @@ def creation_judged_before_the_lock() -> None:
 @defect(
     "a write whose outcome is unknown is acknowledged",
     key="lost-call-to-qdrant-converges",
-    message=r"insertVector: .*answered 201",
-    row="A request",
+    message=r"1 succeeded[\s\S]*stores the document .menu.: insertVector answered 201",
+    row="request",
 )
 def timeout_told_as_success() -> None:
     from support.reference.gateway.problems import DependencyTimeout

@@ -134,8 +134,8 @@ def fence_kept_in_memory() -> None:
 @defect(
     "a cache whose clock tells another time is taken for unusable",
     key="wrong-clock-changes-nothing",
-    message=r"a repeated search comes from the cache: not within",
-    row=r"cache .* ahead",
+    message=r"X-Cache \w+, not HIT",
+    row=r"Redis .* ahead",
 )
 def other_clock_distrusted() -> None:
     from support.reference.gateway.cache import Cache, CacheDown
@@ -155,7 +155,7 @@ def other_clock_distrusted() -> None:
     "a job that was begun before the database's clock was set back takes less than no time",
     key="wrong-clock-changes-nothing",
     message=r"total_processing_time_ms: -\d+",
-    row=r"metadata store .* behind",
+    row=r"PostgreSQL .* behind",
 )
 def durations_below_nothing() -> None:
     from support.reference.gateway import jobs
@@ -166,7 +166,7 @@ def durations_below_nothing() -> None:
 @defect(
     "the gateway tells the cache by its own clock when an entry ends",
     key="cache-ttl-under-wrong-clock",
-    message=r"lives \d+ ms, at most \d+ are allowed",
+    message=r"expected a TTL|TTL",
     row=r"gateway .* ahead",
 )
 def ends_by_own_clock() -> None:
@@ -186,7 +186,7 @@ def ends_by_own_clock() -> None:
 @defect(
     "a document's version is the time at which it was written",
     key="last-update-wins-under-wrong-clock",
-    message=r"but: was <\['updated', \d{6,}\]>",
+    message=r"expected updated in version 2, was updated in version \d{6,}",
     row="gateway",
 )
 def versions_by_own_clock() -> None:
@@ -205,7 +205,7 @@ def versions_by_own_clock() -> None:
 @defect(
     "the end of a caller's minute by the cache's clock is compared with the gateway's",
     key="rate-limit-window-under-wrong-clock",
-    message=r"expected RateLimit-Reset at least 59, was 0",
+    message=r"RateLimit-Reset at least 5\d, was 0",
     row="gateway",
 )
 def windows_by_two_clocks() -> None:
@@ -226,8 +226,8 @@ def windows_by_two_clocks() -> None:
 @defect(
     "the gateway tells the cache by its own clock when a caller's minute ends",
     key="rate-limit-window-under-wrong-clock",
-    message=r"expected RateLimit-Reset at least 59, was 0",
-    row="cache",
+    message=r"RateLimit-Reset at least 5\d, was 0",
+    row="Redis",
 )
 def window_ends_by_own_clock() -> None:
     from support.reference.gateway.cache import Cache
@@ -254,7 +254,7 @@ def _leases_and_delays_believed(module: Any, name: str, longest: str) -> None:
 @defect(
     "the gateway tells by its own clock when an unfinished write is tried again",
     key="indeterminate-write-settles-under-wrong-clock",
-    message=r'"menu" in both stores or in neither, nothing in flight: not within',
+    message=r"no write is in flight .*not within",
 )
 def put_off_by_own_clock() -> None:
     from support.reference.gateway import reconcile, writes
@@ -267,7 +267,7 @@ def put_off_by_own_clock() -> None:
 @defect(
     "an unfinished write waits for an hour after the database's clock was set back",
     key="unfinished-write-completes-after-clock-correction",
-    message=r'"menu" in both stores or in neither, nothing in flight: not within',
+    message=r"no write is in flight .*not within",
 )
 def delays_of_another_time_believed() -> None:
     from support.reference.gateway import reconcile
@@ -289,7 +289,7 @@ def leases_of_another_time_believed() -> None:
 @defect(
     "everybody who misses a text in the cache has it embedded again",
     key="search-stampede-computes-one-embedding",
-    message=r"calls of the embedding service\s+Expected: .*<1>\s+but: was <\d\d+>",
+    message=r"the embedding service received \d\d+ requests, expected exactly 1",
 )
 def no_single_flight() -> None:
     from support.reference.gateway.embedding import Embeddings
@@ -305,7 +305,7 @@ def no_single_flight() -> None:
 @defect(
     "two layers try a failed call three times each",
     key="no-retry-storm-in-outage",
-    message=r"calls of the embedding service for 100\s+Expected: .*<100>\s+but: was <900>",
+    message=r"the embedding service received 900 requests, expected from 1 to 100",
 )
 def retries_at_two_layers() -> None:
     from support.reference.gateway.embedding import Embeddings

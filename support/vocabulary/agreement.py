@@ -92,23 +92,13 @@ def left_of_collection(world: World, alias: str) -> list[str]:
     return wrong + [f"in flight: {event.operation}" for event in stores.rows(world).open_events(name)]
 
 
-def nothing_in_flight(world: World) -> None:
-    """Wait until no event of the scenario's collections is open."""
-    eventually(
-        lambda: stores.counts(world),
-        lambda counted: counted["in flight"] == 0 and counted["rows"] == counted["points"],
-        within=world.citadel.promises.converges_s,
-        what="nothing is in flight and the counts are equal",
-    )
-
-
 def against_the_history(world: World) -> list[str]:
     """Documents that are not where the clients' own history says: in both stores, and in the platform's list.
 
     Acknowledged: everywhere in the acknowledged version. Deleted or refused: nowhere. Unknown: everywhere or
     nowhere. What nobody has stored: nowhere.
     """
-    nothing_in_flight(world)
+    stores.nothing_in_flight(world)
     return [wrong for _alias, name in world.names.collections() for wrong in _misplaced(world, name)]
 
 

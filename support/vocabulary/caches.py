@@ -21,7 +21,7 @@ from support.audit import cache_keys
 from support.drivers.gateway import Answer
 from support.drivers.redis import CacheEntry, CacheStore
 from support.matchers.requests import all_succeeded
-from support.vocabulary import documents, embeddings, expectations, searches, tables, time_limits
+from support.vocabulary import expectations, tables, time_limits
 from support.vocabulary.providers.witness import QUANTITY
 from support.world import World
 
@@ -40,14 +40,11 @@ WITH_CONTENT = ("emb", "search", "meta", "ext")
 COLUMNS = ("kind", "maximum TTL", "number", "key")
 # Long enough for the scenario; a damaged entry that nobody replaces dies soon.
 DAMAGE_LIVES_S = 30
-# Largest difference in a component between two embeddings of the same text.
-SAME_NUMBER = 1e-5
 # Far more than any entry needs, and little enough for one scenario.
 ENDLESS_BYTES = 1024 * 1024
 ENDLESS_DEPTH = 100_000
 # What a program in the cache would leave, if it were run.
 EXECUTED = Path(tempfile.gettempdir()) / f"at_executed_{os.getpid()}"
-SEARCHED_FIELDS = ("id", "score", "text", "metadata", "version")
 
 
 def cache(world: World) -> CacheStore:
@@ -100,15 +97,6 @@ def _otherwise(entry: CacheEntry, row: Mapping[str, str]) -> Iterator[str]:
 def kind_of(key: str) -> str:
     """The part of a key that names its kind."""
     return key.removeprefix(PLATFORM).partition(":")[0]
-
-
-def warm(world: World, title: str, question: str, **options: Any) -> list[Answer]:
-    """Read, search and embed; afterwards each of the three has an entry of its own."""
-    return [
-        documents.read(world, title),
-        searches.ask(world, question, **options),
-        embeddings.embed(world, question, **options),
-    ]
 
 
 def damage_entry_of(world: World, kind: str, answer: Answer) -> None:
@@ -245,11 +233,6 @@ def empty(world: World) -> Answer:
         json_body={"kinds": ["search", "metadata", "embedding"]},
         key=world.citadel.keys["administrator"],
     )
-
-
-def results_of(answer: Answer) -> list[dict[str, Any]]:
-    """What a search answered, without the timings and cache marks that may differ."""
-    return [{name: item.get(name) for name in SEARCHED_FIELDS} for item in answer.body["results"]]
 
 
 def came_from_cache(answer: Answer) -> bool:

@@ -10,7 +10,7 @@ from functools import partial
 
 from support.drivers.gateway import Answer, GatewayUnreachable
 from support.matchers.requests import told
-from support.vocabulary import agreement, stores
+from support.vocabulary import stores
 from support.vocabulary.words import JOBS, Word, any_of
 from support.waiting import eventually
 from support.world import World
@@ -214,7 +214,7 @@ def stored_otherwise(world: World, name: str) -> list[str]:
     """
     job = of(world, name)
     assert job.looks and job.progress.state in FINAL, f"{name} has not ended yet"
-    agreement.nothing_in_flight(world)
+    stores.nothing_in_flight(world)
     written = set(stores.rows(world).written_by(job.id))
     versions = {row.external_id: row.version for row in stores.rows(world).rows(job.collection)}
     points = {str(point.external_id) for point in stores.vectors(world).points(job.collection)}

@@ -16,6 +16,7 @@ from support.lifecycle.invariants import audit_of
 from support.matchers.sides import Sides as Sides
 from support.vocabulary import collections, embeddings
 from support.vocabulary.documents import place
+from support.waiting import eventually
 from support.world import World
 
 FOREIGN_ID = UUID("00000000-0000-4000-8000-000000000001")
@@ -71,6 +72,16 @@ def counts(world: World) -> dict[str, int]:
         "points": vectors(world).count(name),
         "in flight": len(rows(world).open_events(name)),
     }
+
+
+def nothing_in_flight(world: World) -> None:
+    """Wait until no event of the scenario's collections is open."""
+    eventually(
+        lambda: counts(world),
+        lambda counted: counted["in flight"] == 0 and counted["rows"] == counted["points"],
+        within=world.citadel.promises.converges_s,
+        what="nothing is in flight and the counts are equal",
+    )
 
 
 def halves(world: World) -> list[str]:

@@ -142,16 +142,10 @@ def document_has(context, item):
     assert_that(expectations.of_document(held, rows), nothing_wrong())
 
 
-@then("every acknowledged document is read with its last text")
-def all_read(context):
-    """By its id, as it was last stored."""
-    assert_that(outcomes.read_otherwise(context.world), nothing_wrong())
-
-
 @then("every acknowledged document is read with its last text and metadata")
 def all_read_whole(context):
     """By its id, with the text and exactly the metadata that were last stored."""
-    assert_that(outcomes.read_otherwise(context.world, with_metadata=True), nothing_wrong())
+    assert_that(outcomes.read_otherwise(context.world), nothing_wrong())
 
 
 @then("the document {string} does not exist")

@@ -10,18 +10,16 @@ from support.matchers.sides import agree
 from support.vocabulary import agreement, embeddings, stores
 
 
-@then("Qdrant and PostgreSQL agree on {string}")
-def stores_agree(context, item):
-    """Version, text, metadata, model and vector, compared member by member."""
-    assert_that(stores.sides(context.world, item), agree())
+@then("Qdrant and PostgreSQL agree on {ids}(:)")
+def stores_agree(context, items):
+    """Version, text, metadata, model and vector, compared member by member, and the fields of a table.
 
-
-@then("Qdrant and PostgreSQL agree on {string}:")
-def stores_agree_on_values(context, item):
-    """Both stores hold the same, and it is what the table says: version, text, vector, metadata.<name>."""
-    rows = [row.as_dict() for row in context.table]
-    assert_that(stores.sides(context.world, item), agree())
-    assert_that(agreement.held_otherwise(context.world, item, rows), nothing_wrong())
+    Columns: field | value
+    """
+    rows = [row.as_dict() for row in context.table or ()]
+    for item in items:
+        assert_that(stores.sides(context.world, item), agree(), f'"{item}"')
+        assert_that(agreement.held_otherwise(context.world, item, rows), nothing_wrong())
 
 
 @then("the vector of {string} is the embedding of its text")
@@ -31,10 +29,11 @@ def vector_of_text(context, item):
     assert_that(apart, less_than_or_equal_to(embeddings.SAME), "the largest difference in any number")
 
 
-@then("neither Qdrant nor PostgreSQL holds {string}")
-def neither_holds(context, item):
+@then("neither Qdrant nor PostgreSQL holds {ids}")
+def neither_holds(context, items):
     """No row and no point."""
-    assert_that(stores.sides(context.world, item), equal_to(stores.Sides(None, None)))
+    held = {item: stores.sides(context.world, item) for item in items}
+    assert_that(held, equal_to(dict.fromkeys(items, stores.Sides(None, None))))
 
 
 @then("for {limit} neither Qdrant nor PostgreSQL holds {string}")
@@ -56,13 +55,6 @@ def both_count(context, count):
     expected = {"rows": count, "points": count, "in flight": 0}
     assert_that(stores.counts(context.world), equal_to(expected), "counted in the stores")
     assert_that(stores.reported_counts(context.world), equal_to(expected), "as the platform reports")
-
-
-@then("within {limit} {string} is in both stores or in neither")
-def settles(context, wording, item):
-    """And nothing of it is in flight; the two agree."""
-    assert_that(agreement.halves_after(context.world, wording), empty())
-    assert_that(agreement.in_one_store_only(context.world, item), empty())
 
 
 @then("within {limit} every document is in both stores or in neither")

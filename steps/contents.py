@@ -9,10 +9,13 @@ from support.matchers.requests import all_succeeded
 from support.vocabulary import contents
 
 
-@given("the collection {string}:")
+@given("the collection {string}(:)")
 def collection_with(context, alias):
-    """Made with dimensions, distance, model, description or metadata as the table says."""
-    rows = [row.as_dict() for row in context.table]
+    """A text collection of the default model, or with the options of a table.
+
+    Columns: option | value
+    """
+    rows = [row.as_dict() for row in context.table or ()]
     assert_that(contents.have_collection(context.world, alias, rows), all_succeeded())
 
 
@@ -24,13 +27,6 @@ def the_documents(context):
     """
     rows = [row.as_dict() for row in context.table]
     assert_that(contents.have_documents(context.world, rows), all_succeeded())
-
-
-@given("the documents in {string}:")
-def the_documents_in(context, alias):
-    """Stored in one batch, in this collection, whichever was made last."""
-    rows = [row.as_dict() for row in context.table]
-    assert_that(contents.have_documents(context.world, rows, alias), all_succeeded())
 
 
 @given("{int} documents")

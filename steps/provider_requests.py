@@ -55,8 +55,7 @@ def received_in_parts(context, provider, quantity):
     assert_that([text for part in parts for text in part], equal_to(embeddings.texts(context.world)))
 
 
-@then("{provider} served the request")
-@then("{provider} served every request")
+@then("{provider} served the/every request")
 def served(context, provider):
     """The answer names it, and whether it stood in for another one."""
     assert_that(context.world.attempts, all_succeeded())

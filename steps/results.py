@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from behave import then
-from hamcrest import assert_that, equal_to, greater_than_or_equal_to, has_item, has_length, less_than, not_
+from hamcrest import assert_that, equal_to, greater_than_or_equal_to, has_item, has_length, not_
 
 from support.matchers.complaints import nothing_wrong
 from support.matchers.rankings import has_first, offers, offers_exactly, ranks
@@ -16,10 +16,11 @@ def results_are(context, items):
     assert_that(results.ranking(context.world), ranks(items))
 
 
-@then("the results are {ids} in any order")
-def results_in_any_order(context, items):
-    """Exactly these, in whatever order."""
+@then("the results are {ids}, ordered by falling score")
+def results_by_score(context, items):
+    """Exactly these, best first, whichever that is."""
     assert_that(results.ranking(context.world), offers_exactly(items))
+    assert_that(results.disorder(context.world), nothing_wrong())
 
 
 @then("there are no results")
@@ -44,25 +45,6 @@ def results_include(context, items):
 def results_without(context, items):
     """None of them."""
     assert_that(results.ranking(context.world), results.all_of(not_(offers(item)) for item in items))
-
-
-@then("there are {int} results, ordered by falling score")
-def ordered(context, count):
-    """Best first; no document twice."""
-    assert_that(results.ranking(context.world), has_length(count))
-    assert_that(results.disorder(context.world), nothing_wrong())
-
-
-@then("{string} has a score of at least {float}")
-def score_at_least(context, item, floor):
-    """The similarity that the search tells."""
-    assert_that(results.score(context.world, item), greater_than_or_equal_to(floor), f'score of "{item}"')
-
-
-@then("every score is below {float}")
-def scores_below(context, ceiling):
-    """Nothing among the results is so similar."""
-    assert_that(results.best_score(context.world), less_than(ceiling), "the best score")
 
 
 @then("the/every result was served from the cache")

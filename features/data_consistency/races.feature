@@ -19,7 +19,7 @@ Feature: Concurrent writers and readers
       | request | outcome                       | number |
       | stores  | succeeded                     | 4      |
       | deletes | succeeded or vector-not-found | 4      |
-    And within the convergence limit "agenda" is in both stores or in neither
+    And within the convergence limit every document is in both stores or in neither
 
   @G3 @G5
   Scenario: A deletion is not undone by updates at the same moment

@@ -47,7 +47,7 @@ Feature: A store that was restored from an older backup is found out and repaire
       | 2      | repaired | 0     |
     And Qdrant and PostgreSQL hold the documents of "handbook" except "menu", "document-1" and "document-2" as in their backups
     And the audit is clean
-    And every acknowledged document is read with its last text
+    And every acknowledged document is read with its last text and metadata
 
   @N1
   Scenario: A repair after a restore of PostgreSQL makes the stores agree on the older history

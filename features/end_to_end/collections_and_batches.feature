@@ -9,7 +9,7 @@ Feature: Collections and batches
   Scenario: A batch stores every document it contains
     When an editor stores 25 documents in one batch
     Then every item succeeds as "created" in version 1
-    And every acknowledged document is read with its last text
+    And every acknowledged document is read with its last text and metadata
 
   Scenario: A batch with an invalid document is refused as a whole and the document is named
     When an editor stores these documents in one batch:

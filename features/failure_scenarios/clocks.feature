@@ -107,7 +107,7 @@ Feature: A wrong clock of one server changes nothing
     Then the request is refused with "dependency-timeout"
     And the answer arrives within the Qdrant limit
     When Qdrant recovers
-    Then within the convergence limit "menu" is in both stores or in neither
+    Then within the convergence limit every document is in both stores or in neither
 
   @N2 @key.unfinished-write-completes-after-clock-correction
   Scenario: A write that was interrupted under a wrong clock is finished under the right one
@@ -121,7 +121,7 @@ Feature: A wrong clock of one server changes nothing
       | outcome   |
       | no answer |
     When all faults end
-    Then within the convergence limit "menu" is in both stores or in neither
+    Then within the convergence limit every document is in both stores or in neither
 
   @N11 @N15 @key.job-continues-after-clock-correction
   Scenario: A job that was begun under a wrong clock is completed under the right one

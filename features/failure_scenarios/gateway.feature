@@ -43,7 +43,7 @@ Feature: The gateway or a provider fails
       | outcome   |
       | no answer |
     When all faults end
-    Then within the convergence limit "half-done" is in both stores or in neither
+    Then within the convergence limit every document is in both stores or in neither
     And Qdrant and PostgreSQL agree on "safety-sheet"
     And every acknowledged document is in both stores, and no refused one in either
 

@@ -132,7 +132,7 @@ Feature: PostgreSQL fails
     Then the request is refused with "dependency-timeout"
     And the answer arrives within the PostgreSQL limit
     When PostgreSQL recovers
-    Then within the convergence limit "open-question" is in both stores or in neither
+    Then within the convergence limit every document is in both stores or in neither
 
   @N2 @G6 @key.failed-commit-of-delete-settles
   Scenario: A deletion whose last commit fails has an unknown outcome and is settled
@@ -141,7 +141,7 @@ Feature: PostgreSQL fails
     Then the request is refused with "dependency-timeout"
     And the answer arrives within the PostgreSQL limit
     When PostgreSQL recovers
-    Then within the convergence limit "safety-sheet" is in both stores or in neither
+    Then within the convergence limit every document is in both stores or in neither
 
   @N2 @G6 @key.failed-commit-of-collection-settles
   Scenario: A collection whose last commit fails has an unknown outcome and is settled

@@ -41,7 +41,7 @@ Feature: Qdrant fails
     Then the request is refused with "dependency-timeout"
     And the answer arrives within the Qdrant limit
     When Qdrant recovers
-    Then within the convergence limit "open-question" is in both stores or in neither
+    Then within the convergence limit every document is in both stores or in neither
 
   @N5
   Scenario: A list of results that breaks off in the middle is not taken for a shorter one

@@ -134,9 +134,7 @@ Feature: Redis or the embedding service fails
   Scenario: Without the embedding service only new texts are refused
     Given a reader searches for "how to handle acid"
     And an editor creates the collection "pictures" with dimensions 4
-    And the documents in "pictures":
-      | id     | vector       |
-      | poster | [1, 0, 0, 0] |
+    And an editor stores the document "poster" with the vector [1, 0, 0, 0] in "pictures"
     When the embedding service crashes
     And an editor stores the document "menu" with the text "At noon {unique}." in "handbook"
     Then the request is refused with "dependency-unavailable"

@@ -15,13 +15,10 @@ def have_collection(world: World, alias: str, options: Sequence[Mapping[str, str
     return requests.in_turn(world, requests.prepare(world, EDITOR, wanted, table=options))
 
 
-def have_documents(
-    world: World, rows: Sequence[Mapping[str, str]], alias: str | None = None
-) -> list[Attempt]:
+def have_documents(world: World, rows: Sequence[Mapping[str, str]]) -> list[Attempt]:
     """Store the documents of a table in one batch."""
     wanted = requests.parse("stores these documents in one batch")
-    calls = requests.prepare(world, EDITOR, wanted, table=rows, collection=alias)
-    return requests.in_turn(world, calls)
+    return requests.in_turn(world, requests.prepare(world, EDITOR, wanted, table=rows))
 
 
 def have_many(world: World, count: int) -> list[Attempt]:

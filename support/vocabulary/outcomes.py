@@ -291,8 +291,8 @@ def read(world: World, item: str, *, actor: str = actors.EDITOR) -> Attempt:
     return making.aside(world, actor, f"reads {words.quoted(item)}", {"vector": "on"})
 
 
-def read_otherwise(world: World, *, with_metadata: bool = False) -> list[str]:
-    """Acknowledged documents that are not read with their last text, or last metadata too."""
+def read_otherwise(world: World) -> list[str]:
+    """Acknowledged documents that are not read with their last text and metadata."""
     collection = world.names.collection(world.collection)
     acknowledged = [
         item for (name, item), version in world.ledger.acknowledged.items() if name == collection and version
@@ -303,7 +303,6 @@ def read_otherwise(world: World, *, with_metadata: bool = False) -> list[str]:
         for item in acknowledged
         for found in [read(world, item)]
         for field, sent in {"text": world.texts, "metadata": world.metadata}.items()
-        if field == "text" or with_metadata
         for wanted in [sent.get(item)]
         for held in [found.answer.body.get(field) if found.ok else found.code]
         if expectations.exactly(held) != expectations.exactly(wanted)

@@ -108,6 +108,8 @@ Feature: A wrong clock of one server changes nothing
     And the answer arrives within the Qdrant limit
     When Qdrant recovers
     Then within the convergence limit every document is in both stores or in neither
+    When the gateway recovers
+    Then within the recovery limit every service is used again
 
   @N2 @key.unfinished-write-completes-after-clock-correction
   Scenario: A write that was interrupted under a wrong clock is finished under the right one

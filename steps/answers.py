@@ -20,7 +20,7 @@ from support.vocabulary import expectations, outcomes
 @then("the/every request succeeds")
 def all_succeed(context):
     """All requests of the last When were carried out."""
-    assert_that(context.world.made, all_succeeded())
+    assert_that(context.world.attempts, all_succeeded())
 
 
 @then("the/every request/item succeeds as {string}")

@@ -6,7 +6,6 @@ from behave import then
 from hamcrest import assert_that, empty, equal_to, less_than_or_equal_to, starts_with
 
 from support.matchers.complaints import nothing_wrong
-from support.matchers.sides import agree
 from support.vocabulary import agreement, embeddings, stores
 
 
@@ -17,9 +16,7 @@ def stores_agree(context, items):
     Columns: field | value
     """
     rows = [row.as_dict() for row in context.table or ()]
-    for item in items:
-        assert_that(stores.sides(context.world, item), agree(), f'"{item}"')
-        assert_that(agreement.held_otherwise(context.world, item, rows), nothing_wrong())
+    assert_that(agreement.disagreements(context.world, items, rows), nothing_wrong())
 
 
 @then("the vector of {string} is the embedding of its text")

@@ -238,7 +238,6 @@ class World:
     disagreement_expected: bool = False
     collection: str = ""
     answer: Answer | None = None
-    answers: list[Answer] = field(default_factory=list)
     # What came of the requests of the last When, in their order.
     attempts: list[Attempt] = field(default_factory=list)
     # Those requests themselves, so that they can be made again.
@@ -297,21 +296,12 @@ class World:
     # The faults in force.
     faults: list[Fault] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=partial(itertools.count, 1))
-    evidence: dict[str, Any] = field(default_factory=dict)
     exhibits: list[Exhibit] = field(default_factory=list)
 
     @property
     def key(self) -> str:
         """An editor's key."""
         return self.citadel.keys["editor"]
-
-    @property
-    def made(self) -> list[Attempt]:
-        """What came of the scenario's last requests, whichever sentence made them."""
-        last = self.attempts[-1].outcome if self.attempts else None
-        if self.answer is None or self.answer is last or self.answers:
-            return self.attempts or [Attempt("the request", each) for each in self.answers]
-        return [Attempt("the request", self.answer)]
 
     @property
     def last(self) -> Answer:

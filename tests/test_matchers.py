@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
-from hamcrest import assert_that, less_than
+from hamcrest import assert_that
 
-from support.matchers.every import every_item
 from support.matchers.rankings import Hit, has_first, offers, offers_exactly
 
 RANKING = [Hit("tea", 0.91234), Hit("coffee", 0.5)]
-
-
-def test_every_item_matches() -> None:
-    assert_that([1, 2], every_item(less_than(3)))
-
-
-@pytest.mark.parametrize(("items", "told"), [([1, 5, 9], "item 2 of 3: was <5>"), ([], "there are no items")])
-def test_the_first_item_that_does_not_match_is_told(items: Sequence[int], told: str) -> None:
-    with pytest.raises(AssertionError, match=told):
-        assert_that(items, every_item(less_than(3)))
 
 
 def test_rankings() -> None:

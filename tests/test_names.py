@@ -22,7 +22,7 @@ def pattern_of(schema: str) -> str:
 
 
 # Read before the examples: reading the contract takes longer than one of them may.
-COLLECTIONS, DOCUMENTS = pattern_of("CollectionName"), pattern_of("ExternalId")
+COLLECTIONS = pattern_of("CollectionName")
 
 
 @given(RUNS, st.integers(0, 2000), ALIASES)
@@ -51,13 +51,11 @@ def test_different_aliases_never_share_a_name_and_one_alias_keeps_its_own(
     aliases: list[str], run: Run
 ) -> None:
     names = Names(run, 1)
-    given_names = [names.collection(alias) for alias in aliases] + [
-        names.document(alias) for alias in aliases
-    ]
+    given_names = [names.collection(alias) for alias in aliases]
     assert len(set(given_names)) == len(given_names)
-    assert [names.collection(alias) for alias in aliases] == given_names[: len(aliases)]
-    assert [names.alias_of(name) for name in given_names] == [*aliases, *aliases]
-    assert names.collections() == list(zip(aliases, given_names, strict=False))
+    assert [names.collection(alias) for alias in aliases] == given_names
+    assert [names.alias_of(name) for name in given_names] == aliases
+    assert names.collections() == list(zip(aliases, given_names, strict=True))
 
 
 @given(RUNS, st.integers(0, 2000), st.integers(0, 2000), ALIASES)
@@ -65,13 +63,6 @@ def test_scenarios_do_not_meet(run: Run, one: int, other: int, alias: str) -> No
     first, second = Names(run, one), Names(run, other)
     if one != other:
         assert not first.collection(alias).startswith(second.prefix)
-
-
-@given(RUNS, ALIASES)
-def test_a_document_has_the_id_that_the_scenario_says(run: Run, alias: str) -> None:
-    """An older sentence may call one by words with blanks: then it gets an id that the contract allows."""
-    item = Names(run, 1).document(alias)
-    assert item == alias or (" " in alias and re.fullmatch(DOCUMENTS, item))
 
 
 def test_an_unknown_name_is_its_own_alias() -> None:

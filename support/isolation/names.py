@@ -49,30 +49,12 @@ class Names:
 
     run: Run
     scenario: int
-    _given: dict[tuple[str, str], str] = field(default_factory=dict)
+    _given: dict[str, str] = field(default_factory=dict)
 
     def collection(self, alias: str) -> str:
         """The store's name of the collection called ``alias`` in this scenario."""
-        key = ("collection", alias)
         name = f"{self.prefix}{slug(alias).replace('-', '_')}_{len(self._given):02d}"
-        return self._given.setdefault(key, name)
-
-    def document(self, alias: str) -> str:
-        """The client id of the document called ``alias``; ``alias`` itself if it can be one."""
-        key = ("document", alias)
-        if " " not in alias:
-            return self._given.get(key, alias)
-        return self._given.setdefault(
-            key, f"{slug(alias)}.{self.run.id}.{self.scenario}.{len(self._given):02d}"
-        )
-
-    def known(self, alias: str) -> str:
-        """The client id that ``alias`` stands for, or ``alias`` itself where it stands for none."""
-        return self._given.get(("document", alias), alias)
-
-    def call(self, alias: str, item: str) -> str:
-        """Let ``alias`` stand for the client id ``item``, which must be of this run."""
-        return self._given.setdefault(("document", alias), item)
+        return self._given.setdefault(alias, name)
 
     @property
     def prefix(self) -> str:
@@ -81,8 +63,8 @@ class Names:
 
     def collections(self) -> list[tuple[str, str]]:
         """``(alias, name)`` of every collection the scenario has spoken of."""
-        return [(alias, name) for (kind, alias), name in self._given.items() if kind == "collection"]
+        return list(self._given.items())
 
     def alias_of(self, name: str) -> str:
         """The alias behind a store's name, or the name itself."""
-        return next((alias for (_kind, alias), given in self._given.items() if given == name), name)
+        return next((alias for alias, given in self._given.items() if given == name), name)

@@ -21,22 +21,6 @@ class Succeeded(BaseMatcher[Answer]):
         mismatch_description.append_text(explain(item))
 
 
-class RefusedAs(BaseMatcher[Answer]):
-    """The request was refused with one of these problem codes."""
-
-    def __init__(self, codes: tuple[str, ...]) -> None:
-        self._codes = codes
-
-    def _matches(self, item: Answer) -> bool:
-        return item.code in self._codes
-
-    def describe_to(self, description: Description) -> None:
-        description.append_text(f"a request refused as {' or '.join(self._codes)}")
-
-    def describe_mismatch(self, item: Answer, mismatch_description: Description) -> None:
-        mismatch_description.append_text(explain(item))
-
-
 def explain(answer: Answer) -> str:
     """What an answer says, with what a person needs to look it up in the logs."""
     line = f"{answer} (request id {answer.request_id})"
@@ -55,8 +39,3 @@ def explain(answer: Answer) -> str:
 def succeeded() -> Succeeded:
     """Match an answer in the 2xx range."""
     return Succeeded()
-
-
-def refused_as(*codes: str) -> RefusedAs:
-    """Match a refusal with one of these problem codes."""
-    return RefusedAs(codes)

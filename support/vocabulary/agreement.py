@@ -13,8 +13,16 @@ from support.waiting import consistently, eventually
 from support.world import World
 
 
-def held_otherwise(world: World, item: str, rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """What PostgreSQL or Qdrant holds of a document otherwise than the table says."""
+def disagreements(world: World, items: Sequence[str], rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """What of documents row and point do not have alike, and what they hold otherwise than the table says."""
+    return [
+        f'"{item}": {wrong}'
+        for item in items
+        for wrong in stores.sides(world, item).unlike() or _held_otherwise(world, item, rows)
+    ]
+
+
+def _held_otherwise(world: World, item: str, rows: Sequence[Mapping[str, str]]) -> list[str]:
     row, point = stores.row_of(world, item), stores.point_of(world, item)
     assert row is not None and point is not None, f'"{item}" is not in both stores'
     vector = [] if point.vector is None else [float(number) for number in point.vector]
@@ -45,13 +53,6 @@ def halves_after(world: World, wording: str) -> list[str]:
         what=f"no write is in flight ({within})",
     )
     return stores.halves(world)
-
-
-def in_one_store_only(world: World, item: str) -> list[str]:
-    """The store that alone holds a document, if there is one."""
-    held = stores.sides(world, item)
-    alone = [name for name, side in (("PostgreSQL", held.row), ("Qdrant", held.point)) if side is not None]
-    return [f'"{item}" is only in {alone[0]}'] if len(alone) == 1 else []
 
 
 def read_otherwise_than_held(world: World) -> list[str]:

@@ -235,12 +235,6 @@ def empty(world: World) -> Answer:
     )
 
 
-def came_from_cache(answer: Answer) -> bool:
-    """Whether the gateway says so, in the header and in the body alike."""
-    told = answer.body["cache_info"]["status"]
-    return told == "hit" and answer.headers.get("X-Cache") == "HIT"
-
-
 def damage_last(world: World, kind: str) -> None:
     """Replace what the cache kept of each of the last answers by something damaged."""
     assert_that(world.attempts, all_succeeded())

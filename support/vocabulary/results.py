@@ -91,11 +91,6 @@ def score(world: World, item: str) -> float:
     return found[item]
 
 
-def best_score(world: World) -> float:
-    """The best score; 0 without results."""
-    return max((hit.score for hit in ranking(world)), default=0.0)
-
-
 def disorder(world: World) -> list[str]:
     """Scores that rise, and documents that appear twice."""
     hits = ranking(world)

@@ -13,9 +13,7 @@ from support.audit import Report
 from support.drivers.postgres import MetadataStore, Row
 from support.drivers.qdrant import Point, PointId, VectorStore
 from support.lifecycle.invariants import audit_of
-from support.matchers.sides import Sides as Sides
 from support.vocabulary import collections, embeddings
-from support.vocabulary.documents import place
 from support.waiting import eventually
 from support.world import World
 
@@ -30,6 +28,25 @@ class Foreign:
     points: dict[str, list[float]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """One document as both stores hold it; the members are those that must agree."""
+
+    row: dict[str, object] | None
+    point: dict[str, object] | None
+
+    def unlike(self) -> list[str]:
+        """The stores that lack it, or the members that differ, with both values."""
+        if self.row is None or self.point is None:
+            held = {"PostgreSQL": self.row, "Qdrant": self.point}
+            return [f"it is missing in {store}" for store, side in held.items() if side is None]
+        return [
+            f"{member}: PostgreSQL {value!r}, Qdrant {self.point[member]!r}"
+            for member, value in self.row.items()
+            if self.point[member] != value
+        ]
+
+
 def rows(world: World) -> MetadataStore:
     """The metadata store's driver."""
     assert world.citadel.rows is not None, "the metadata store cannot be seen in this mode"
@@ -40,6 +57,11 @@ def vectors(world: World) -> VectorStore:
     """The vector store's driver."""
     assert world.citadel.vectors is not None, "the vector store cannot be seen in this mode"
     return world.citadel.vectors
+
+
+def place(world: World, title: str) -> tuple[str, str]:
+    """Where a document lives: the stores' names of its collection and of itself."""
+    return world.names.collection(world.collection), title
 
 
 def sides(world: World, title: str) -> Sides:

@@ -163,7 +163,6 @@ def store_rows_in_batch(ask: Asking) -> list[Call]:
 def update(ask: Asking, item: str) -> list[Call]:
     """Changes the text, the vector or the metadata of a document; what is not named is left alone."""
     changes = ask.members
-    item = ask.world.names.known(item)
     _remember(ask, item, changes)
     make = partial(ask.call, "updateVector", json_body=changes, collection=ask.collection, vector_id=item)
     return [_write(ask, item, f'updates "{item}"', make)]
@@ -172,14 +171,13 @@ def update(ask: Asking, item: str) -> list[Call]:
 @request("deletes {ids}", 'deletes "menu"')
 def delete(ask: Asking, items: list[str]) -> list[Call]:
     """Deletes documents, one request for each."""
-    return [_delete(ask, ask.world.names.known(item)) for item in items]
+    return [_delete(ask, item) for item in items]
 
 
 @request("deletes {ids} in one batch", 'deletes "menu" and "soup" in one batch')
 def delete_batch(ask: Asking, items: list[str]) -> list[Call]:
     """Deletes documents in one request."""
     collection = ask.collection
-    items = [ask.world.names.known(item) for item in items]
     body = {"operation": "delete", "collection": collection, "ids": items}
 
     def make() -> Answer:
@@ -201,7 +199,6 @@ def delete_batch(ask: Asking, items: list[str]) -> list[Call]:
 def read(ask: Asking, item: str) -> list[Call]:
     """Reads one document by its id."""
     query = {name: str(value).lower() for name, value in ask.members.items()}
-    item = ask.world.names.known(item)
     make = partial(ask.call, "getVector", query=query or None, collection=ask.collection, vector_id=item)
     return [Call(f'{ask.actor} reads "{item}"', make, view=View(ask.collection, item))]
 

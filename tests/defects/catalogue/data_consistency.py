@@ -273,9 +273,9 @@ def collection_events_forgotten() -> None:
     message=r'"agenda": acknowledged in version \d+, but held by PostgreSQL in version \d+',
 )
 def version_guard_missing() -> None:
-    # The second write of all takes its time, so that newer ones of the same document overtake it.
+    # The first writes after the first take their time, so that newer ones of the same document overtake them.
     writes = itertools.count(1)
-    phase_b_believes_its_own_version(lambda: 0.4 if next(writes) == 2 else 0.0)
+    phase_b_believes_its_own_version(lambda: 0.4 if next(writes) in (2, 3, 4) else 0.0)
 
 
 @defect(
@@ -481,7 +481,7 @@ def creation_judged_before_the_lock() -> None:
 @defect(
     "a write whose outcome is unknown is acknowledged",
     key="lost-call-to-qdrant-converges",
-    message=r"1 succeeded[\s\S]*stores the document .menu.: insertVector answered 201",
+    message=r"succeeded, \d dependency-timeout\s+.*stores the document .menu.: insertVector answered 201",
     row="request",
 )
 def timeout_told_as_success() -> None:
@@ -500,7 +500,7 @@ def timeout_told_as_success() -> None:
 @defect(
     "a call that was given up may overwrite the newer write",
     key="late-write-does-not-win",
-    message=r"version: PostgreSQL 3, Qdrant 2",
+    message=r"PostgreSQL has .*'version': 3.*Qdrant has .*'version': 2",
 )
 def winner_asserted_only_once() -> None:
     from support.reference.gateway.writes import Writer
@@ -518,7 +518,7 @@ def winner_asserted_only_once() -> None:
 @defect(
     "a deletion does not close the open events of what it deletes",
     key="deleted-document-not-resurrected",
-    message=r"stays away|in both stores or in neither",
+    message=r"menu. stays away|only in|holds .menu.[\s\S]*Sides\(row=\{",
 )
 def delete_leaves_events_open() -> None:
     from support.reference.gateway import writes

@@ -20,7 +20,6 @@ def entries_end(context):
     assert_that(caches.otherwise(context.world, rows), nothing_wrong())
 
 
-@given("the cache entry/entries of the last answer(s) is/are {damage}")
 @when("the cache entry/entries of the last answer(s) is/are {damage}")
 def damage_entries(context, kind):
     """What the cache kept of each answer is overwritten directly in Redis."""

@@ -23,7 +23,6 @@ def begins_and_ends(context, named):
     failures.restart(context.world, named)
 
 
-@given("{server} recovers")
 @when("{server} recovers")
 def recovers(context, target):
     """Ends the faults of this server and no others; each must have hit something."""

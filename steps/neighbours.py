@@ -28,26 +28,20 @@ def neighbour_cleans_up(context):
     neighbours.of(context.world).clean_up()
 
 
-@then("the check for leftovers of the other scenario finds nothing")
-def nothing_left(context):
-    """The check that follows every scenario."""
-    assert_that(neighbours.of(context.world).leftovers(), nothing_wrong())
+@then("the check for leftovers of the other scenario finds {leftovers}")
+def leftovers_named(context, collections):
+    """The check that follows every scenario names these collections in each store, and nothing else."""
+    assert_that(neighbours.left_otherwise(context.world, collections), nothing_wrong())
 
 
-@then("the check for leftovers of the other scenario finds {string} in Qdrant and in PostgreSQL")
-def leftovers_named(context, alias):
-    """The check that follows every scenario names the collection in each store, and nothing else."""
-    assert_that(neighbours.left_otherwise(context.world, alias), nothing_wrong())
+@given("somebody else's collection {string} in Qdrant")
+def foreign_collection(context, name):
+    """Made directly in the store, under a name that is not the suite's: this one and a random word."""
+    stores.have_foreign_collection(context.world, name)
 
 
-@given("a collection of somebody else in Qdrant")
-def foreign_collection(context):
-    """Made directly in the store, under a name that is not the suite's."""
-    context.world.foreign = stores.have_foreign_collection(context.world)
-
-
-@then("the collection of somebody else is unchanged")
-def foreign_untouched(context):
+@then("somebody else's collection {string} is unchanged")
+def foreign_untouched(context, name):
     """It holds what it held."""
-    foreign = context.world.foreign
+    foreign = context.world.foreign[name]
     assert_that(stores.points_of(context.world, foreign.name), equal_to(foreign.points))

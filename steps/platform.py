@@ -8,16 +8,10 @@ from hamcrest import assert_that, contains_string, equal_to, not_
 from support.vocabulary import platform
 
 
-@when("the doctor examines this run")
-def examine_this_run(context):
-    """Every service that this run uses, as before every run."""
-    platform.examine(context.world, platform.of_this_run(context.world), context.output)
-
-
-@when("the doctor examines a run whose {missing_service} does not answer")
-def examine_silent(context, service):
-    """Nothing listens at the address that the settings name for it."""
-    platform.examine(context.world, platform.pointed_at_nothing(service), context.output)
+@when("the doctor examines {examined}")
+def examine(context, settings):
+    """Every service that this run uses, as before every run; or nothing listens at a service's address."""
+    platform.examine(context.world, settings(context.world), context.output)
 
 
 @when("the doctor examines a run with the password {string} for PostgreSQL")

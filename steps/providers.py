@@ -16,7 +16,6 @@ def answers(context, provider, times, wording):
     troubles.begin(context.world, provider, wording, times)
 
 
-@given("{provider} recovers")
 @when("{provider} recovers")
 def recovers(context, provider):
     """It answers as it does by itself; how it answered before must have met a request."""

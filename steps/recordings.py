@@ -52,13 +52,7 @@ def are_in_flight(context, moment):
     in_flight.hold(context.world, moment, [row.as_dict() for row in context.table])
 
 
-@when("the requests in flight are answered")
-def are_answered(context):
-    """While they are held: the gateway gives them up; what comes of them is judged by what follows."""
-    in_flight.answered(context.world)
-
-
-@when("the requests in flight go on")
-def go_on(context):
-    """To their end; what comes of them is judged by what follows. None may have been answered before."""
-    in_flight.go_on(context.world)
+@when("the requests in flight {continuation}")
+def continue_in_flight(context, continuation):
+    """To their end, none answered before; or answered while they are held: the gateway gives them up."""
+    continuation(context.world)

@@ -10,7 +10,6 @@ from support.vocabulary import requests, visibility
 
 
 @given("these requests are repeated without a pause:")
-@when("these requests are repeated without a pause:")
 def are_repeated(context):
     """From here on until they end; each client has connections of its own, {n} differs each time.
 

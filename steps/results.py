@@ -7,7 +7,7 @@ from hamcrest import assert_that, equal_to, greater_than_or_equal_to, has_item, 
 
 from support.matchers.complaints import nothing_wrong
 from support.matchers.rankings import has_first, offers, offers_exactly, ranks
-from support.vocabulary import rankings, results
+from support.vocabulary import results
 
 
 @then("the results are {ids}")
@@ -47,22 +47,16 @@ def results_without(context, items):
     assert_that(results.ranking(context.world), results.all_of(not_(offers(item)) for item in items))
 
 
-@then("the/every result was served from the cache")
-def from_cache(context):
+@then("the/every result was {origin}")
+def of_origin(context, mark):
     """Header and body of each answer say so."""
-    assert_that(results.not_marked(context.world, "hit"), nothing_wrong())
+    assert_that(results.not_marked(context.world, mark), nothing_wrong())
 
 
-@then("the/every result was computed")
-def computed(context):
-    """Header and body of each answer say that the cache had none."""
-    assert_that(results.not_marked(context.world, "miss"), nothing_wrong())
-
-
-@then("the/every result is the same as without the cache")
-def same_without_cache(context):
-    """Each request is made again with the cache off; a document is compared with its row in PostgreSQL."""
-    assert_that(results.otherwise_than_computed(context.world), nothing_wrong())
+@then("the/every result is {comparison}")
+def compares(context, compared):
+    """Made again with the cache off (a document is compared with its row), or by brute force in Qdrant."""
+    assert_that(compared(context.world), nothing_wrong())
 
 
 @then("at least {int} of the results differ from each other")
@@ -89,12 +83,6 @@ def reciprocal_rank(context, floor):
 def exactly_right(context):
     """Of searches that have right answers: these and no others, in any order."""
     assert_that(results.wrongly_found(context.world), nothing_wrong())
-
-
-@then("every ranking is that of the stored vectors")
-def ranked_as_stored(context):
-    """Of searches by the texts of documents: brute force over the vectors in Qdrant gives the same scores."""
-    assert_that(rankings.ranked_otherwise(context.world), nothing_wrong())
 
 
 @then("the pages show {int} documents, each once, in the order of their ids")

@@ -273,8 +273,8 @@ class World:
     provider_keys: dict[str, str] = field(default_factory=dict)
     # Another scenario that is played beside this one.
     neighbour: Neighbour | None = None
-    # A collection that is not the suite's.
-    foreign: Foreign | None = None
+    # Collections that are not the suite's.
+    foreign: dict[str, Foreign] = field(default_factory=dict)
     # What the doctor has found, and of which settings.
     diagnosis: Diagnosis | None = None
     # The start of a gateway that cannot become ready yet, and how many there had been before.

@@ -176,4 +176,4 @@ Feature: What goes in comes out
     And an editor stores 200 reference texts
     When a reader searches for the text of every stored document
     Then the right document is among the first 1 results of at least 100 % of the searches
-    And every ranking is that of the stored vectors
+    And every result is that of the stored vectors

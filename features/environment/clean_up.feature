@@ -16,8 +16,8 @@ Feature: Nothing stays behind
     Then the check for leftovers of the other scenario finds "notes" in Qdrant and in PostgreSQL
 
   Scenario: Data that the suite did not make survive its clean-up
-    Given a collection of somebody else in Qdrant
+    Given somebody else's collection "keepsakes" in Qdrant
     And an editor of another scenario creates the collection "notes"
     And an editor of another scenario stores 3 documents
     When the other scenario is cleaned up
-    Then the collection of somebody else is unchanged
+    Then somebody else's collection "keepsakes" is unchanged

@@ -130,8 +130,8 @@ Feature: Failover and circuit breakers of external providers
   @N9 @key.successful-probe-closes-breaker
   Scenario: A half-open circuit breaker closes after a success
     Given OpenAI's circuit breaker is half-open
-    And OpenAI recovers
-    When a reader asks OpenAI to embed "hello {unique}"
+    When OpenAI recovers
+    And a reader asks OpenAI to embed "hello {unique}"
     Then OpenAI served the request
     When a reader asks OpenAI to embed "question {n} {unique}" 8 times at the same moment
     Then OpenAI served every request

@@ -16,8 +16,8 @@ Feature: Limits, cached answers and keys of external providers
   @use.with_stores=visible @G4 @key.damaged-provider-cache-entry-replaced
   Scenario Outline: A cached answer of a provider that is <damage> is replaced, not served
     Given a reader asks OpenAI to embed "hello {unique}" and "world {unique}"
-    And the cache entry of the last answer is <damage>
-    When a reader asks OpenAI to embed "hello {unique}" and "world {unique}"
+    When the cache entry of the last answer is <damage>
+    And a reader asks OpenAI to embed "hello {unique}" and "world {unique}"
     Then the embeddings have 1536 dimensions and unit length
     And OpenAI received exactly 1 request
     And each embedding is within 0.000001 of that of its text alone

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from behave.cucumber_expression import (
@@ -21,8 +21,10 @@ from support.vocabulary import (
     in_flight,
     jobs,
     loads,
+    neighbours,
     platform,
     requests,
+    results,
     time_limits,
     trials,
     words,
@@ -73,11 +75,16 @@ def install() -> None:
     use_step_matcher_for_cucumber_expressions()
     _define("duration", rf"{_NUMBER} (?:{_plurals(SECONDS)})", float, seconds)
     _define("percent", rf"{_NUMBER} ?%", float, share)
+    choices: Mapping[str, Any]
     for name, choices in (
         ("provider", PROVIDERS),
         ("role", ROLES),
+        ("origin", results.ORIGINS),
+        ("comparison", results.COMPARISONS),
+        ("continuation", in_flight.CONTINUATIONS),
+        ("examined", platform.EXAMINED),
     ):
-        _define(name, _any_of(choices), str, choices.__getitem__)
+        _define(name, _any_of(choices), object, choices.__getitem__)
     _define("samples", _any_of(trials.SAMPLES), str, str)
     for word in (
         words.IDS,
@@ -85,6 +92,7 @@ def install() -> None:
         jobs.JOB_STAGE,
         loads.EXTENT,
         loads.JOURNEY,
+        neighbours.LEFTOVERS,
         words.VECTOR,
         words.ENDING,
         answers.PROVIDER_ANSWER,
@@ -101,7 +109,6 @@ def install() -> None:
     _define("limit", time_limits.REGEXP, str, str)
     _define("server", _any_of(SERVERS), str, SERVERS.__getitem__)
     for name, listed in (
-        ("missing_service", platform.SERVICES),
         ("moment", in_flight.MOMENTS),
         ("damage", caches.DAMAGES),
         ("job_end", jobs.ENDS),

@@ -110,7 +110,7 @@ class Stack:
         gateway.start()
 
     def set_patience(self, server: str, seconds: float) -> None:
-        """Start the gateway anew with another time limit for a server."""
+        """Restart the gateway with another time limit for a server."""
         gateway = self.services["gateway"]
         gateway.stop()
         gateway.environment = {**gateway.environment, f"GATEWAY_{server.upper()}_TIMEOUT_S": str(seconds)}

@@ -155,3 +155,7 @@ MOMENTS: dict[str, Hold] = {
     "on the way back from Qdrant": _on_the_way_back,
     "before the last commit": _before_the_last_commit,
 }
+
+
+# How requests in flight end: what comes of them is judged by what follows.
+CONTINUATIONS = {"go on": go_on, "are answered": answered}

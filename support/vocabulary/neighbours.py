@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from support.isolation.names import Names
 from support.lifecycle import residue
 from support.vocabulary import requests
 from support.vocabulary.requests import Request
+from support.vocabulary.words import IDS, Word, listed
 from support.world import Attempt, World
 
 # Far above the number of scenarios a run can have.
@@ -50,10 +51,18 @@ def ask(world: World, actor: str, request: Request) -> list[Attempt]:
     return attempts
 
 
-def left_otherwise(world: World, alias: str) -> list[str]:
-    """What the check for leftovers should have found of a collection and did not, and what else it found."""
-    name = of(world).world.names.collection(alias)
-    expected = {f"collection {name} in {store}" for store in ("PostgreSQL", "Qdrant")}
+LEFTOVERS = Word(
+    "leftovers",
+    "nothing, or collections in both stores",
+    rf"nothing|{IDS.regexp} in Qdrant and in PostgreSQL",
+    listed,
+)
+
+
+def left_otherwise(world: World, collections: Sequence[str]) -> list[str]:
+    """What the check for leftovers should have found of collections and did not, and what else it found."""
+    names = [of(world).world.names.collection(alias) for alias in collections]
+    expected = {f"collection {name} in {store}" for name in names for store in ("PostgreSQL", "Qdrant")}
     found = set(of(world).leftovers())
     return [f"not found: {each}" for each in sorted(expected - found)] + [
         f"found as well: {each}" for each in sorted(found - expected)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from support import addresses, doctor
@@ -48,7 +50,7 @@ def counters(world: World) -> dict[tuple[str, frozenset[tuple[str, str]]], float
     return found
 
 
-def pointed_at_nothing(service: str) -> Settings:
+def _pointed_at_nothing(service: str, _world: World) -> Settings:
     """Settings of a run whose ``service`` is at a port where nothing listens."""
     variable, address = SERVICES[service]
     environ = {variable: address.format(port=_silent_port())}
@@ -98,3 +100,10 @@ def _silent_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+# The settings of what the doctor can be shown.
+EXAMINED: Mapping[str, Callable[[World], Settings]] = {
+    "this run": of_this_run,
+    **{f"a run whose {name} does not answer": partial(_pointed_at_nothing, name) for name in SERVICES},
+}

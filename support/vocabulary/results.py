@@ -16,7 +16,7 @@ from hamcrest.core.matcher import Matcher
 from support.drivers.gateway import Answer
 from support.matchers.rankings import Hit
 from support.matchers.requests import all_succeeded
-from support.vocabulary import stores
+from support.vocabulary import rankings, stores
 from support.vocabulary.requests import making
 from support.world import Attempt, World
 
@@ -101,6 +101,10 @@ def disorder(world: World) -> list[str]:
     ]
     twice = [item for item, count in Counter(hit.title for hit in hits).items() if count > 1]
     return rising + [f"{item} appears more than once" for item in twice]
+
+
+# Where a result is from, and how the platform marks it.
+ORIGINS = {"served from the cache": "hit", "computed": "miss"}
 
 
 def not_marked(world: World, mark: str) -> list[str]:
@@ -237,3 +241,10 @@ def _again(world: World, options: Mapping[str, str], text: str | None = None) ->
         return list(made[-1].answer.body["results"])
     finally:
         world.attempts, world.answer, world.pages = attempts, last_answer, pages
+
+
+# What a result can be compared with.
+COMPARISONS = {
+    "the same as without the cache": otherwise_than_computed,
+    "that of the stored vectors": rankings.ranked_otherwise,
+}

@@ -163,9 +163,9 @@ def distance_to_service(world: World, title: str) -> float:
     return embeddings.furthest_apart(own, _numbers(point))
 
 
-def have_foreign_collection(world: World) -> Foreign:
+def have_foreign_collection(world: World, alias: str) -> None:
     """Make a collection directly in the vector store under a name that is not the suite's."""
-    name = f"somebody_elses_{secrets.token_hex(4)}"
+    name = f"{alias}_{secrets.token_hex(4)}"
     store = vectors(world)
 
     def remove() -> None:
@@ -175,7 +175,7 @@ def have_foreign_collection(world: World) -> Foreign:
     store.create_collection(name, size=4)
     vector = np.asarray([1.0, 0.0, 0.0, 0.0], dtype=np.float32)
     store.upsert_raw(name, [Point(name, FOREIGN_ID, vector, {"kept": True})])
-    return Foreign(name, points_of(world, name))
+    world.foreign[alias] = Foreign(name, points_of(world, name))
 
 
 def points_of(world: World, name: str) -> dict[str, list[float]]:

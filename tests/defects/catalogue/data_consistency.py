@@ -518,7 +518,7 @@ def winner_asserted_only_once() -> None:
 @defect(
     "a deletion does not close the open events of what it deletes",
     key="deleted-document-not-resurrected",
-    message=r"menu. stays away|only in|holds .menu.[\s\S]*Sides\(row=\{",
+    message=r"menu. stays away|but: was .*menu.*Sides\(row=\{",
 )
 def delete_leaves_events_open() -> None:
     from support.reference.gateway import writes

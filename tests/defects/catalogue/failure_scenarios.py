@@ -166,7 +166,7 @@ def durations_below_nothing() -> None:
 @defect(
     "the gateway tells the cache by its own clock when an entry ends",
     key="cache-ttl-under-wrong-clock",
-    message=r"expected a TTL|TTL",
+    message=r"lives \d+ ms, at most \d+ are allowed",
     row=r"gateway .* ahead",
 )
 def ends_by_own_clock() -> None:

@@ -495,8 +495,8 @@ def typed() -> Any:
         ("{provider} is overloaded", "Azure OpenAI is overloaded", ["azure"]),
         ("{provider} is overloaded", "Hugging Face is overloaded", ["huggingface"]),
         ("{provider} is overloaded", "Nobody is overloaded", None),
-        ("{dependency} crashes", "the embedding service crashes", ["embedding"]),
-        ("the link to {dependency} is cut", "the link to the metadata store is cut", ["postgresql"]),
+        ("{server} recovers", "the embedding service recovers", ["embedding"]),
+        ("the/every result was {origin}", "the result was computed", ["miss"]),
         ("{role} asks", "an administrator asks", ["administrator"]),
     ],
 )

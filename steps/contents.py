@@ -29,6 +29,16 @@ def the_documents(context):
     assert_that(contents.have_documents(context.world, rows), all_succeeded())
 
 
+@given("the documents in {string}:")
+def the_documents_in(context, alias):
+    """Stored in one batch in a collection that need not be the last one made.
+
+    Columns: id | text | vector | metadata.<name>
+    """
+    rows = [row.as_dict() for row in context.table]
+    assert_that(contents.have_documents(context.world, rows, alias), all_succeeded())
+
+
 @given("{int} documents")
 def many_documents(context, count):
     """ "document-1" and so on, each with a text of its own."""

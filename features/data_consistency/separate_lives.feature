@@ -5,11 +5,11 @@ Feature: Collections are isolated from each other
 
   Background:
     Given the collection "archive"
-    And the documents:
+    And the documents in "archive":
       | id     | text                    |
       | safety | An older rule on acids. |
     And the collection "handbook"
-    And the documents:
+    And the documents in "handbook":
       | id     | text                                |
       | safety | Wear gloves when handling the acid. |
 

@@ -15,10 +15,12 @@ def have_collection(world: World, alias: str, options: Sequence[Mapping[str, str
     return requests.in_turn(world, requests.prepare(world, EDITOR, wanted, table=options))
 
 
-def have_documents(world: World, rows: Sequence[Mapping[str, str]]) -> list[Attempt]:
-    """Store the documents of a table in one batch."""
+def have_documents(
+    world: World, rows: Sequence[Mapping[str, str]], alias: str | None = None
+) -> list[Attempt]:
+    """Store the documents of a table in one batch, in the collection made last unless another is named."""
     wanted = requests.parse("stores these documents in one batch")
-    return requests.in_turn(world, requests.prepare(world, EDITOR, wanted, table=rows))
+    return requests.in_turn(world, requests.prepare(world, EDITOR, wanted, table=rows, collection=alias))
 
 
 def have_many(world: World, count: int) -> list[Attempt]:

@@ -151,7 +151,7 @@ def pages_skip_an_item() -> None:
 @defect(
     "pages are counted off from the start, so a deletion moves what follows",
     key="pages-stable-under-writes",
-    message=r"the documents of all pages\s+Expected: <\['document-1', ",
+    message=r"what all pages list\s+Expected: <\['document-1', ",
 )
 def pages_by_offset() -> None:
     import base64
@@ -301,7 +301,7 @@ def collection_made_twice() -> None:
 @defect(
     "long texts are cut when they are stored",
     key="long-document-truncated-for-embedding-only",
-    message=r"\"long\": expected 'window [\s\S]*, was 'window ",
+    message=r'"long": expected text "window [\s\S]*, was "window ',
 )
 def texts_cut_in_silence() -> None:
     from support.reference.gateway import operations

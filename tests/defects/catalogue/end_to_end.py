@@ -479,7 +479,7 @@ def farthest_first() -> None:
 @defect(
     "equally similar documents are not put in the order of their ids",
     key="equal-scores-keep-one-order",
-    message=r"the documents of all pages\s+Expected: <\['tie-1', ",
+    message=r"what all pages list\s+Expected: <\['tie-1', ",
 )
 def ties_as_they_come() -> None:
     _results_changed(

@@ -90,13 +90,13 @@ Feature: PostgreSQL fails
       | an editor | deletes "safety-sheet"                              |
       | a reader  | searches for "how to handle acid" with cache off    |
       | a reader  | reads "safety-sheet"                                |
-    Then the outcomes are:
+    Then every answer arrives within the PostgreSQL limit
+    And the outcomes are:
       | request  | outcome                                      |
       | stores   | dependency-unavailable or dependency-timeout |
       | deletes  | dependency-unavailable or dependency-timeout |
       | searches | succeeded                                    |
       | reads    | succeeded                                    |
-    And every answer arrives within the PostgreSQL limit
     When PostgreSQL recovers
     Then within the recovery limit every service is used again
     And Qdrant and PostgreSQL agree on "safety-sheet"

@@ -554,7 +554,7 @@ def _sure(writer: Any, name: str) -> None:
 @defect(
     "a write whose last commit failed is refused, though it may yet be done",
     key="failed-commit-of-write-settles",
-    message=r"the change: .*answered 503 dependency-unavailable",
+    message=r"refused with dependency-timeout\s+but: .*answered 503 dependency-unavailable",
 )
 def failed_commit_told_as_refusal() -> None:
     from support.reference.gateway.writes import Writer
@@ -565,7 +565,7 @@ def failed_commit_told_as_refusal() -> None:
 @defect(
     "a deletion whose last commit failed is refused, though it may yet be done",
     key="failed-commit-of-delete-settles",
-    message=r"the change: .*answered 503 dependency-unavailable",
+    message=r"refused with dependency-timeout\s+but: .*answered 503 dependency-unavailable",
 )
 def failed_deletion_told_as_refusal() -> None:
     from support.reference.gateway.writes import Writer
@@ -576,7 +576,7 @@ def failed_deletion_told_as_refusal() -> None:
 @defect(
     "a collection whose last commit failed is refused, though it may yet come",
     key="failed-commit-of-collection-settles",
-    message=r"the change: .*answered 503 dependency-unavailable",
+    message=r"refused with dependency-timeout\s+but: .*answered 503 dependency-unavailable",
 )
 def failed_creation_told_as_refusal() -> None:
     from support.reference.gateway.collections import Collections
@@ -587,7 +587,7 @@ def failed_creation_told_as_refusal() -> None:
 @defect(
     "an error of the cache ends the request",
     key="redis-write-fault-changes-nothing",
-    message=r"storing: .*50[03]|searching: .*50[03]",
+    message=r"(stores|searches) .*answered 50[03] .*dependency=redis",
     row="is out of memory",
 )
 def cache_errors_fail_requests() -> None:
@@ -606,7 +606,7 @@ def cache_errors_fail_requests() -> None:
 @defect(
     "the gateway says that it is ready as soon as it lives",
     key="gateway-not-ready-before-dependencies",
-    message=r"is not ready while nothing else can be reached: no longer so.*getReadiness.*200",
+    message=r"refused with dependency-unavailable\s+[\s\S]*getReadiness answered 200",
 )
 def ready_too_early() -> None:
     from support.reference.gateway.health import Health
@@ -674,7 +674,7 @@ def slow_taken_for_dead() -> None:
 @defect(
     "a provider is given up after a tenth of the time that an attempt may take",
     key="allowed-latency-changes-nothing",
-    message=r"embedWithProvider: .*provider-timeout",
+    message=r"embed with provider: expected succeeded, was provider-timeout",
     row=r"providers\.slow_within_limit",
 )
 def attempts_cut_short() -> None:

@@ -640,7 +640,7 @@ def stop_cuts_off() -> None:
 @defect(
     "the time limit of a call restarts with every byte of its answer",
     key="qdrant-outage-refuses-only-dependents",
-    message=r"(searchVectors|insertVector).*later than 5 s",
+    message=r"later than 5 s.*(searchVectors|insertVector)",
     row=r"qdrant\.drip",
 )
 def time_counted_from_the_last_byte() -> None:
@@ -709,7 +709,7 @@ def outage_as_empty_answer() -> None:
 @defect(
     "what is to be written to the second store is noted nowhere, so a crash in between is never repaired",
     key="gateway-crash-between-store-writes",
-    message=r"in both stores or in neither",
+    message=r"half-done is pending in PostgreSQL",
 )
 def dual_write_without_outbox() -> None:
     from support.reference.gateway import writes

@@ -506,7 +506,7 @@ def read_only_as_forbidden() -> None:
 @defect(
     "a lock that somebody holds keeps the caller waiting",
     key="postgresql-write-fault-keeps-reads",
-    message=r"later than 2\.5 s",
+    message=r"within the PostgreSQL limit \(2\.5 s\)[\s\S]*in \d{5} ms",
     row="locked",
 )
 def locks_waited_for_without_end() -> None:

@@ -9,21 +9,21 @@ from support.matchers.requests import all_succeeded
 from support.vocabulary import contents
 
 
-@given("the collection {string}(:)")
-def collection_with(context, alias):
-    """A text collection of the default model, or with the options of a table.
+@given("the collection(s) {ids}(:)")
+def collections_with(context, aliases):
+    """Text collections of the default model, or with the options of a table; later steps mean the last one.
 
     Columns: option | value
     """
     rows = [row.as_dict() for row in context.table or ()]
-    assert_that(contents.have_collection(context.world, alias, rows), all_succeeded())
+    assert_that(contents.have_collections(context.world, aliases, rows), all_succeeded())
 
 
 @given("the documents:")
 def the_documents(context):
-    """Stored in one batch.
+    """Stored in one batch; in the collection that was made last, or in that of the row.
 
-    Columns: id | text | vector | metadata.<name>
+    Columns: id | text | vector | metadata.<name> | collection
     """
     rows = [row.as_dict() for row in context.table]
     assert_that(contents.have_documents(context.world, rows), all_succeeded())

@@ -12,7 +12,7 @@ from support.vocabulary import operations, requests
 @given("every operation has something to work on")
 def have_ready(context):
     """Collections, documents, jobs and texts, made now: from here on every operation is called on them."""
-    context.world.prepared = requests.operations.prepare(context.world)
+    requests.operations.have_ready(context.world)
 
 
 @then("every operation succeeds except:")

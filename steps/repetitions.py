@@ -19,9 +19,9 @@ def are_repeated(context):
 
 
 @when("{int} more of the repeated requests {ending}")
-def go_on(context, count, ending):
+def go_on(context, count, succeeding):
     """Of those that end from here on."""
-    requests.repeating.await_more(context.world, count, succeeding=ending == "succeed")
+    requests.repeating.await_more(context.world, count, succeeding=succeeding)
 
 
 @when("the repeated requests end")

@@ -44,6 +44,7 @@ def table(**fields: str) -> list[dict[str, str]]:
         ("null", None),
         ("[1, 2]", [1, 2]),
         ("at least 5", 5),
+        ("within 1 of 5", 6),
         ("at most 0.5", 0.5),
         ("more than 5", 5.1),
         ("less than -1", -2),
@@ -73,6 +74,8 @@ def test_what_fits(expected: str, found: Any) -> None:
         ("null", 0),
         ("[1, 2]", [2, 1]),
         ("at least 5", 4.999),
+        ("within 1 of 5", 6.5),
+        ("within 1 of 5", "5"),
         ("at least 5", "6"),
         ("at least 1", True),
         ("more than 5", 5),
@@ -215,6 +218,22 @@ def test_outcome_and_version_of_every_request() -> None:
     assert outcomes.otherwise_than(world(*stored), "updated") == []
     (wrong,) = outcomes.otherwise_than(world(*stored), "updated", 2)
     assert wrong.endswith("expected updated in version 2, was updated in version 3")
+
+
+def test_an_outcome_is_bounded_by_the_one_before_and_by_a_field_of_its_answer() -> None:
+    ends = [{"RateLimit-Reset": reset, "Retry-After": wait} for reset, wait in (("60", "60"), ("58", "59"))]
+    made = world(*(Attempt("it", answer({"outcome": "read"}, headers=each)) for each in ends))
+    rows = [
+        {"outcome": "read", "RateLimit-Reset": "at least 59", "Retry-After": "within 1 of RateLimit-Reset"},
+        {"outcome": "read", "RateLimit-Reset": "at most the one before", "Retry-After": "59"},
+    ]
+    assert outcomes.deviations(made, rows) == []
+    made.attempts.reverse()
+    rows[0]["RateLimit-Reset"] = "58"
+    (wrong,) = outcomes.deviations(made, [rows[0], {**rows[1], "Retry-After": "60"}])
+    assert wrong == "2. it: expected RateLimit-Reset at most 58, was 60"
+    with pytest.raises(TableError, match="no outcome before the first"):
+        outcomes.deviations(made, [rows[1]])
 
 
 def test_the_number_of_outcomes_is_compared() -> None:

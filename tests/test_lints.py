@@ -240,7 +240,7 @@ def test_scenarios_are_short_and_end_in_what_is_observed() -> None:
 def test_backgrounds_are_short_and_only_set_the_scene() -> None:
     for feature in features():
         steps = feature.background.steps if feature.background else []
-        assert len(steps) <= 4, feature.filename
+        assert len(steps) <= 2, feature.filename
         assert {step.step_type for step in steps} <= {"given"}, feature.filename
 
 

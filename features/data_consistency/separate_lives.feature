@@ -4,14 +4,11 @@ Feature: Collections are isolated from each other
   Neither may ever show in another collection.
 
   Background:
-    Given the collection "archive"
-    And the documents in "archive":
-      | id     | text                    |
-      | safety | An older rule on acids. |
-    And the collection "handbook"
-    And the documents in "handbook":
-      | id     | text                                |
-      | safety | Wear gloves when handling the acid. |
+    Given the collections "archive" and "handbook"
+    And the documents:
+      | collection | id     | text                                |
+      | archive    | safety | An older rule on acids.             |
+      | handbook   | safety | Wear gloves when handling the acid. |
 
   Scenario Outline: A write in one collection leaves the same id in another alone: <change>
     Given a backup of Qdrant

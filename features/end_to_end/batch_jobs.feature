@@ -32,36 +32,46 @@ Feature: Batch jobs
       | option     | value       |
       | dimensions | 4           |
       | distance   | dot product |
-    When an editor submits a job that stores these documents with batch size 3:
+    When an editor submits a job that stores these documents with batch size 5:
       | id         | vector             |
-      | point-1    | [1, 1, 0.5, 0.25]  |
-      | point-2    | [2, 1, 0.5, 0.25]  |
-      | point-3    | [3, 1, 0.5, 0.25]  |
-      | point-4    | [4, 1, 0.5, 0.25]  |
-      | five-long  | [1, 1, 1, 1, 1]    |
-      | point-6    | [6, 1, 0.5, 0.25]  |
-      | point-7    | [7, 1, 0.5, 0.25]  |
-      | point-8    | [8, 1, 0.5, 0.25]  |
-      | point-9    | [9, 1, 0.5, 0.25]  |
+      | point-1    | [1, 1, 0.5, 0.25] |
+      | point-2    | [2, 1, 0.5, 0.25] |
+      | point-3    | [3, 1, 0.5, 0.25] |
+      | point-4    | [4, 1, 0.5, 0.25] |
+      | point-5    | [5, 1, 0.5, 0.25] |
+      | point-6    | [6, 1, 0.5, 0.25] |
+      | seven-long | [1, 1, 1, 1, 1]   |
+      | point-8    | [8, 1, 0.5, 0.25] |
+      | point-9    | [9, 1, 0.5, 0.25] |
       | point-10   | [10, 1, 0.5, 0.25] |
-    Then the job completes with 9 items succeeded and 1 failed
+      | point-11   | [11, 1, 0.5, 0.25] |
+      | point-12   | [12, 1, 0.5, 0.25] |
+      | point-13   | [13, 1, 0.5, 0.25] |
+      | point-14   | [14, 1, 0.5, 0.25] |
+      | point-15   | [15, 1, 0.5, 0.25] |
+      | point-16   | [16, 1, 0.5, 0.25] |
+      | point-17   | [17, 1, 0.5, 0.25] |
+      | point-18   | [18, 1, 0.5, 0.25] |
+      | point-19   | [19, 1, 0.5, 0.25] |
+      | point-20   | [20, 1, 0.5, 0.25] |
+    Then the job completes with 19 items succeeded and 1 failed
     And the progress of the job never decreased and always added up
     When an editor reads the status of the job
     Then the answer shows:
       | field            | value              |
       | number of errors | 1                  |
-      | errors.1.index   | 4                  |
-      | errors.1.id      | five-long          |
+      | errors.1.index   | 6                  |
+      | errors.1.id      | seven-long         |
       | errors.1.code    | dimension-mismatch |
     When a reader lists the documents
-    Then the pages show 9 documents, each once, in the order of their ids
-    And the document "five-long" does not exist
+    Then the pages show 19 documents, each once, in the order of their ids
+    And the document "seven-long" does not exist
 
   @G3
   Scenario: A job deletes the documents that exist and reports those that do not
     Given 8 documents
-    When an editor submits a job that deletes "document-1", "document-2", "document-3", "document-4", "document-5" and "never-stored" with batch size 5
-    Then the job completes with 5 items succeeded and 1 failed
+    When an editor submits a job that deletes "document-1", "document-2", "document-3", "document-4", "document-5", "document-6" and "never-stored" with batch size 5
+    Then the job completes with 6 items succeeded and 1 failed
     When an editor reads the status of the job
     Then the answer shows:
       | field            | value            |
@@ -69,7 +79,7 @@ Feature: Batch jobs
       | errors.1.id      | never-stored     |
       | errors.1.code    | vector-not-found |
     When a reader lists the documents
-    Then the pages have "document-6", "document-7" and "document-8"
+    Then the pages have "document-7" and "document-8"
 
   Scenario: A job of which no item can be processed fails
     When an editor submits a job that deletes "never-stored"

@@ -109,18 +109,22 @@ Feature: Batch jobs survive failures
 
     Given the embedding service crashes on texts that contain "poison"
     When an editor submits a job that stores these documents with batch size 5:
-      | id     | text                                      |
-      | note-1 | The archive is inspected every spring.    |
-      | note-2 | The boiler was moved to the second floor. |
-      | note-3 | The canteen needs a signed form.          |
-      | note-4 | Rat poison is kept in the cellar.         |
-      | note-5 | The delivery is closed on holidays.       |
-      | note-6 | The elevator has been repaired twice.     |
-      | note-7 | The forecast costs less than last year.   |
-      | note-8 | The garage opens at seven.                |
+      | id      | text                                      |
+      | note-1  | The archive is inspected every spring.    |
+      | note-2  | The boiler was moved to the second floor. |
+      | note-3  | The canteen needs a signed form.          |
+      | note-4  | Rat poison is kept in the cellar.         |
+      | note-5  | The delivery is closed on holidays.       |
+      | note-6  | The elevator has been repaired twice.     |
+      | note-7  | The forecast costs less than last year.   |
+      | note-8  | The garage opens at seven.                |
+      | note-9  | The hall is rented out on Sundays.        |
+      | note-10 | The invoices are sent in June.            |
+      | note-11 | The jury meets in the small room.         |
+      | note-12 | The keys hang beside the door.            |
     And an editor submits a job that stores 5 documents with batch size 5
     Then the second job completes with 5 items succeeded and 0 failed
-    And the first job completes with 7 items succeeded and 1 failed
+    And the first job completes with 11 items succeeded and 1 failed
     And the second job ended before the first job
     And the embedding service received:
       | kind                    | number     |

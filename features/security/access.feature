@@ -92,6 +92,34 @@ Feature: Every operation is granted to exactly the callers of its access rule
       | get metrics   | succeeded |
 
   @critical
+  Scenario: A collection is repaired for a key in an accepted form and for no other
+    When an administrator repairs the collection "handbook" with each of these options:
+      | option    | value                        |
+      | their key | without its last character   |
+      | their key | with one more character      |
+      | their key | in the other case            |
+      | their key | cut to 8 characters          |
+      | their key | as its SHA-256 hash          |
+      | their key | in the query                 |
+      | their key | in a cookie                  |
+      | their key | as a Basic password          |
+      | their key | without its scheme           |
+      | their key | in other headers             |
+      | their key | left empty                   |
+      | their key | replaced by an SQL condition |
+      | their key | beside another one           |
+      | their key | after another one            |
+      | their key | after a comma                |
+    Then every request is refused with "unauthenticated"
+    When an administrator repairs the collection "handbook" with each of these options:
+      | option    | value                          |
+      | their key | as a bearer token              |
+      | their key | with a scheme in small letters |
+      | their key | with a header name in capitals |
+      | their key | in both headers                |
+    Then every request succeeds
+
+  @critical
   Scenario: An unknown key is refused by every operation
     Given every operation has something to work on
     When these requests are made:

@@ -98,13 +98,13 @@ Feature: A rate limit is exact and belongs to the caller
       | RateLimit-Reset | at most 60           |
       | Retry-After     | absent or at most 60 |
     And the outcomes are:
-      | outcome      | RateLimit-Remaining | RateLimit-Reset | Retry-After |
-      | succeeded    | 3                   | at least 50     | absent      |
-      | succeeded    | 2                   | at least 50     | absent      |
-      | succeeded    | 1                   | at least 50     | absent      |
-      | succeeded    | 0                   | at least 50     | absent      |
-      | rate-limited | 0                   | at least 50     | at least 50 |
-      | rate-limited | 0                   | at least 50     | at least 50 |
+      | outcome      | RateLimit-Remaining | RateLimit-Reset        | Retry-After                 |
+      | succeeded    | 3                   | at least 59            | absent                      |
+      | succeeded    | 2                   | at most the one before | absent                      |
+      | succeeded    | 1                   | at most the one before | absent                      |
+      | succeeded    | 0                   | at most the one before | absent                      |
+      | rate-limited | 0                   | at most the one before | within 1 of RateLimit-Reset |
+      | rate-limited | 0                   | at most the one before | within 1 of RateLimit-Reset |
 
   @N1 @key.rate-limited-request-not-executed
   Scenario: A request beyond the rate limit is not carried out

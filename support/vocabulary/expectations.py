@@ -1,8 +1,8 @@
 """What a table expects of an answer or a document, field by field, and what differs from it.
 
 A cell is a value (see ``tables``) or one of ``at least 5``, ``at most 5``, ``more than 5``, ``less than 5``,
-``contains "text"``, ``absent``, ``present``, ``empty``, ``a UUID``, ``not 5``, ``absent or ...``. A bound may
-be another field of the same answer: ``at most Server-Timing.total``.
+``within 1 of 5``, ``contains "text"``, ``absent``, ``present``, ``empty``, ``a UUID``, ``not 5``,
+``absent or ...``. A bound may be another field of the same answer: ``at most Server-Timing.total``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
     "less than": operator.lt,
 }
 _BOUND = re.compile(rf"({'|'.join(_COMPARED)}) +(-?[\d.]+(?:[eE][+-]?\d+)?)")
-_BOUND_BY_FIELD = re.compile(rf"({'|'.join(_COMPARED)}) +([^-\d].*)")
+_NEAR = re.compile(r"within ([\d.]+) of +(-?[\d.]+)")
+_BOUND_BY_FIELD = re.compile(rf"({'|'.join(_COMPARED)}|within [\d.]+ of) +([^-\d].*)")
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TIMING = "Server-Timing."
 _PART = re.compile(r'contains ".*"')
@@ -58,6 +59,8 @@ def fits(expected: str, found: Any) -> bool:
         return isinstance(found, str | list | Mapping) and _holds(found, wanted)
     if compared := _BOUND.fullmatch(expected):
         return _number(found) and _COMPARED[compared[1]](found, tables.cell(compared[2]))
+    if near := _NEAR.fullmatch(expected):
+        return _number(found) and abs(found - float(near[2])) <= float(near[1])
     wanted = tables.cell(expected)
     if isinstance(found, str) and not isinstance(wanted, str):
         wanted = expected
@@ -81,14 +84,14 @@ def deviations(answer: Answer, rows: Sequence[Mapping[str, str]]) -> list[str]:
     for written, expected in tables.pairs(rows):
         for name in _each(answer, written):
             found = member(answer, name)
-            bounded = _bounded(answer, expected)
-            if not fits(bounded, found):
-                expected = expected if bounded == expected else f"{expected.strip()} ({bounded})"
+            bound = bounded(answer, expected)
+            if not fits(bound, found):
+                expected = expected if bound == expected else f"{expected.strip()} ({bound})"
                 wrong.append(f"{name}: expected {expected.strip() or 'nothing'}, was {shown(found)}")
     return wrong
 
 
-def _bounded(answer: Answer, expected: str) -> str:
+def bounded(answer: Answer, expected: str) -> str:
     """The expectation with a number in the place of a field that bounds it."""
     bound = _BOUND_BY_FIELD.fullmatch(expected.strip())
     return expected if bound is None else f"{bound[1]} {member(answer, bound[2])}"

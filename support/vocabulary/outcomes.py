@@ -18,6 +18,8 @@ from support.world import PARTLY, Attempt, World
 MOST_TOLD = 12
 # With this column the order of the outcomes does not matter.
 NUMBER = "number"
+# In a bound: what the outcome before had in this column.
+BEFORE = "the one before"
 
 
 def limit(world: World, wording: str) -> Limit:
@@ -54,8 +56,9 @@ def deviations(world: World, rows: Sequence[Mapping[str, str]]) -> list[str]:
         return _miscounts(world.attempts) + _counted_otherwise(found, rows)
     wrong = _miscounts(world.attempts)
     wrong += [] if len(found) == len(rows) else [f"expected {len(rows)} outcomes, got {len(found)}"]
-    for place, (row, item) in enumerate(zip(rows, found, strict=False), 1):
-        wrong += [f"{place}. {item['told']}: {each}" for each in _differences(row, item)]
+    before: list[Mapping[str, Any] | None] = [None, *found]
+    for place, (row, item, last) in enumerate(zip(rows, found, before, strict=False), 1):
+        wrong += [f"{place}. {item['told']}: {each}" for each in _differences(_bounds(row, item, last), item)]
     return wrong
 
 
@@ -75,6 +78,21 @@ def _told(row: Mapping[str, str]) -> str:
     return ", ".join(
         f"{column} {text.strip()}" for column, text in row.items() if column != NUMBER and text.strip()
     )
+
+
+def _bounds(
+    row: Mapping[str, str], item: Mapping[str, Any], before: Mapping[str, Any] | None
+) -> Mapping[str, str]:
+    """A row with numbers in the place of the outcome before, and of fields of the answer, that bound it."""
+    found = dict(row)
+    for column, text in row.items():
+        if BEFORE in text:
+            if before is None:
+                raise tables.TableError(f"{text.strip()!r}: there is no outcome before the first one")
+            found[column] = text.replace(BEFORE, str(_value(column, before)))
+        elif isinstance(item.get("answer"), Answer) and column not in item:
+            found[column] = expectations.bounded(item["answer"], text)
+    return found
 
 
 def _differences(row: Mapping[str, str], item: Mapping[str, Any]) -> list[str]:

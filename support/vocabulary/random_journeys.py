@@ -227,7 +227,7 @@ def travel(world: World) -> int:
 
     def check(journey: Sequence[Step]) -> None:
         alias = f"journey {next(numbers)}"
-        contents.have_collection(world, alias)
+        contents.have_collections(world, [alias])
         model = Model(world)
         try:
             for step in journey:

@@ -169,7 +169,7 @@ JOBS = {
 }
 JOB = Word("job", "a job of the scenario", any_of(JOBS), str, JOBS)
 ENDINGS = {"succeed": "are carried out", "fail": "are refused, or not answered"}
-ENDING = Word("ending", "how requests come out", any_of(ENDINGS), str, ENDINGS)
+ENDING = Word("ending", "how requests come out", any_of(ENDINGS), "succeed".__eq__, ENDINGS)
 # What the requests of an actor may contain, besides {string}, {int} and {float}.
 OF_REQUESTS = (IDS, VECTOR, PROVIDER, FLAW, MEASURE, HOSTILE_PLACE, MALFORMATION, JOB)
 

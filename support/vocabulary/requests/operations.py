@@ -96,6 +96,11 @@ def call_flawed(ask: Asking, flaw: str) -> list[Call]:
     ]
 
 
+def have_ready(world: World) -> None:
+    """Prepare a request for every operation; from here on every operation is called with these."""
+    world.prepared = prepare(world)
+
+
 def prepare(world: World, actor: str = OWNER) -> list[Prepared]:
     """One proper request for every operation that is offered; what they are about is made now."""
     return [_proper(world, operation, actor) for operation in offered(world)]

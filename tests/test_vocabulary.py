@@ -103,7 +103,7 @@ def test_what_is_defined_is_no_complaint() -> None:
 def test_a_misspelt_sentence_ends_with_the_nearest_ones() -> None:
     (told,) = complaints('Given the colection "handbook"')
     assert told.startswith("<string>:3: no such sentence: Given the colection")
-    assert "Given the collection {string}" in told and told.count("near:") == sentences.NEAREST
+    assert "Given the collection(s) {ids}(:)" in told and told.count("near:") == sentences.NEAREST
 
 
 @pytest.mark.parametrize(

@@ -34,15 +34,15 @@ Feature: Batch jobs
       | distance   | dot product |
     When an editor submits a job that stores these documents with batch size 5:
       | id         | vector             |
-      | point-1    | [1, 1, 0.5, 0.25] |
-      | point-2    | [2, 1, 0.5, 0.25] |
-      | point-3    | [3, 1, 0.5, 0.25] |
-      | point-4    | [4, 1, 0.5, 0.25] |
-      | point-5    | [5, 1, 0.5, 0.25] |
-      | point-6    | [6, 1, 0.5, 0.25] |
-      | seven-long | [1, 1, 1, 1, 1]   |
-      | point-8    | [8, 1, 0.5, 0.25] |
-      | point-9    | [9, 1, 0.5, 0.25] |
+      | point-1    | [1, 1, 0.5, 0.25]  |
+      | point-2    | [2, 1, 0.5, 0.25]  |
+      | point-3    | [3, 1, 0.5, 0.25]  |
+      | point-4    | [4, 1, 0.5, 0.25]  |
+      | point-5    | [5, 1, 0.5, 0.25]  |
+      | point-6    | [6, 1, 0.5, 0.25]  |
+      | seven-long | [1, 1, 1, 1, 1]    |
+      | point-8    | [8, 1, 0.5, 0.25]  |
+      | point-9    | [9, 1, 0.5, 0.25]  |
       | point-10   | [10, 1, 0.5, 0.25] |
       | point-11   | [11, 1, 0.5, 0.25] |
       | point-12   | [12, 1, 0.5, 0.25] |

@@ -99,6 +99,8 @@ def against_the_history(world: World) -> list[str]:
     Acknowledged: everywhere in the acknowledged version. Deleted or refused: nowhere. Unknown: everywhere or
     nowhere. What nobody has stored: nowhere.
     """
+    ledger = world.ledger
+    assert ledger.acknowledged or ledger.refused or ledger.unknown, "no document was stored in this scenario"
     stores.nothing_in_flight(world)
     return [wrong for _alias, name in world.names.collections() for wrong in _misplaced(world, name)]
 

@@ -64,6 +64,7 @@ def otherwise(world: World, rows: Sequence[Mapping[str, str]]) -> list[str]:
     ``number`` says how many of a kind there must be. Raises ``TableError`` for an unknown kind or column.
     """
     found = entries(world)
+    assert found, "the cache holds no entry, so none can show its TTL"
     wrong: list[str] = []
     for row in rows:
         for column in row.keys() - set(COLUMNS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -55,29 +55,26 @@ def delete_many(ask: Asking, count: int) -> list[Call]:
 @request("reads the status of {job}", "reads the status of the job")
 def status(ask: Asking, name: str) -> list[Call]:
     """Reads how far a job is, and which of its items have failed."""
-    job = jobs.of(ask.world, name)
-
-    def read() -> Answer:
-        answer = ask.call("getJobStatus", job_id=job.id)
-        if answer.ok:
-            jobs.look(ask.world, job, answer)
-        return answer
-
-    return [Call(f"{ask.actor} reads the status of {name}", read)]
+    return [Call(f"{ask.actor} reads the status of {name}", _looked_at(ask, name, "getJobStatus"))]
 
 
 @request("cancels {job}", "cancels the job")
 def cancel(ask: Asking, name: str) -> list[Call]:
     """Asks for the end of a job: what is done stays."""
+    return [Call(f"{ask.actor} cancels {name}", _looked_at(ask, name, "cancelJob"))]
+
+
+def _looked_at(ask: Asking, name: str, operation: str) -> Callable[[], Answer]:
+    """A request about a job; how far its answer says that it is, is remembered."""
     job = jobs.of(ask.world, name)
 
-    def stop() -> Answer:
-        answer = ask.call("cancelJob", job_id=job.id)
+    def call() -> Answer:
+        answer = ask.call(operation, job_id=job.id)
         if answer.ok:
             jobs.look(ask.world, job, answer)
         return answer
 
-    return [Call(f"{ask.actor} cancels {name}", stop)]
+    return call
 
 
 @request("reads the status of an unknown job", "reads the status of an unknown job")

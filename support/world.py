@@ -273,6 +273,8 @@ class World:
     provider_keys: dict[str, str] = field(default_factory=dict)
     # Another scenario that is played beside this one.
     neighbour: Neighbour | None = None
+    # The names of collections whose removal is registered.
+    to_remove: set[str] = field(default_factory=set)
     # Collections that are not the suite's.
     foreign: dict[str, Foreign] = field(default_factory=dict)
     # What the doctor has found, and of which settings.

@@ -13,7 +13,7 @@ from support.audit import Report
 from support.drivers.postgres import MetadataStore, Row
 from support.drivers.qdrant import Point, PointId, VectorStore
 from support.lifecycle.invariants import audit_of
-from support.vocabulary import collections, embeddings
+from support.vocabulary import embeddings
 from support.waiting import eventually
 from support.world import World
 
@@ -151,7 +151,8 @@ def audit(world: World) -> Report:
 
 def reported_counts(world: World) -> dict[str, int]:
     """The counts as the platform reports them."""
-    told = collections.status(world, world.collection).body
+    name = world.names.collection(world.collection)
+    told = world.citadel.gateway.call("getCollectionStatus", collection=name, key=world.key).body
     return {"rows": told["rows_count"], "points": told["points_count"], "in flight": told["in_flight"]}
 
 

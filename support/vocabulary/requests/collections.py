@@ -7,11 +7,11 @@ from typing import Any
 
 from support.drivers.embedding import DEFAULT_MODEL
 from support.drivers.gateway import Answer
-from support.vocabulary import collections as clean_up
 from support.vocabulary import tables
 from support.vocabulary.requests.documents import to_the_end
 from support.vocabulary.requests.grammar import Asking, Call, request
 from support.vocabulary.tables import Option
+from support.world import World
 
 DEFAULT_DIMENSIONS = 384
 DISTANCES = {"cosine": "cosine", "dot product": "dot", "Euclidean": "euclidean"}
@@ -53,12 +53,24 @@ def create(ask: Asking, alias: str) -> list[Call]:
     body = {"name": name, "vector_size": size, **({"model": model} if model else {}), **shape}
 
     def make() -> Answer:
-        world.undo(partial(clean_up.remove, world, name))
+        remove_at_the_end(world, name)
         world.wrote = True
         world.collection = alias
         return ask.call("createCollection", json_body=body)
 
     return [Call(f'{ask.actor} creates the collection "{alias}"', make)]
+
+
+def remove_at_the_end(world: World, name: str) -> None:
+    """Delete a collection when the scenario ends, if it is still there; calling this again changes nothing."""
+    if name not in world.to_remove:
+        world.to_remove.add(name)
+        world.undo(partial(_remove, world, name))
+
+
+def _remove(world: World, name: str) -> None:
+    answer = world.citadel.gateway.call("deleteCollection", collection=name, key=world.citadel.keys["editor"])
+    assert answer.ok or answer.status == 404, f"the collection {name} could not be removed: {answer}"
 
 
 @request("updates the collection {string}", 'updates the collection "handbook"', options=DESCRIPTION)

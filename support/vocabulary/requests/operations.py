@@ -18,7 +18,6 @@ from urllib.parse import quote
 from support.contract.validator import Operation, Parameter
 from support.drivers.gateway import Answer
 from support.vocabulary import actors, jobs
-from support.vocabulary import collections as clean_up
 from support.vocabulary.requests import collections, documents
 from support.vocabulary.requests.grammar import Asking, Call, request
 from support.world import World
@@ -194,7 +193,7 @@ def _fitted(world: World, operation: Operation, example: Any, member: str = "") 
         return world.names.collection(world.collection)
     if member == "name":
         name = world.names.collection(f"by {operation.id} {secrets.token_hex(3)}")
-        world.undo(partial(clean_up.remove, world, name))
+        collections.remove_at_the_end(world, name)
         return name
     if member in ("id", "ids"):
         return f"{example}-by-{operation.id}"

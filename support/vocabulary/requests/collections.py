@@ -62,7 +62,7 @@ def create(ask: Asking, alias: str) -> list[Call]:
 
 
 def remove_at_the_end(world: World, name: str) -> None:
-    """Delete a collection when the scenario ends, if it is still there; calling this again changes nothing."""
+    """Delete a collection when the scenario ends, if it is still there; again, this changes nothing."""
     if name not in world.to_remove:
         world.to_remove.add(name)
         world.undo(partial(_remove, world, name))

@@ -327,7 +327,9 @@ def old_keys_kept() -> None:
     from support.reference.gateway import config
 
     read = config._provider
-    left = Path(tempfile.gettempdir()) / f"{os.environ['GATEWAY_DATABASE_SCHEMA']}_voyage.key"
+    # In the run's own directory, so that it goes with it.
+    (own,) = Path(tempfile.gettempdir()).glob(f"{os.environ['GATEWAY_DATABASE_SCHEMA']}_*/")
+    left = own / "voyage.key"
 
     def as_before(env: Mapping[str, str], name: str) -> Any:
         given = read(env, name)
